@@ -1,0 +1,218 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Version, what the compiler was told to target, and the name of the ABI namespace. The one file of the library that
+// reads compiler macros; it holds no code.
+//
+// Switches a user may define before the first include (each the same in every file of one target):
+//   QUANTA_FORCE_SCALAR       use no vector instructions, whatever the flags allow
+//   QUANTA_ALLOW_FAST_MATH    compile under -ffast-math although results are then no longer the same everywhere
+//   QUANTA_ENABLE_AVXVNNI     MSVC only: it has no macro for AVX-VNNI, so say that the CPU has it
+//   QUANTA_ENABLE_AVX512VNNI  MSVC only: likewise for AVX512-VNNI
+#pragma once
+
+#include <cfloat>
+// For EIGEN_MAX_ALIGN_BYTES alone, which is part of the ABI token; everything else of Eigen comes by core/eigen.hpp.
+#include <Eigen/Core>
+
+#define QUANTA_VERSION_MAJOR 0
+#define QUANTA_VERSION_MINOR 1
+#define QUANTA_VERSION_PATCH 0
+
+// ---- What the numbers need -------------------------------------------------------------------------------------------
+
+#if !defined(QUANTA_ALLOW_FAST_MATH) &&                                                        \
+    (defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ != 0) || \
+     defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(_M_FP_FAST))
+#error "Quanta's results are the same bits everywhere only without -ffast-math; QUANTA_ALLOW_FAST_MATH gives that up"
+#endif
+
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#error "Quanta needs float arithmetic in float (FLT_EVAL_METHOD 0): on 32-bit x86 compile with -msse2 -mfpmath=sse"
+#endif
+
+#if !EIGEN_VERSION_AT_LEAST(3, 4, 0)
+#error "Quanta needs Eigen 3.4 or newer"
+#endif
+
+// ---- Exceptions ------------------------------------------------------------------------------------------------------
+
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#define QUANTA_HAS_EXCEPTIONS 1
+#else
+#define QUANTA_HAS_EXCEPTIONS 0
+#endif
+
+// ---- Instruction sets: QUANTA_HAS_<ISA> is 0 or 1 -------------------------------------------------------------------
+
+#if defined(__FMA__) || defined(__aarch64__) || defined(_M_ARM64) || (defined(_MSC_VER) && defined(__AVX2__))
+#define QUANTA_HAS_FMA 1
+#else
+#define QUANTA_HAS_FMA 0
+#endif
+
+#if defined(QUANTA_FORCE_SCALAR)
+#define QUANTA_SCALAR_ONLY 1
+#else
+#define QUANTA_SCALAR_ONLY 0
+#endif
+
+#if !QUANTA_SCALAR_ONLY && defined(__AVX2__)
+#define QUANTA_HAS_AVX2 1
+#else
+#define QUANTA_HAS_AVX2 0
+#endif
+
+#if !QUANTA_SCALAR_ONLY && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__)
+#define QUANTA_HAS_AVX512 1
+#else
+#define QUANTA_HAS_AVX512 0
+#endif
+
+#if QUANTA_HAS_AVX512 && (defined(__AVX512VNNI__) || defined(QUANTA_ENABLE_AVX512VNNI))
+#define QUANTA_HAS_AVX512VNNI 1
+#else
+#define QUANTA_HAS_AVX512VNNI 0
+#endif
+
+// The 256-bit dot product has two encodings: VEX (AVX-VNNI) and EVEX (AVX512-VNNI with VL). Either makes the kernel
+// run.
+#if !QUANTA_SCALAR_ONLY && (defined(__AVXVNNI__) || (QUANTA_HAS_AVX2 && defined(QUANTA_ENABLE_AVXVNNI)))
+#define QUANTA_HAS_AVXVNNI_VEX 1
+#else
+#define QUANTA_HAS_AVXVNNI_VEX 0
+#endif
+#if QUANTA_HAS_AVXVNNI_VEX || QUANTA_HAS_AVX512VNNI
+#define QUANTA_HAS_AVXVNNI 1
+#else
+#define QUANTA_HAS_AVXVNNI 0
+#endif
+
+// 32-bit Arm has neither a round-to-nearest convert nor a divide on vectors; it uses the portable code.
+#if !QUANTA_SCALAR_ONLY && ((defined(__aarch64__) && defined(__ARM_NEON)) || defined(_M_ARM64))
+#define QUANTA_HAS_NEON 1
+#else
+#define QUANTA_HAS_NEON 0
+#endif
+
+#if QUANTA_HAS_NEON && defined(__ARM_FEATURE_DOTPROD)
+#define QUANTA_HAS_NEONDOT 1
+#else
+#define QUANTA_HAS_NEONDOT 0
+#endif
+
+#if QUANTA_HAS_NEON && defined(__ARM_FEATURE_MATMUL_INT8)
+#define QUANTA_HAS_NEONI8MM 1
+#else
+#define QUANTA_HAS_NEONI8MM 0
+#endif
+
+// ---- How to keep a float value out of the optimizer's sight (core/fp.hpp) ----------------------------------------------
+
+#if defined(__GNUC__) && defined(__AVX512F__)
+#define QUANTA_FLOAT_REGISTER "+v"
+#elif defined(__GNUC__) && (defined(__x86_64__) || defined(__SSE2__))
+#define QUANTA_FLOAT_REGISTER "+x"
+#elif defined(__GNUC__) && defined(__aarch64__)
+#define QUANTA_FLOAT_REGISTER "+w"
+#endif
+
+// ---- Spelling --------------------------------------------------------------------------------------------------------
+
+#if defined(__GNUC__)
+#define QUANTA_ALWAYS_INLINE inline __attribute__((always_inline))
+#define QUANTA_INLINE_LAMBDA __attribute__((always_inline))
+#define QUANTA_COLD __attribute__((noinline, cold))
+#define QUANTA_RESTRICT __restrict__
+#elif defined(_MSC_VER)
+#define QUANTA_ALWAYS_INLINE __forceinline
+#define QUANTA_INLINE_LAMBDA
+#define QUANTA_COLD __declspec(noinline)
+#define QUANTA_RESTRICT __restrict
+#else
+#define QUANTA_ALWAYS_INLINE inline
+#define QUANTA_INLINE_LAMBDA
+#define QUANTA_COLD
+#define QUANTA_RESTRICT
+#endif
+
+// ---- The ABI namespace -----------------------------------------------------------------------------------------------
+//
+// Two translation units compiled with different flags may be linked into one program: an inline function compiled for
+// AVX-512 must then never replace the one compiled for baseline. So everything that changes the generated code is part
+// of an inline namespace's name. QUANTA_ABI_BIT(m) is 1 for a macro defined as 1, else 0.
+
+#define QUANTA_ABI_IS_1 ~, 1
+#define QUANTA_ABI_SECOND(a, b, ...) b
+#define QUANTA_ABI_PICK(...) QUANTA_ABI_SECOND(__VA_ARGS__)
+#define QUANTA_ABI_BIT_OF(v) QUANTA_ABI_PICK(QUANTA_ABI_IS_##v, 0, 0)
+#define QUANTA_ABI_BIT(m) QUANTA_ABI_BIT_OF(m)
+#define QUANTA_ABI_GLUE_RAW(a, b, c, d, e, f, g, h) a##b##c##d##e##f##g##h
+#define QUANTA_ABI_GLUE(a, b, c, d, e, f, g, h) QUANTA_ABI_GLUE_RAW(a, b, c, d, e, f, g, h)
+#define QUANTA_ABI_BITS(a, b, c, d, e, f, g, h)                                                                  \
+  QUANTA_ABI_GLUE(QUANTA_ABI_BIT(a), QUANTA_ABI_BIT(b), QUANTA_ABI_BIT(c), QUANTA_ABI_BIT(d), QUANTA_ABI_BIT(e), \
+                  QUANTA_ABI_BIT(f), QUANTA_ABI_BIT(g), QUANTA_ABI_BIT(h))
+
+#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
+#define QUANTA_ABI_ISA                                                                                                 \
+  QUANTA_ABI_GLUE(                                                                                                     \
+      x86_, QUANTA_ABI_BITS(__SSE3__, __SSSE3__, __SSE4_1__, __SSE4_2__, __AVX__, __AVX2__, __FMA__, __F16C__), _,     \
+      QUANTA_ABI_BITS(__BMI__, __BMI2__, __LZCNT__, __POPCNT__, __MOVBE__, __AVXVNNI__, __AVXVNNIINT8__, __GFNI__), _, \
+      QUANTA_ABI_BITS(__AVX512F__, __AVX512CD__, __AVX512BW__, __AVX512DQ__, __AVX512VL__, __AVX512VNNI__,             \
+                      __AVX512VBMI__, __AVX512VBMI2__),                                                                \
+      _,                                                                                                               \
+      QUANTA_ABI_BITS(__AVX512IFMA__, __AVX512BITALG__, __AVX512VPOPCNTDQ__, __AVX512BF16__, __AVX512FP16__, __VAES__, \
+                      __AVXIFMA__, __AVX10_1__))
+#elif defined(__aarch64__) || defined(__arm__) || defined(_M_ARM64) || defined(_M_ARM)
+#define QUANTA_ABI_ISA                                                                                             \
+  QUANTA_ABI_GLUE(arm_,                                                                                            \
+                  QUANTA_ABI_BITS(__ARM_NEON, __ARM_FEATURE_FMA, __ARM_FEATURE_DOTPROD, __ARM_FEATURE_MATMUL_INT8, \
+                                  __ARM_FEATURE_FP16_VECTOR_ARITHMETIC, __ARM_FEATURE_BF16_VECTOR_ARITHMETIC,      \
+                                  __ARM_FEATURE_SVE, __ARM_FEATURE_SVE2),                                          \
+                  _, QUANTA_ABI_BIT(__ARM_FEATURE_ATOMICS), QUANTA_ABI_BIT(__ARM_FEATURE_QRDMX),                   \
+                  QUANTA_ABI_BIT(__ARM_FEATURE_CRC32), QUANTA_ABI_BIT(__ARM_FEATURE_SME), )
+#else
+#define QUANTA_ABI_ISA generic
+#endif
+
+#if EIGEN_MAX_ALIGN_BYTES == 0
+#define QUANTA_ABI_ALIGN 0
+#elif EIGEN_MAX_ALIGN_BYTES == 16
+#define QUANTA_ABI_ALIGN 16
+#elif EIGEN_MAX_ALIGN_BYTES == 32
+#define QUANTA_ABI_ALIGN 32
+#elif EIGEN_MAX_ALIGN_BYTES == 64
+#define QUANTA_ABI_ALIGN 64
+#else
+#define QUANTA_ABI_ALIGN other
+#endif
+
+#if defined(QUANTA_ALLOW_FAST_MATH)
+#define QUANTA_FAST_MATH 1
+#else
+#define QUANTA_FAST_MATH 0
+#endif
+#if defined(QUANTA_ENABLE_AVXVNNI)
+#define QUANTA_ABI_AVXVNNI 1
+#else
+#define QUANTA_ABI_AVXVNNI 0
+#endif
+#if defined(QUANTA_ENABLE_AVX512VNNI)
+#define QUANTA_ABI_AVX512VNNI 1
+#else
+#define QUANTA_ABI_AVX512VNNI 0
+#endif
+
+#define QUANTA_ABI_VERSION \
+  QUANTA_ABI_GLUE(v, QUANTA_VERSION_MAJOR, _, QUANTA_VERSION_MINOR, _, QUANTA_VERSION_PATCH, _, )
+#define QUANTA_ABI_SWITCHES                                                                            \
+  QUANTA_ABI_GLUE(_s, QUANTA_SCALAR_ONLY, QUANTA_FAST_MATH, QUANTA_HAS_EXCEPTIONS, QUANTA_ABI_AVXVNNI, \
+                  QUANTA_ABI_AVX512VNNI, _align, QUANTA_ABI_ALIGN)
+#define QUANTA_ABI QUANTA_ABI_GLUE(QUANTA_ABI_VERSION, QUANTA_ABI_ISA, QUANTA_ABI_SWITCHES, , , , , )
+
+#define QUANTA_NAMESPACE_BEGIN \
+  namespace quanta {           \
+  inline namespace QUANTA_ABI {
+#define QUANTA_NAMESPACE_END \
+  }                          \
+  }

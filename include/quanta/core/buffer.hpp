@@ -1,0 +1,77 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The one owner of memory in the core: a fixed-size array of trivial elements, aligned to a cache line. Eigen's
+// allocator is not used, because its alignment depends on compiler flags.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include <quanta/core/error.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+inline constexpr std::size_t kCacheLine = 64;
+
+/// Copies deeply. Exactly `size()` elements are allocated; the memory of an empty buffer is null.
+template <class T>
+class Buffer {
+  static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+
+ public:
+  Buffer() = default;
+
+  /// Uninitialised elements. Throws Error when size is negative or too large to address.
+  explicit Buffer(Index size) : data_(allocate(size)), size_(size) {}
+
+  Buffer(Index size, T value) : Buffer(size) { std::fill_n(data_, size_, value); }
+
+  Buffer(const Buffer& other) : Buffer(other.size_) {
+    if (size_ != 0) std::memcpy(data_, other.data_, bytes());
+  }
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, Index{0})) {}
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Buffer() {
+    if (data_ != nullptr) ::operator delete (data_, std::align_val_t{kCacheLine});
+  }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  Index size() const { return size_; }
+  std::size_t bytes() const { return usize(size_) * sizeof(T); }
+  bool empty() const { return size_ == 0; }
+  T& operator[](Index i) { return data_[i]; }
+  const T& operator[](Index i) const { return data_[i]; }
+  T* begin() { return data_; }
+  T* end() { return data_ + size_; }
+  const T* begin() const { return data_; }
+  const T* end() const { return data_ + size_; }
+
+  /// Makes room for at least `size` elements and forgets what was there. Allocates only to grow.
+  T* reserve(Index size) {
+    if (size > size_) *this = Buffer(size);
+    return data_;
+  }
+
+ private:
+  static T* allocate(Index size) {
+    constexpr Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(T));
+    detail::check(size >= 0 && size <= limit, "buffer: cannot hold ", size, " elements");
+    if (size == 0) return nullptr;
+    return static_cast<T*>(::operator new (usize(size) * sizeof(T), std::align_val_t{kCacheLine}));
+  }
+
+  T* data_ = nullptr;
+  Index size_ = 0;
+};
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,100 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What the library works on behind its public functions: a pointer, extents and strides. It owns nothing and knows
+// nothing of Eigen. Elements are numbered in logical row-major order (the last index fastest) whatever the strides.
+#pragma once
+
+#include <algorithm>
+#include <type_traits>
+
+#include <quanta/core/types.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// T may be const. Strides count elements and may be anything, 0 and negative included.
+template <class T, int rank>
+class TensorView {
+  static_assert(rank >= 1, "a view has at least one dimension");
+
+ public:
+  TensorView() : shape_{}, strides_{} {}
+
+  /// Dense, row-major.
+  TensorView(T* data, const Shape<rank>& shape) : data_(data), shape_(shape) {
+    Index stride = 1;
+    for (int d = rank; d-- > 0;) {
+      strides_[usize(d)] = stride;
+      stride *= shape[usize(d)];
+    }
+  }
+
+  TensorView(T* data, const Shape<rank>& shape, const Shape<rank>& strides)
+      : data_(data), shape_(shape), strides_(strides) {}
+
+  /// A view to read through.
+  template <class U>
+  requires std::is_same_v<const U, T> TensorView(const TensorView<U, rank>& other)  // NOLINT: implicit
+      : data_(other.data()), shape_(other.shape()), strides_(other.strides()) {}
+
+  T* data() const { return data_; }
+  const Shape<rank>& shape() const { return shape_; }
+  const Shape<rank>& strides() const { return strides_; }
+  Index extent(int d) const { return shape_[usize(d)]; }
+  Index stride(int d) const { return strides_[usize(d)]; }
+  Index size() const { return element_count(shape_); }
+
+  /// Are the elements adjacent in logical order?
+  bool is_dense() const {
+    Index stride = 1;
+    for (int d = rank; d-- > 0;) {
+      if (shape_[usize(d)] != 1 && strides_[usize(d)] != stride) return false;
+      stride *= shape_[usize(d)];
+    }
+    return true;
+  }
+
+  /// The elements [first, first + count) side by side: in place when the view is dense, else gathered into `scratch`,
+  /// which has room for count.
+  const T* read(Index first, Index count, std::remove_const_t<T>* scratch) const {
+    if (is_dense()) return data_ + first;
+    walk(first, count, [&](T* from, Index stride, Index n) {
+      for (Index i = 0; i < n; ++i) scratch[i] = from[i * stride];
+      scratch += n;
+    });
+    return scratch - count;
+  }
+
+  /// Writes the elements [first, first + count) from adjacent values.
+  void write(Index first, Index count, const std::remove_const_t<T>* values) const requires(!std::is_const_v<T>) {
+    walk(first, count, [&](T* to, Index stride, Index n) {
+      for (Index i = 0; i < n; ++i) to[i * stride] = values[i];
+      values += n;
+    });
+  }
+
+ private:
+  /// Calls f(pointer, stride, n) for the pieces of [first, first + count) that lie in one innermost line each.
+  template <class F>
+  void walk(Index first, Index count, F f) const {
+    const Index line = shape_[rank - 1];
+    while (count > 0) {
+      const Index column = first % line;
+      const Index n = std::min(count, line - column);
+      Index rest = first / line;
+      Index offset = column * strides_[rank - 1];
+      for (int d = rank - 1; d-- > 0;) {
+        offset += rest % shape_[usize(d)] * strides_[usize(d)];
+        rest /= shape_[usize(d)];
+      }
+      f(data_ + offset, strides_[rank - 1], n);
+      first += n;
+      count -= n;
+    }
+  }
+
+  T* data_ = nullptr;
+  Shape<rank> shape_;
+  Shape<rank> strides_;
+};
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,75 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Dense bits. Codes of b bits follow each other in a little-endian bit stream without holes: code i takes the bits
+// [i * b, (i + 1) * b), the first code the low bits of the first byte.
+//
+//   b = 4:  byte 0 = code1 code0   byte 1 = code3 code2  ...
+//   b = 3:  byte 0 = c2[1:0] c1 c0   byte 1 = c5[0] c4 c3 c2[2]   byte 2 = c7 c6 c5[2:1]
+//
+// Signed codes are stored as the low b bits of their two's complement. Eight codes always fill b whole bytes.
+#pragma once
+
+#include <bit>
+#include <cstring>
+
+#include <quanta/format/format.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+static_assert(std::endian::native == std::endian::little, "quanta: little-endian machines only");
+
+/// Bytes that n codes of `bits` bits take.
+constexpr Index packed_size(Index n, int bits) {
+  return n / 8 * bits + ceil_div(n % 8 * bits, 8);  // eight codes at a time, so that n * bits cannot overflow
+}
+
+/// Writes the codes [first, first + count) of a stream. `first` is a multiple of 8; only the last call of a stream may
+/// have a count that is not.
+template <class F>
+void pack_bits(const typename F::Code* codes, Index first, Index count, std::byte* stream) {
+  if constexpr (F::bits == 8 * int(sizeof(typename F::Code))) {
+    if (count > 0) std::memcpy(stream + first * (F::bits / 8), codes, usize(count) * sizeof(typename F::Code));
+  } else {
+    constexpr std::uint64_t mask = (std::uint64_t{1} << F::bits) - 1;
+    stream += first / 8 * F::bits;
+    for (Index i = 0; i < count; i += 8) {
+      const Index n = count - i < 8 ? count - i : 8;
+      std::uint64_t word = 0;
+      for (Index j = 0; j < n; ++j) {
+        word |= (static_cast<std::uint64_t>(codes[i + j]) & mask) << (j * F::bits);
+      }
+      std::memcpy(stream, &word, usize(packed_size(n, F::bits)));
+      stream += F::bits;
+    }
+  }
+}
+
+/// Reads the codes [first, first + count) of a stream, from any first.
+template <class F>
+void unpack_bits(const std::byte* stream, Index first, Index count, typename F::Code* codes) {
+  if constexpr (F::bits == 8 * int(sizeof(typename F::Code))) {
+    if (count > 0) std::memcpy(codes, stream + first * (F::bits / 8), usize(count) * sizeof(typename F::Code));
+  } else {
+    // To sign-extend: flip the sign bit and subtract its weight.
+    constexpr std::int32_t sign = F::is_signed ? 1 << (F::bits - 1) : 0;
+    constexpr std::uint32_t mask = (1u << F::bits) - 1;
+    const auto decode = [](std::uint64_t bits) {
+      return static_cast<typename F::Code>(
+          static_cast<std::int32_t>((static_cast<std::uint32_t>(bits) & mask) ^ std::uint32_t(sign)) - sign);
+    };
+    const Index last = first + count;
+    Index i = first;
+    while (i < last) {
+      const Index start = i % 8;  // within the group of eight codes that fills `bits` bytes
+      const Index stop = last - i + start < 8 ? last - i + start : 8;
+      std::uint64_t word = 0;
+      std::memcpy(&word, stream + i / 8 * F::bits, usize(packed_size(stop, F::bits)));
+      for (Index j = start; j < stop; ++j) *codes++ = decode(word >> (j * F::bits));
+      i += stop - start;
+    }
+  }
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

@@ -1,0 +1,65 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What a code is. A format says how many bits a code takes, which integers or levels codes stand for, and its name; how
+// reals map to codes (scale, zero point, granularity) is not its business.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <type_traits>
+
+#include <quanta/core/types.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// Any number format: `Code` is the C++ type codes are handed out in, `bits` what one takes in memory, `name` what
+/// files and tables call it.
+template <class F>
+concept Format = requires {
+  typename F::Code;
+  { F::bits } -> std::convertible_to<int>;
+  { F::name } -> std::convertible_to<std::string_view>;
+};
+
+/// A format whose codes are the integers [F::min, F::max].
+template <class F>
+concept IntegerFormat = Format<F> && std::integral<typename F::Code> && requires {
+  { F::min } -> std::convertible_to<std::int32_t>;
+  { F::max } -> std::convertible_to<std::int32_t>;
+};
+
+namespace detail {
+inline constexpr const char* kIntNames[] = {"", "", "int2", "int3", "int4", "int5", "int6", "int7", "int8",
+                                            "", "", "",     "",     "",     "",     "",     "int16"};
+inline constexpr const char* kUIntNames[] = {"", "", "uint2", "uint3", "uint4", "uint5", "uint6", "uint7", "uint8",
+                                             "", "", "",      "",      "",      "",      "",      "uint16"};
+constexpr bool is_integer_width(int b) { return (b >= 2 && b <= 8) || b == 16; }
+}  // namespace detail
+
+/// Two's complement integers of b bits: [-2^(b-1), 2^(b-1) - 1]. b is 2 to 8, or 16.
+template <int b>
+struct Int {
+  static_assert(detail::is_integer_width(b), "quanta::Int<b>: b is 2, 3, 4, 5, 6, 7, 8 or 16");
+  using Code = std::conditional_t<(b <= 8), std::int8_t, std::int16_t>;
+  static constexpr int bits = b;
+  static constexpr bool is_signed = true;
+  static constexpr std::int32_t min = -(1 << (b - 1));
+  static constexpr std::int32_t max = (1 << (b - 1)) - 1;
+  static constexpr std::string_view name = detail::kIntNames[b];
+};
+
+/// Unsigned integers of b bits: [0, 2^b - 1]. b is 2 to 8, or 16.
+template <int b>
+struct UInt {
+  static_assert(detail::is_integer_width(b), "quanta::UInt<b>: b is 2, 3, 4, 5, 6, 7, 8 or 16");
+  using Code = std::conditional_t<(b <= 8), std::uint8_t, std::uint16_t>;
+  static constexpr int bits = b;
+  static constexpr bool is_signed = false;
+  static constexpr std::int32_t min = 0;
+  static constexpr std::int32_t max = (1 << b) - 1;
+  static constexpr std::string_view name = detail::kUIntNames[b];
+};
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,54 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// AVX512-VNNI: vpdpbusd multiplies 64 unsigned by 64 signed bytes and adds groups of four to 16 int32.
+//
+//   registers   28 accumulators (14 rows x 2 of 16 columns), 2 of rhs, 1 lhs broadcast: 31 of 32
+//   per block   2 loads of rhs, 14 broadcast loads of 4 lhs bytes, 28 vpdpbusd: 14 cycles of the two dot units
+#pragma once
+
+#include <quanta/core/unroll.hpp>
+#include <quanta/gemm/micro_kernel.hpp>
+
+#if QUANTA_HAS_AVX512VNNI
+#include <immintrin.h>
+
+#include <cstring>
+
+QUANTA_NAMESPACE_BEGIN
+
+template <>
+struct Int8Kernel<arch::Avx512Vnni> {
+  using Lhs = std::uint8_t;
+  using Rhs = std::int8_t;
+  static constexpr const char* name = arch::Avx512Vnni::name;
+  static constexpr int kMr = 14;
+  static constexpr int kNr = 32;
+  static constexpr int kKr = 4;
+
+  template <int rows>
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile) {
+    __m512i acc[rows][2];
+    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = _mm512_setzero_si512(); });
+    const auto step = [&acc](const Lhs* row, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
+      const __m512i b0 = _mm512_loadu_si512(block);
+      const __m512i b1 = _mm512_loadu_si512(block + 64);
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        std::int32_t four;
+        std::memcpy(&four, row + r * stride, sizeof four);
+        const __m512i a = _mm512_set1_epi32(four);
+        acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], a, b0);
+        acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], a, b1);
+      });
+    };
+    const Lhs* row = lhs.data;
+    for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
+    if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
+    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+      _mm512_storeu_si512(tile + r * kNr, acc[r][0]);
+      _mm512_storeu_si512(tile + r * kNr + 16, acc[r][1]);
+    });
+  }
+};
+
+QUANTA_NAMESPACE_END
+#endif

@@ -1,0 +1,67 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// NEON with dot product: SDOT multiplies 16 by 16 signed bytes and adds groups of four to 4 int32; its by-element form
+// takes four bytes of one register for all groups, so one load of 16 lhs bytes serves four blocks.
+//
+//   registers     16 accumulators (8 rows x 2 of 4 columns), 8 of lhs, 2 of rhs: 26 of 32
+//   per 4 blocks  8 loads of rhs, 8 of lhs, 64 SDOT
+#pragma once
+
+#include <quanta/core/unroll.hpp>
+#include <quanta/gemm/micro_kernel.hpp>
+
+#if QUANTA_HAS_NEONDOT
+#include <arm_neon.h>
+
+#include <cstring>
+
+QUANTA_NAMESPACE_BEGIN
+
+template <>
+struct Int8Kernel<arch::NeonDot> {
+  using Lhs = std::int8_t;
+  using Rhs = std::int8_t;
+  static constexpr const char* name = arch::NeonDot::name;
+  static constexpr int kMr = 8;
+  static constexpr int kNr = 8;
+  static constexpr int kKr = 4;
+
+  template <int rows>
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile) {
+    int32x4_t acc[rows][2];
+    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = vdupq_n_s32(0); });
+    const Lhs* row = lhs.data;
+    for (; blocks >= 4; blocks -= 4, row += 4 * kKr, panel += 4 * kNr * kKr) {
+      int8x16_t a[rows];
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { a[r] = vld1q_s8(row + r * lhs.stride); });
+      unroll<4>([&](auto block) QUANTA_INLINE_LAMBDA {
+        const int8x16_t b0 = vld1q_s8(panel + block * (kNr * kKr));
+        const int8x16_t b1 = vld1q_s8(panel + block * (kNr * kKr) + 16);
+        unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+          acc[r][0] = vdotq_laneq_s32(acc[r][0], b0, a[r], block.value);
+          acc[r][1] = vdotq_laneq_s32(acc[r][1], b1, a[r], block.value);
+        });
+      });
+    }
+    const auto step = [&acc](const Lhs* from, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
+      const int8x16_t b0 = vld1q_s8(block);
+      const int8x16_t b1 = vld1q_s8(block + 16);
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        std::int32_t four;
+        std::memcpy(&four, from + r * stride, sizeof four);
+        const int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(four));
+        acc[r][0] = vdotq_s32(acc[r][0], b0, a);
+        acc[r][1] = vdotq_s32(acc[r][1], b1, a);
+      });
+    };
+    for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
+    if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
+    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+      vst1q_s32(tile + r * kNr, acc[r][0]);
+      vst1q_s32(tile + r * kNr + 4, acc[r][1]);
+    });
+  }
+};
+
+QUANTA_NAMESPACE_END
+#endif

@@ -1,0 +1,124 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Walks a product tile by tile.
+//
+//   tasks                     one per thread: rows where there are enough, else panels
+//     blocks of rows          prepared once (gemm/lhs.hpp), read for every panel; they stay in the second-level cache
+//       panels of the rhs     each read once per block of rows
+//         tiles of rows       kernel, zero points, output
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include <quanta/core/context.hpp>
+#include <quanta/gemm/lhs.hpp>
+#include <quanta/gemm/outputs.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+/// Rows prepared together: enough to make reading a panel again cheap, few enough for their codes to stay in cache.
+inline constexpr Index kRowBlock = 112;
+
+/// A product below this many multiply-adds is not worth waking a thread for.
+inline constexpr double kParallelWork = 250000.0;
+
+/// Calls Kernel::run<rows> for rows known at run time.
+template <class Kernel>
+void run_kernel(Index rows, const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
+                std::int32_t* tile) {
+  using Run = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename Kernel::Rhs*, Index, std::int32_t*);
+  static constexpr auto table = []<int... i>(std::integer_sequence<int, i...>) {
+    return std::array<Run, sizeof...(i)>{&Kernel::template run<i + 1>...};
+  }
+  (std::make_integer_sequence<int, Kernel::kMr>{});
+  table[usize(rows - 1)](lhs, panel, blocks, tile);
+}
+
+/// One tile: `rows` prepared rows from `row` on (row_of_result in dst) times one panel.
+template <class Rhs, class Code, class Output>
+void run_tile(const LhsOperand<Code>& lhs, const LhsRows<typename Rhs::KernelType, Code>& prepared, const Rhs& rhs,
+              const Output& output, Index row, Index rows, Index row_of_result, Index panel) {
+  using Kernel = typename Rhs::KernelType;
+  constexpr int nr = Kernel::kNr;
+  using L = LanesFor<nr>;
+  using Sum = std::conditional_t<Output::by_group, float, std::int32_t>;
+  alignas(kCacheLine) std::int32_t tile[Kernel::kMr * nr];
+  alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
+  const RhsLayout& layout = rhs.layout();
+  const Index groups = layout.groups();
+  const bool with_sums = rhs.zero_points(0) != nullptr;
+  if (Output::by_group || groups != 1) std::fill_n(sums, rows * nr, Sum{0});
+  for (Index g = 0; g < groups; ++g) {
+    const auto* blocks = rhs.panel(panel) + layout.first_block(g) * layout.block_size();
+    std::int32_t* raw = tile;
+    if constexpr (!Output::by_group) {
+      if (groups == 1) raw = sums;
+    }
+    run_kernel<Kernel>(rows, prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr, raw);
+    for (Index r = 0; r < rows; ++r) {
+      const std::int32_t zero_x = lhs.zero_point(row_of_result + r) + LhsRows<Kernel, Code>::shift;
+      correct_zero_points<Kernel>(rhs, panel, g, zero_x, with_sums ? prepared.sum(row + r, g) : 0, raw + r * nr);
+      if constexpr (Output::by_group) {
+        const float* scales = rhs.scales(g) + panel * nr;
+        float* f = sums + r * nr;
+        for (int c = 0; c < nr; c += L::width) {
+          L::store(f + c, L::fma(L::to_float(L::load_int(raw + r * nr + c)), L::load(scales + c), L::load(f + c)));
+        }
+      } else if (groups != 1) {
+        std::int32_t* total = sums + r * nr;
+        for (int c = 0; c < nr; c += L::width) {
+          L::store_int(total + c, L::add(L::load_int(total + c), L::load_int(raw + r * nr + c)));
+        }
+      }
+    }
+  }
+  const Index column = panel * nr;
+  const Index count = std::min<Index>(nr, rhs.n() - column);
+  for (Index r = 0; r < rows; ++r) output.finish(rhs, row_of_result + r, column, count, sums + r * nr);
+}
+
+/// Rows [first_row, last_row) times panels [first_panel, last_panel).
+template <class Rhs, class Code, class Output>
+void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output, Index first_row, Index last_row,
+              Index first_panel, Index last_panel, std::byte* scratch) {
+  using Kernel = typename Rhs::KernelType;
+  const bool with_sums = rhs.zero_points(0) != nullptr;
+  for (Index row = first_row; row < last_row; row += kRowBlock) {
+    const Index rows = std::min(kRowBlock, last_row - row);
+    const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_sums, scratch);
+    const Index tiles = ceil_div(rows, Kernel::kMr);
+    for (Index panel = first_panel; panel < last_panel; ++panel) {
+      for (Index t = 0; t < tiles; ++t) {  // tiles of nearly equal height: a last one of a row or two would be slow
+        const Index begin = rows * t / tiles, end = rows * (t + 1) / tiles;
+        run_tile(lhs, prepared, rhs, output, begin, end - begin, row + begin, panel);
+      }
+    }
+  }
+}
+
+/// The whole product.
+template <class Rhs, class Code, class Output>
+void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output) {
+  using Kernel = typename Rhs::KernelType;
+  const Index m = lhs.codes.extent(0), panels = rhs.layout().panels();
+  if (m == 0 || panels == 0) return;
+  const double work = static_cast<double>(m) * static_cast<double>(rhs.n()) * static_cast<double>(rhs.k());
+  const Index threads = work < kParallelWork ? 1 : context.threads();
+  const bool by_rows = m >= threads * Kernel::kMr;
+  const Index tasks = std::min(threads, by_rows ? m : panels);
+  using Rows = LhsRows<Kernel, Code>;
+  context.reserve_scratch(tasks, Rows::scratch_bytes(rhs.layout(), std::min(m, kRowBlock)));
+  context.parallel(tasks, work / static_cast<double>(tasks) / 16.0, [&](Index task) {
+    const auto part = [&](Index size, Index i) { return size * i / tasks; };
+    if (by_rows) {
+      run_rows(lhs, rhs, output, part(m, task), part(m, task + 1), 0, panels, context.scratch(task));
+    } else {
+      run_rows(lhs, rhs, output, 0, m, part(panels, task), part(panels, task + 1), context.scratch(task));
+    }
+  });
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

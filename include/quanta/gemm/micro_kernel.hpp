@@ -1,0 +1,47 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The contract between a micro-kernel and everything around it. A kernel says what it multiplies and in which tile;
+// layout, packing and the loop nest adapt to that. It knows nothing of zero points, scales, caches or formats.
+//
+//             rhs panel: kNr columns, blocks of kKr steps of k side by side (gemm/layout.hpp)
+//             +--------------------+
+//             | n0 k0..3 | n1 k0..3| ...      one block: kNr * kKr operands
+//   lhs rows  +--------------------+
+//   k0..3 ->  |  tile (rows x kNr) |          int32, row-major with stride kNr
+//   rows at   |                    |
+//   `stride`  +--------------------+
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+
+#include <quanta/arch.hpp>
+#include <quanta/core/types.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// The lhs rows of one tile. Row r holds blocks * kKr operands from data + r * stride; if k ends within a block, `tail`
+/// holds that last block of every row, kKr operands each, filled up with anything (the rhs is zero there); else null.
+template <class T>
+struct LhsTile {
+  const T* data;
+  Index stride;
+  const T* tail;
+};
+
+/// run<rows>(lhs, panel, blocks, tile): tile[r * kNr + c] = sum of lhs(r, k) * rhs(c, k) over all blocks (the tail too,
+/// where there is one), modulo 2^32, for r < rows. 1 <= rows <= kMr. Writes nothing else.
+template <class K>
+concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {
+  { K::name } -> std::convertible_to<const char*>;
+  requires K::kMr >= 1 && K::kNr >= 1 && K::kKr >= 1;
+  requires sizeof(typename K::Lhs) == 1 && sizeof(typename K::Rhs) == 1;
+  K::template run<1>(lhs, panel, Index{}, tile);
+  K::template run<K::kMr>(lhs, panel, Index{}, tile);
+};
+
+/// The int8 kernel of an instruction set: each gemm/kernels/<isa>.hpp specialises it.
+template <class Arch>
+struct Int8Kernel;
+
+QUANTA_NAMESPACE_END

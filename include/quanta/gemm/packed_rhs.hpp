@@ -1,0 +1,191 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Weights laid out for a micro-kernel, with what the epilogue needs of them. Packed once, used by any number of
+// products and threads at the same time. It is not a file format: the layout belongs to one kernel.
+#pragma once
+
+#include <algorithm>
+
+#include <quanta/gemm/kernels/native.hpp>
+#include <quanta/gemm/layout.hpp>
+#include <quanta/quant/quantized_tensor.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// What is added to a code of format F to make it an operand of type T: 0 where T holds all codes.
+template <IntegerFormat F, class T>
+inline constexpr std::int32_t kOperandShift =
+    F::min<std::int32_t{std::numeric_limits<T>::min()} ? 128 : F::max> std::int32_t{std::numeric_limits<T>::max()}
+        ? -128
+        : 0;
+
+/// Granularities a packed rhs can have: scales per tensor, per output, or per group of inputs of one output.
+template <class G>
+inline constexpr bool is_rhs_granularity = false;
+template <>
+inline constexpr bool is_rhs_granularity<PerTensor> = true;
+template <>
+inline constexpr bool is_rhs_granularity<PerChannel<0>> = true;
+template <>
+inline constexpr bool is_rhs_granularity<PerChannel<-2>> = true;
+template <int size>
+inline constexpr bool is_rhs_granularity<PerGroup<size, -1>> = true;
+template <int size>
+inline constexpr bool is_rhs_granularity<PerGroup<size, 1>> = true;
+
+}  // namespace detail
+
+/// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits.
+template <IntegerFormat F, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
+class PackedRhs {
+  static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
+  static_assert(detail::is_rhs_granularity<G>,
+                "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis");
+
+ public:
+  using FormatType = F;
+  using GranularityType = G;
+  using KernelType = Kernel;
+  static constexpr bool per_group =
+      !std::is_same_v<G, PerTensor> && !std::is_same_v<G, PerChannel<0>> && !std::is_same_v<G, PerChannel<-2>>;
+
+  explicit PackedRhs(const QuantizedView<F, 2, G>& weights);
+
+  /// Outputs and inputs.
+  Index n() const { return layout_.n; }
+  Index k() const { return layout_.k; }
+  const RhsLayout& layout() const { return layout_; }
+
+  /// The operands in the kernel's order; a code is an operand minus `operand_shift`.
+  const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size(); }
+  static constexpr std::int32_t operand_shift = detail::kOperandShift<F, typename Kernel::Rhs>;
+
+  /// Per (group, column), rows of layout().padded_n(): the sum of the group's operands; the scale; the zero point in
+  /// operand terms, null where all are 0. The scale per tensor is a single value.
+  const std::int32_t* sums(Index g) const { return sums_.data() + g * layout_.padded_n(); }
+  const float* scales(Index g) const { return scales_.data() + g * layout_.padded_n(); }
+  const std::int32_t* zero_points(Index g) const {
+    return zero_points_.empty() ? nullptr : zero_points_.data() + g * layout_.padded_n();
+  }
+  float scale(Index column, Index g = 0) const { return std::is_same_v<G, PerTensor> ? scales_[0] : scales(g)[column]; }
+
+  /// The largest sums of positive and of negative (code - zero_point), over a column or over one of its groups: what
+  /// the capacity check starts from.
+  struct Extremes {
+    std::int64_t positive = 0;
+    std::int64_t negative = 0;
+    void add(std::int64_t value) { (value > 0 ? positive : negative) += value > 0 ? value : -value; }
+    void cover(const Extremes& other) {
+      positive = std::max(positive, other.positive);
+      negative = std::max(negative, other.negative);
+    }
+  };
+  const Extremes& column_extremes() const { return column_; }
+  const Extremes& group_extremes() const { return group_; }
+  /// The exact sums of one column, or of one of its groups.
+  Extremes extremes(Index column, Index first_group, Index last_group) const;
+
+  /// The code of output `column` and input `step`.
+  std::int32_t code(Index column, Index step) const {
+    return operands_[layout_.position(column, step)] - operand_shift;
+  }
+
+  /// All memory held: operands with their padding, scales, zero points and sums.
+  Index packed_bytes() const {
+    return static_cast<Index>(operands_.bytes() + sums_.bytes() + scales_.bytes() + zero_points_.bytes());
+  }
+
+ private:
+  std::int32_t zero_point_of(Index column, Index g) const {
+    return zero_points_.empty() ? 0 : zero_points(per_group ? g : 0)[column];
+  }
+
+  RhsLayout layout_;
+  Buffer<typename Kernel::Rhs> operands_;
+  Buffer<std::int32_t> sums_;
+  Buffer<float> scales_;
+  Buffer<std::int32_t> zero_points_;
+  Extremes column_, group_;
+};
+
+/// Packs a (n, k) weight for this unit's kernel, or for a given one: pack<Kernel>(weights).
+template <MicroKernel Kernel = NativeKernel, IntegerFormat F, Granularity G>
+PackedRhs<F, G, Kernel> pack(const QuantizedView<F, 2, G>& weights) {
+  return PackedRhs<F, G, Kernel>(weights);
+}
+template <MicroKernel Kernel = NativeKernel, IntegerFormat F, Granularity G>
+PackedRhs<F, G, Kernel> pack(const QuantizedTensor<F, 2, G>& weights) {
+  return PackedRhs<F, G, Kernel>(weights.view());
+}
+
+// ---- bodies ----
+
+template <IntegerFormat F, Granularity G, MicroKernel Kernel>
+PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
+  using Rhs = typename Kernel::Rhs;
+  const Index n = weights.extent(0), k = weights.extent(1);
+  const Index group = per_group ? weights.granularity().info().group_size : std::max<Index>(k, 1);
+  layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
+  const Index groups = layout_.groups(), padded = layout_.padded_n();
+  const ParamsData& params = weights.params();
+
+  operands_ = Buffer<Rhs>(layout_.size(), Rhs{0});
+  sums_ = Buffer<std::int32_t>(groups * padded, 0);
+  constexpr bool per_tensor = std::is_same_v<G, PerTensor>;
+  const Index scale_rows = per_group ? groups : 1;
+  scales_ = Buffer<float>(per_tensor ? 1 : scale_rows * padded, 0.0f);
+  // Unsigned codes of signed operands are shifted; so is their zero point, which is then no longer 0.
+  const bool has_zero_points = params.zero_points != nullptr || operand_shift != 0;
+  if (has_zero_points) zero_points_ = Buffer<std::int32_t>(scale_rows * padded, 0);
+
+  for (Index column = 0; column < n; ++column) {
+    for (Index row = 0; row < scale_rows; ++row) {
+      const Index p = per_tensor ? 0 : column * scale_rows + row;
+      scales_[per_tensor ? 0 : row * padded + column] = params.scale(p);
+      if (has_zero_points) zero_points_[row * padded + column] = params.zero_point(p) + operand_shift;
+    }
+  }
+
+  constexpr Index kChunk = 1024 / Kernel::kKr * Kernel::kKr;
+  typename F::Code codes[kChunk];
+  for (Index column = 0; column < n; ++column) {
+    Extremes whole;
+    for (Index g = 0; g < groups; ++g) {
+      const std::int32_t zero_point = zero_point_of(column, g);
+      Extremes part;
+      std::int64_t sum = 0;
+      for (Index first = 0; first < layout_.group_length(g); first += kChunk) {
+        const Index count = std::min(kChunk, layout_.group_length(g) - first);
+        detail::unpack_bits<F>(weights.data(), column * k + g * group + first, count, codes);
+        Rhs* block = operands_.data() + layout_.position(column, g * group + first);
+        for (Index i = 0; i < count; ++i) {
+          const std::int32_t operand = codes[i] + operand_shift;
+          block[i / Kernel::kKr * layout_.block_size() + i % Kernel::kKr] = static_cast<Rhs>(operand);
+          sum += operand;
+          part.add(operand - zero_point);
+        }
+      }
+      sums_[g * padded + column] = static_cast<std::int32_t>(static_cast<std::uint64_t>(sum));
+      group_.cover(part);
+      whole = {whole.positive + part.positive, whole.negative + part.negative};
+    }
+    column_.cover(whole);
+  }
+}
+
+template <IntegerFormat F, Granularity G, MicroKernel Kernel>
+auto PackedRhs<F, G, Kernel>::extremes(Index column, Index first_group, Index last_group) const -> Extremes {
+  Extremes e;
+  for (Index g = first_group; g < last_group; ++g) {
+    const std::int32_t zero_point = zero_point_of(column, g);
+    const Index start = g * layout_.group;
+    for (Index step = start; step < start + layout_.group_length(g); ++step) {
+      e.add(std::int64_t{operands_[layout_.position(column, step)]} - zero_point);
+    }
+  }
+  return e;
+}
+
+QUANTA_NAMESPACE_END

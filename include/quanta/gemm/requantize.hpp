@@ -1,0 +1,74 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// From int32 sums to codes of the next layer without floats per element:
+//
+//   code = clamp(multiply(acc + bias, scale_x * scale_w[n] / scale_out) + zero_out, low, high)
+//
+// The multiplier is computed in double and held in fixed point (gemm/fixed_point.hpp); the bias is rounded half to even
+// to int32 at scale_x * scale_w[n].
+#pragma once
+
+#include <quanta/gemm/fixed_point.hpp>
+#include <quanta/gemm/outputs.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// As an argument of gemm_requantized: the two roundings of gemmlowp and the older TFLite instead of one.
+struct DoubleRounding {};
+
+namespace detail {
+
+/// One multiplier per output, the int32 bias (empty when there is none), and the codes allowed.
+struct Requantization {
+  Buffer<FixedPoint> multipliers;
+  Buffer<std::int32_t> bias;
+  std::int32_t zero_point, low, high;
+  bool double_rounding;
+};
+
+/// Throws Error when the bias does not fit int32 at its scale, naming the output.
+template <class Rhs>
+Requantization make_requantization(float scale_x, const Rhs& rhs, float scale_out,
+                                   const TensorView<const float, 1>* bias) {
+  Requantization r{};
+  r.multipliers = Buffer<FixedPoint>(rhs.n());
+  if (bias != nullptr) {
+    check(bias->size() == rhs.n(), "gemm_requantized: bias has ", bias->size(), " elements, expected one per output, ",
+          rhs.n());
+    r.bias = Buffer<std::int32_t>(rhs.n());
+  }
+  for (Index c = 0; c < rhs.n(); ++c) {
+    const double scale = static_cast<double>(scale_x) * static_cast<double>(rhs.scale(c));  // exact
+    r.multipliers[c] = FixedPoint::from_real(scale / static_cast<double>(scale_out));
+    if (bias == nullptr) continue;
+    const double units = static_cast<double>(bias->data()[c * bias->stride(0)]) / scale;
+    check(units >= -2147483648.5 && units < 2147483647.5, "gemm_requantized: bias ", c, " is ",
+          bias->data()[c * bias->stride(0)], ", which is ", units, " at scale ", scale, ", outside int32");
+    // Half to even: adding 1.5 * 2^52 leaves no bits below 1.
+    r.bias[c] = static_cast<std::int32_t>(fp::opaque(units + 6755399441055744.0) - 6755399441055744.0);
+  }
+  return r;
+}
+
+template <class Code>
+struct RequantizeOutput {
+  static constexpr bool by_group = false;
+  TensorView<Code, 2> dst;
+  const Requantization& to;
+
+  template <class Rhs>
+  void finish(const Rhs&, Index row, Index column, Index count, const std::int32_t* sums) const {
+    Code codes[Rhs::KernelType::kNr];
+    for (Index i = 0; i < count; ++i) {
+      const FixedPoint factor = to.multipliers[column + i];
+      const std::int32_t sum = to.bias.empty() ? sums[i] : sums[i] + to.bias[column + i];  // fits: checked before
+      const std::int64_t scaled =
+          to.double_rounding ? std::int64_t{multiply_double_rounding(sum, factor)} : multiply(sum, factor);
+      codes[i] = static_cast<Code>(std::clamp<std::int64_t>(scaled + to.zero_point, to.low, to.high));
+    }
+    store_row(dst, row, column, count, static_cast<const Code*>(codes));
+  }
+};
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

@@ -1,0 +1,73 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What happens to a product's results before they are stored, as small steps given to gemm in order:
+//
+//   gemm(x, rhs, y, Dequantize{}, AddBias{bias}, Relu{})
+//
+// Dequantize comes first and turns the exact int32 into float; every further stage maps floats to floats. A stage of
+// one's own is any type with `apply` as below, and `check` if it has something to check.
+#pragma once
+
+#include <concepts>
+
+#include <quanta/core/layer.hpp>
+#include <quanta/simd/passes.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// apply(values, count, row, column): values[i] is the result at (row, column + i), to be changed in place.
+/// check(m, n), where a stage has it, throws before any work when the stage does not fit a result of m x n.
+template <class S>
+concept EpilogueStage = requires(const S& stage, float* values, Index count, Index row, Index column) {
+  stage.apply(values, count, row, column);
+};
+
+/// y = fma(float(acc), scale_x * scale_w[n], 0). Per group of the rhs: f = fma(float(acc_g), scale_w[g, n], f) for g
+/// ascending, then y = fma(f, scale_x, 0).
+struct Dequantize {};
+
+/// Adds bias[n]. Right after Dequantize the two are one operation, y = fma(float(acc), scale_x * scale_w[n], bias[n]);
+/// elsewhere it is a plain add. Of an lvalue it keeps a view, which must outlive the stage; of anything else a copy.
+class AddBias {
+ public:
+  /// Any Eigen vector or rank-1 tensor of float or double.
+  template <class B>
+  requires RealObject<B> &&(!std::same_as<std::remove_cvref_t<B>, AddBias>)explicit AddBias(B&& bias) : bias_(bias) {
+    static_assert(rank_of<B> == 1, "quanta: a bias is a vector or a rank-1 tensor");
+    if constexpr (!std::is_lvalue_reference_v<B>) bias_.own();
+  }
+
+  void check(Index, Index n) const {
+    detail::check(size() == n, "AddBias: bias has ", size(), " elements, expected one per output, ", n);
+  }
+  void apply(float* values, Index count, Index, Index column) const {
+    const float* bias = data() + column * stride();
+    for (Index i = 0; i < count; ++i) values[i] = simd::ScalarLanes::add_real(values[i], bias[i * stride()]);
+  }
+
+  Index size() const { return bias_.view().size(); }
+  const float* data() const { return bias_.view().data(); }
+  Index stride() const { return bias_.view().stride(0); }
+
+ private:
+  detail::Input<float, 1> bias_;
+};
+
+/// max(x, 0), with Relu(NaN) = NaN and Relu(-0) = +0. A stage, and a layer of any number of features.
+struct Relu : CallableLayer<Relu> {
+  void apply(float* values, Index count, Index, Index) const { simd::relu(values, count); }
+
+  Index output_size(Index features) const { return features; }
+  void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    for (Index r = 0; r < x.extent(0); ++r) {
+      float* to = y.data() + r * y.stride(0);
+      const float* from = x.data() + r * x.stride(0);
+      for (Index i = 0; i < x.extent(1); ++i) to[i] = from[i * x.stride(1)];
+      simd::relu(to, x.extent(1));
+    }
+  }
+  std::string name() const { return "Relu"; }
+  Index packed_bytes() const { return 0; }
+};
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,113 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The linear layer with integer weights whose activations are quantized as they come, each row by its own range: no
+// calibration, and a sample's result does not depend on its batch.
+#pragma once
+
+#include <limits>
+
+#include <quanta/gemm/gemm.hpp>
+#include <quanta/layers/linear.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// int8 weights with activations as UInt<8>, asymmetric; per-group weights or weights of fewer bits with activations as
+/// Int<8>, symmetric. y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
+/// A row that holds a value that is not finite gives a row of NaN.
+template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
+class DynamicLinear : public CallableLayer<DynamicLinear<F, G, Kernel>> {
+  using Weights = PackedRhs<F, G, Kernel>;
+  static constexpr bool symmetric_activations = Weights::per_group || F::bits < 8;
+
+ public:
+  using ActivationScheme = std::conditional_t<symmetric_activations, Symmetric, Asymmetric>;
+  using ActivationFormat = std::conditional_t<symmetric_activations, Int<8>, UInt<8>>;
+
+  /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
+  /// Throws Error when sizes differ, the weight is not finite, or the sums can leave int32.
+  template <RealObject W, RealObject B>
+  DynamicLinear(const W& weight, const B& bias, G granularity = G{})
+      : DynamicLinear(quantize(weight, granularity), bias) {}
+  /// Without a bias.
+  template <RealObject W>
+  explicit DynamicLinear(const W& weight, G granularity = G{}) : DynamicLinear(quantize(weight, granularity)) {}
+  /// From weights already quantized.
+  template <RealObject B>
+  DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias) : DynamicLinear(weight) {
+    bias_ = detail::copy_bias("DynamicLinear", bias, out_features());
+  }
+  explicit DynamicLinear(const QuantizedTensor<F, 2, G>& weight) : weights_(weight.view()), bias_(weights_.n(), 0.0f) {
+    constexpr bool by_group = Weights::per_group;
+    detail::check_capacity(weights_, lowest_code, ActivationFormat::max,
+                           symmetric_activations ? 0 : ActivationFormat::min,
+                           symmetric_activations ? 0 : ActivationFormat::max, by_group);
+  }
+
+  Index in_features() const { return weights_.k(); }
+  Index out_features() const { return weights_.n(); }
+  const Weights& weights() const { return weights_; }
+
+  Index output_size(Index features) const {
+    detail::check_features("DynamicLinear", features, in_features());
+    return out_features();
+  }
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
+  std::string name() const { return "DynamicLinear"; }
+  Index packed_bytes() const { return weights_.packed_bytes() + static_cast<Index>(bias_.bytes()); }
+
+ private:
+  using Code = typename ActivationFormat::Code;
+  static constexpr std::int32_t lowest_code = ActivationScheme::template low<ActivationFormat>({});
+
+  template <class W>
+  static QuantizedTensor<F, 2, G> quantize(const W& weight, G granularity) {
+    static_assert(rank_of<W> == 2, "quanta: a weight is (out, in)");
+    using Scheme = std::conditional_t<(F::min < 0), Symmetric, Asymmetric>;
+    return Quantizer<Scheme, F, G>::fit(weight, granularity).quantize(weight);
+  }
+
+  Weights weights_;
+  Buffer<float> bias_;
+};
+
+// ---- bodies ----
+
+template <IntegerFormat F, Granularity G, MicroKernel Kernel>
+void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
+                                          const TensorView<float, 2>& y) const {
+  const Index rows = x.extent(0), k = x.extent(1);
+  Code* codes = context.reserve_local<Code>(0, rows * k);
+  float* scales = context.reserve_local<float>(1, rows);
+  std::int32_t* zero_points = context.reserve_local<std::int32_t>(2, rows);
+  float* gathered = x.stride(1) == 1 ? nullptr : context.reserve_local<float>(3, k);
+  bool all_finite = true;
+  for (Index r = 0; r < rows; ++r) {
+    const float* row = x.data() + r * x.stride(0);
+    if (gathered != nullptr) {
+      for (Index i = 0; i < k; ++i) gathered[i] = row[i * x.stride(1)];
+      row = gathered;
+    }
+    const simd::MinMax seen = simd::min_max(row, k);
+    ScaleZeroPoint p{1.0f, 0};
+    if (seen.finite && k > 0) p = ActivationScheme::template from_range<ActivationFormat>({seen.min, seen.max}, {});
+    // A scale of NaN marks the row: its codes are multiplied like any others and its results are NaN.
+    scales[r] = seen.finite ? p.scale : std::numeric_limits<float>::quiet_NaN();
+    zero_points[r] = p.zero_point;
+    all_finite = all_finite && seen.finite;
+    simd::quantize(row, k, {p.scale, p.zero_point, lowest_code, ActivationFormat::max}, codes + r * k);
+  }
+  const TensorView<const Code, 2> view(codes, {rows, k});
+  const detail::LhsOperand<Code> lhs{view, {scales, zero_points, rows}, 1, lowest_code, ActivationFormat::max};
+  const AddBias bias{Eigen::TensorMap<const Tensor<float, 1>>(bias_.data(), bias_.size())};
+  const detail::RealOutput<Weights, detail::LhsOperand<Code>> output{y, lhs, &bias, {}};
+  detail::run_product(context, lhs, weights_, output);
+  if (all_finite) return;
+  for (Index r = 0; r < rows; ++r) {
+    if (scales[r] == scales[r]) continue;
+    for (Index n = 0; n < out_features(); ++n) {
+      y.data()[r * y.stride(0) + n * y.stride(1)] = std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+QUANTA_NAMESPACE_END

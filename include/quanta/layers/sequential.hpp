@@ -1,0 +1,135 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Layers one after the other, of types chosen at run time.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <quanta/core/layer.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// Any layer, by value; copies deeply.
+class AnyLayer {
+ public:
+  template <class L>
+  requires(!std::same_as<L, AnyLayer> && Layer<L>) AnyLayer(L layer)
+      : held_(std::make_unique<Holder<L>>(std::move(layer))) {}  // NOLINT: a layer is an AnyLayer
+  AnyLayer(const AnyLayer& other) : held_(other.held_->copy()) {}
+  AnyLayer(AnyLayer&&) noexcept = default;
+  AnyLayer& operator=(AnyLayer other) noexcept {
+    held_ = std::move(other.held_);
+    return *this;
+  }
+
+  Index output_size(Index features) const { return held_->output_size(features); }
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    held_->forward(context, x, y);
+  }
+  std::string name() const { return held_->name(); }
+  Index packed_bytes() const { return held_->packed_bytes(); }
+
+  /// The layer if it is an L, else null.
+  template <class L>
+  const L* target() const {
+    return held_->type() == &kTypeTag<L> ? &static_cast<const Holder<L>&>(*held_).layer : nullptr;
+  }
+
+ private:
+  // The address of a variable of one's own stands for the type, so that the library works without RTTI.
+  template <class L>
+  static inline const char kTypeTag = 0;
+
+  struct Base {
+    virtual ~Base() = default;
+    virtual std::unique_ptr<Base> copy() const = 0;
+    virtual const char* type() const = 0;
+    virtual Index output_size(Index features) const = 0;
+    virtual void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const = 0;
+    virtual std::string name() const = 0;
+    virtual Index packed_bytes() const = 0;
+  };
+  template <class L>
+  struct Holder final : Base {
+    explicit Holder(L l) : layer(std::move(l)) {}
+    std::unique_ptr<Base> copy() const override { return std::make_unique<Holder>(layer); }
+    const char* type() const override { return &kTypeTag<L>; }
+    Index output_size(Index features) const override { return layer.output_size(features); }
+    void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const override {
+      layer.forward(context, x, y);
+    }
+    std::string name() const override { return layer.name(); }
+    Index packed_bytes() const override { return layer.packed_bytes(); }
+    L layer;
+  };
+
+  std::unique_ptr<Base> held_;
+};
+
+/// Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it gives back its input.
+class Sequential : public CallableLayer<Sequential> {
+ public:
+  Sequential() = default;
+  template <class... L>
+  requires(sizeof...(L) >= 1 && !(sizeof...(L) == 1 && (std::same_as<L, Sequential> && ...)) &&
+           (Layer<L> && ...)) explicit Sequential(L... layers) {
+    layers_.reserve(sizeof...(L));
+    (layers_.emplace_back(std::move(layers)), ...);
+  }
+
+  void push_back(AnyLayer layer) { layers_.push_back(std::move(layer)); }
+  Index size() const { return static_cast<Index>(layers_.size()); }
+  /// Throws Error when there is no layer i.
+  const AnyLayer& operator[](Index i) const {
+    detail::check(i >= 0 && i < size(), "Sequential: layer ", i, " of ", size());
+    return layers_[usize(i)];
+  }
+  auto begin() const { return layers_.begin(); }
+  auto end() const { return layers_.end(); }
+
+  /// Throws Error when the first layer cannot take so many features or two layers do not fit each other.
+  Index output_size(Index features) const {
+    for (const AnyLayer& layer : layers_) features = layer.output_size(features);
+    return features;
+  }
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
+  std::string name() const { return "Sequential"; }
+  /// The sum over the layers.
+  Index packed_bytes() const {
+    Index bytes = 0;
+    for (const AnyLayer& layer : layers_) bytes += layer.packed_bytes();
+    return bytes;
+  }
+
+ private:
+  std::vector<AnyLayer> layers_;
+};
+
+// ---- bodies ----
+
+inline void Sequential::forward(Context& context, const TensorView<const float, 2>& x,
+                                const TensorView<float, 2>& y) const {
+  const Index rows = x.extent(0);
+  if (layers_.empty()) {
+    for (Index r = 0; r < rows; ++r) {
+      for (Index i = 0; i < x.extent(1); ++i) {
+        y.data()[r * y.stride(0) + i * y.stride(1)] = x.data()[r * x.stride(0) + i * x.stride(1)];
+      }
+    }
+    return;
+  }
+  Buffer<float> held[2];  // what the last layer gave, and what the next one writes
+  TensorView<const float, 2> from = x;
+  for (Index i = 0; i < size(); ++i) {
+    const AnyLayer& layer = layers_[usize(i)];
+    const Index features = layer.output_size(from.extent(1));
+    TensorView<float, 2> to = y;
+    if (i + 1 < size()) to = TensorView<float, 2>(held[i % 2].reserve(rows * features), {rows, features});
+    layer.forward(context, from, to);
+    from = to;
+  }
+}
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,77 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// From codes back to reals. A format decodes its codes to levels (of an integer format, the integers themselves, as
+// float); real = scale * (level - zero_point), saturated to +-FLT_MAX. Written once for formats known at compile time
+// and for those known only at run time.
+#pragma once
+
+#include <quanta/core/fp.hpp>
+#include <quanta/core/tensor_view.hpp>
+#include <quanta/format/bits.hpp>
+#include <quanta/quant/params.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+/// The zero points a format allows: its codes, or only 0 where codes are not integers.
+template <Format F>
+inline constexpr std::int32_t zero_point_min = 0;
+template <Format F>
+inline constexpr std::int32_t zero_point_max = 0;
+template <IntegerFormat F>
+inline constexpr std::int32_t zero_point_min<F> = F::min;
+template <IntegerFormat F>
+inline constexpr std::int32_t zero_point_max<F> = F::max;
+
+/// levels[i] = the level of code first + i of the stream. Integers of up to 16 bits are exact as float.
+template <IntegerFormat F>
+void decode_levels(const std::byte* stream, Index first, Index count, float* levels) {
+  constexpr Index kChunk = 256;
+  typename F::Code codes[kChunk];
+  for (Index done = 0; done < count; done += kChunk) {
+    const Index n = std::min(kChunk, count - done);
+    unpack_bits<F>(stream, first + done, n, codes);
+    for (Index i = 0; i < n; ++i) levels[done + i] = static_cast<float>(codes[i]);
+  }
+}
+
+template <Format F>
+struct FormatDecoder {
+  const std::byte* stream;
+  void operator()(Index first, Index count, float* levels) const { decode_levels<F>(stream, first, count, levels); }
+};
+
+/// values[i] becomes scale * (values[i] - zero_point).
+inline void scale_levels(float* values, Index n, float scale, std::int32_t zero_point) {
+  const float zero = static_cast<float>(zero_point);
+  for (Index i = 0; i < n; ++i) {
+    const float real = fp::mul(values[i] - zero, scale);
+    values[i] = std::min(std::max(real, -fp::kMaxFloat), fp::kMaxFloat);
+  }
+}
+
+/// The reals of the elements [first, first + count), given their levels.
+inline void scale_elements(float* values, Index first, Index count, const ParamMap& map, const ParamsData& params) {
+  for_each_run(map, first, first + count, [&](Index offset, Index n, Index param) {
+    scale_levels(values + offset, n, params.scale(param), params.zero_point(param));
+  });
+}
+
+/// Writes all reals of a tensor. `decode(first, count, levels)` hands out levels.
+template <class Decode, int rank>
+void dequantize(Decode decode, const ParamMap& map, const ParamsData& params, const TensorView<float, rank>& out) {
+  constexpr Index kChunk = 1024;
+  float scratch[kChunk];
+  const bool dense = out.is_dense();
+  const Index n = out.size();
+  for (Index first = 0; first < n; first += kChunk) {
+    const Index count = std::min(kChunk, n - first);
+    float* values = dense ? out.data() + first : scratch;
+    decode(first, count, values);
+    scale_elements(values, first, count, map, params);
+    if (!dense) out.write(first, count, values);
+  }
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

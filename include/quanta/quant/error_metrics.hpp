@@ -1,0 +1,85 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// How far an approximation is from the original tensor. Always give the original, never a clipped copy of it: clipping
+// is part of the error.
+#pragma once
+
+#include <cmath>
+
+#include <quanta/core/eigen.hpp>
+#include <quanta/core/math.hpp>
+#include <quanta/core/reduce.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// e = x - approx in float32; sums in double in a fixed order. NaN in the data gives NaN here.
+struct ErrorMetrics {
+  double max_error;       ///< max |e|
+  double mean_error;      ///< mean |e|
+  double mse;             ///< mean e^2
+  double snr_db;          ///< 10 log10(sum x^2 / sum e^2); +inf when the error is zero, -inf when only x is
+  double cosine;          ///< sum x approx / (|x| |approx|); 1 when both are zero, 0 when one is
+  double relative_error;  ///< |e| / |x| (Frobenius); 0 when the error is zero, +inf when only x is
+};
+
+/// x and approx are any Eigen objects of one shape, of float or double; throws Error when the shapes differ. Of empty
+/// tensors the errors are 0.
+template <RealObject X, RealObject Y>
+ErrorMetrics error_metrics(const X& x, const Y& approx);
+
+// ---- bodies ----
+
+namespace detail {
+
+template <int rank>
+ErrorMetrics error_metrics_of(const TensorView<const float, rank>& x, const TensorView<const float, rank>& y) {
+  float x_scratch[kReduceBlock], y_scratch[kReduceBlock];
+  const float *a = nullptr, *b = nullptr;
+  float max_error = 0.0f;
+  // Products of two floats are exact in double, so contraction cannot change them.
+  const auto sums = blocked_sums<5>(
+      x.size(),
+      [&](Index first, Index count) {
+        a = x.read(first, count, x_scratch);
+        b = y.read(first, count, y_scratch);
+      },
+      [&](Index i, double* terms) {
+        const float e = a[i] - b[i];
+        const float magnitude = std::fabs(e);
+        if (!(magnitude <= max_error)) max_error = max_error == max_error ? magnitude : max_error;
+        const double p = a[i], q = b[i], r = e;
+        terms[0] = magnitude;
+        terms[1] = r * r;
+        terms[2] = p * p;
+        terms[3] = q * q;
+        terms[4] = p * q;
+      });
+  const double n = static_cast<double>(std::max<Index>(x.size(), 1));
+  const double error = sums[1], signal = sums[2], approx = sums[3], dot = sums[4];
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  ErrorMetrics m{};
+  m.max_error = static_cast<double>(max_error);
+  m.mean_error = sums[0] / n;
+  m.mse = error / n;
+  m.snr_db = error == 0.0 ? infinity : fp::mul(10.0, math::log10(signal / error));
+  m.relative_error = error == 0.0 ? 0.0 : std::sqrt(error / signal);
+  if (signal == 0.0 || approx == 0.0) {
+    m.cosine = signal == approx ? 1.0 : 0.0;
+  } else {
+    m.cosine = dot / fp::mul(std::sqrt(signal), std::sqrt(approx));
+  }
+  return m;
+}
+
+}  // namespace detail
+
+template <RealObject X, RealObject Y>
+ErrorMetrics error_metrics(const X& x, const Y& approx) {
+  static_assert(rank_of<X> == rank_of<Y>, "quanta: error_metrics compares tensors of one rank");
+  const detail::Input<float, rank_of<X>> a(x);
+  const detail::Input<float, rank_of<Y>> b(approx);
+  detail::check_shape("error_metrics", "the approximation", b.view().shape(), a.view().shape());
+  return detail::error_metrics_of(a.view(), b.view());
+}
+
+QUANTA_NAMESPACE_END

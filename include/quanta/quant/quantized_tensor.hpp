@@ -1,0 +1,180 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Quantized tensors: codes at their true size in logical row-major order, with their scales and zero points.
+// QuantizedTensor owns, QuantizedView borrows. They do no arithmetic on codes; products are in gemm/.
+#pragma once
+
+#include <quanta/core/eigen.hpp>
+#include <quanta/format/bits.hpp>
+#include <quanta/quant/dequantize.hpp>
+#include <quanta/quant/params.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// Borrowed codes and parameters: a mapped file, a user's buffer, or a QuantizedTensor. They must outlive the view.
+template <Format F, int rank, Granularity G = PerTensor>
+class QuantizedView {
+  static_assert(rank >= 1 && rank <= kMaxRank, "quanta: tensors have rank 1 to 5");
+  static_assert(G::template fits_rank<rank>, "quanta: the granularity's axis is not one of the tensor's");
+
+ public:
+  using FormatType = F;
+  using GranularityType = G;
+  using Code = typename F::Code;
+
+  /// `codes` points to packed_size(elements of shape, bits) bytes as in format/bits.hpp; of 16-bit codes it need not be
+  /// aligned. Throws Error unless there is a parameter for every channel or group and zero points are codes.
+  QuantizedView(const std::byte* codes, const Shape<rank>& shape, ParamsData params, G granularity = G{})
+      : codes_(codes), shape_(shape), params_(params), granularity_(granularity) {
+    for (const Index extent : shape)
+      detail::check(extent >= 0, "QuantizedView: shape ", shape, " has a negative extent");
+    detail::check_params("QuantizedView", params_, map(), shape_, detail::zero_point_min<F>, detail::zero_point_max<F>);
+  }
+
+  const Shape<rank>& shape() const { return shape_; }
+  Index extent(int d) const { return shape_[usize(d)]; }
+  Index size() const { return element_count(shape_); }
+  /// The packed codes.
+  const std::byte* data() const { return codes_; }
+  const ParamsData& params() const { return params_; }
+  const G& granularity() const { return granularity_; }
+  ParamMap map() const { return param_map(granularity_.info(), shape_); }
+  /// Itself, so that a view can stand wherever a tensor can.
+  const QuantizedView& view() const { return *this; }
+
+  /// The codes one by one, unpacked.
+  Tensor<Code, rank> codes() const;
+
+  /// scale * (code - zero_point), saturated to +-FLT_MAX, as a new tensor.
+  template <int layout = Eigen::RowMajor>
+  Tensor<float, rank, layout> dequantize() const;
+
+  /// The same into any writable Eigen object of this shape; throws Error when the shape differs.
+  template <EigenObject Dst>
+  void dequantize_into(Dst&& dst) const;
+
+ private:
+  const std::byte* codes_;
+  Shape<rank> shape_;
+  ParamsData params_;
+  [[no_unique_address]] G granularity_;
+};
+
+/// Owns its codes and parameters; copies deeply.
+template <Format F, int rank, Granularity G = PerTensor>
+class QuantizedTensor {
+ public:
+  using FormatType = F;
+  using GranularityType = G;
+  using Code = typename F::Code;
+  using View = QuantizedView<F, rank, G>;
+
+  /// From codes in any Eigen object and their parameters. Every code of the format is taken, the most negative
+  /// included; throws Error on one outside it, naming its index, and when the parameters do not fit the shape.
+  template <EigenObject Codes>
+  QuantizedTensor(const Codes& codes, QuantParams<G> params);
+
+  /// From codes already packed as in format/bits.hpp. Throws Error when the number of bytes does not fit the shape.
+  static QuantizedTensor from_packed(const Shape<rank>& shape, Buffer<std::byte> codes, QuantParams<G> params);
+
+  const Shape<rank>& shape() const { return shape_; }
+  Index extent(int d) const { return shape_[usize(d)]; }
+  Index size() const { return element_count(shape_); }
+  const std::byte* data() const { return codes_.data(); }
+  const QuantParams<G>& params() const { return params_; }
+  View view() const { return View(codes_.data(), shape_, params_.data(), params_.granularity()); }
+  operator View() const { return view(); }  // NOLINT: a tensor can stand wherever a view can
+
+  /// Codes, scales and zero points, in bytes: the sum of the buffers held.
+  Index bytes() const { return static_cast<Index>(codes_.bytes()) + params_.bytes(); }
+
+  Tensor<Code, rank> codes() const { return view().codes(); }
+
+  template <int layout = Eigen::RowMajor>
+  Tensor<float, rank, layout> dequantize() const {
+    return view().template dequantize<layout>();
+  }
+
+  template <EigenObject Dst>
+  void dequantize_into(Dst&& dst) const {
+    view().dequantize_into(dst);
+  }
+
+ private:
+  QuantizedTensor(const Shape<rank>& shape, Buffer<std::byte> codes, QuantParams<G> params)
+      : shape_(shape), codes_(std::move(codes)), params_(std::move(params)) {
+    view();  // checks that the parameters fit
+  }
+
+  template <EigenObject Codes>
+  static Buffer<std::byte> packed(const Codes& codes);
+
+  Shape<rank> shape_;
+  Buffer<std::byte> codes_;
+  QuantParams<G> params_;
+};
+
+// ---- bodies ----
+
+template <Format F, int rank, Granularity G>
+auto QuantizedView<F, rank, G>::codes() const -> Tensor<Code, rank> {
+  Tensor<Code, rank> result = detail::make_tensor<Code, rank>(shape_);
+  detail::unpack_bits<F>(codes_, 0, size(), result.data());
+  return result;
+}
+
+template <Format F, int rank, Granularity G>
+template <int layout>
+auto QuantizedView<F, rank, G>::dequantize() const -> Tensor<float, rank, layout> {
+  Tensor<float, rank, layout> result = detail::make_tensor<float, rank, layout>(shape_);
+  dequantize_into(result);
+  return result;
+}
+
+template <Format F, int rank, Granularity G>
+template <EigenObject Dst>
+void QuantizedView<F, rank, G>::dequantize_into(Dst&& dst) const {
+  static_assert(rank_of<Dst> == rank, "quanta: the destination's rank is not the tensor's");
+  static_assert(std::is_same_v<ScalarOf<Dst>, float>, "quanta: dequantize writes float");
+  const TensorView<float, rank> out = detail::output_view(dst);
+  detail::check_shape("dequantize_into", "the destination", out.shape(), shape_);
+  detail::dequantize(detail::FormatDecoder<F>{codes_}, map(), params_, out);
+}
+
+template <Format F, int rank, Granularity G>
+template <EigenObject Codes>
+QuantizedTensor<F, rank, G>::QuantizedTensor(const Codes& codes, QuantParams<G> params)
+    : QuantizedTensor(detail::Input<Code, rank>(codes).view().shape(), packed(codes), std::move(params)) {}
+
+template <Format F, int rank, Granularity G>
+auto QuantizedTensor<F, rank, G>::from_packed(const Shape<rank>& shape, Buffer<std::byte> codes, QuantParams<G> params)
+    -> QuantizedTensor {
+  const Index expected = detail::packed_size(element_count(shape), F::bits);
+  detail::check(codes.size() == expected, "QuantizedTensor: ", codes.size(), " bytes of codes for shape ", shape,
+                ", expected ", expected);
+  return QuantizedTensor(shape, std::move(codes), std::move(params));
+}
+
+template <Format F, int rank, Granularity G>
+template <EigenObject Codes>
+Buffer<std::byte> QuantizedTensor<F, rank, G>::packed(const Codes& codes) {
+  const detail::Input<Code, rank> input(codes);
+  const Index n = input.view().size();
+  Buffer<std::byte> stream(detail::packed_size(n, F::bits));
+  constexpr Index kChunk = 1024;
+  Code scratch[kChunk];
+  for (Index first = 0; first < n; first += kChunk) {
+    const Index count = std::min(kChunk, n - first);
+    const Code* chunk = input.view().read(first, count, scratch);
+    if constexpr (IntegerFormat<F>) {
+      for (Index i = 0; i < count; ++i) {
+        detail::check(chunk[i] >= F::min && chunk[i] <= F::max, "QuantizedTensor: code ", first + i, " is ", chunk[i],
+                      ", expected ", F::min, " to ", F::max);
+      }
+    }
+    detail::pack_bits<F>(chunk, first, count, stream.data());
+  }
+  return stream;
+}
+
+QUANTA_NAMESPACE_END

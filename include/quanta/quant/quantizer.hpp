@@ -1,0 +1,226 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// A quantizer is a scheme, a format and a granularity with the scales and zero points it was fitted to or given.
+#pragma once
+
+#include <initializer_list>
+
+#include <quanta/core/eigen.hpp>
+#include <quanta/quant/quantized_tensor.hpp>
+#include <quanta/quant/scheme.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// code = saturate(round(x / scale) + zero_point), x / scale correctly rounded in float32 (ONNX QuantizeLinear).
+/// Infinities saturate; NaN becomes zero_point. Use it by its names SymmetricQuantizer and AsymmetricQuantizer.
+template <class Scheme, IntegerFormat F, Granularity G = PerTensor>
+class Quantizer {
+ public:
+  using SchemeType = Scheme;
+  using FormatType = F;
+  using GranularityType = G;
+  using FitOptions = typename Scheme::FitOptions;
+
+  /// Parameters from the data's own range. x is any Eigen object of float or double. Throws Error naming the first
+  /// element that is not finite. An empty tensor gives scale 1.
+  template <RealObject X>
+  static Quantizer fit(const X& x, FitOptions options = {}) {
+    return fit(x, G{}, options);
+  }
+  /// The same at a granularity known at run time, PerGroup<Dynamic>{size}.
+  template <RealObject X>
+  static Quantizer fit(const X& x, G granularity, FitOptions options = {});
+
+  /// Parameters for a known range. Throws Error unless it is finite and min <= max.
+  static Quantizer fit(Range range, FitOptions options = {}) requires std::same_as<G, PerTensor> {
+    const Range ranges[] = {range};
+    return fit_ranges(ranges, 1, G{}, options);
+  }
+  /// One range per channel or group, in the order of QuantParams.
+  static Quantizer fit(std::initializer_list<Range> ranges, G granularity = G{}, FitOptions options = {}) {
+    return fit_ranges(ranges.begin(), static_cast<Index>(ranges.size()), granularity, options);
+  }
+  template <class Ranges>
+  requires requires(const Ranges& r) {
+    { *r.data() } -> std::same_as<const Range&>;
+    r.size();
+  }
+  static Quantizer fit(const Ranges& ranges, G granularity = G{}, FitOptions options = {}) {
+    return fit_ranges(ranges.data(), static_cast<Index>(ranges.size()), granularity, options);
+  }
+
+  /// From given parameters. Throws Error when a zero point is not a code, or not 0 for a symmetric quantizer.
+  explicit Quantizer(QuantParams<G> params, FitOptions options = {});
+  /// From one scale and zero point.
+  explicit Quantizer(float scale, std::int32_t zero_point = 0,
+                     FitOptions options = {}) requires std::same_as<G, PerTensor>
+      : Quantizer(QuantParams<G>(scale, zero_point), options) {}
+
+  const QuantParams<G>& params() const { return params_; }
+  const FitOptions& options() const { return options_; }
+  /// The smallest and largest code this quantizer produces.
+  std::int32_t min_code() const { return Scheme::template low<F>(options_); }
+  std::int32_t max_code() const { return F::max; }
+
+  /// The codes of x. Throws Error when the parameters do not fit the shape of x.
+  template <RealObject X>
+  QuantizedTensor<F, rank_of<X>, G> quantize(const X& x, QuantizeOptions options = {}) const;
+
+  /// quantize, then dequantize, in one pass and in float.
+  template <RealObject X>
+  Tensor<float, rank_of<X>> fake_quantize(const X& x, QuantizeOptions options = {}) const;
+
+ private:
+  static Quantizer fit_ranges(const Range* ranges, Index count, G granularity, FitOptions options);
+
+  /// Calls sink(first, count, codes) with the codes of x, chunk by chunk in logical order; chunks start at multiples
+  /// of 8.
+  template <int rank, class Sink>
+  void quantize_chunks(const TensorView<const float, rank>& x, const ParamMap& map, QuantizeOptions options,
+                       Sink sink) const;
+
+  QuantParams<G> params_;
+  [[no_unique_address]] FitOptions options_;
+};
+
+/// Codes in [-qmax, qmax], zero point 0. Int formats only.
+template <IntegerFormat F, Granularity G = PerTensor>
+using SymmetricQuantizer = Quantizer<Symmetric, F, G>;
+
+/// The whole range of codes, and a zero point.
+template <IntegerFormat F, Granularity G = PerTensor>
+using AsymmetricQuantizer = Quantizer<Asymmetric, F, G>;
+
+namespace detail {
+
+/// Smallest and largest value per parameter. Throws Error naming the first element that is not finite.
+template <int rank>
+Buffer<Range> observed_ranges(const TensorView<const float, rank>& x, const ParamMap& map);
+
+}  // namespace detail
+
+// ---- bodies ----
+
+namespace detail {
+
+template <int rank>
+Buffer<Range> observed_ranges(const TensorView<const float, rank>& x, const ParamMap& map) {
+  static_assert(std::is_trivially_copyable_v<simd::MinMax>);
+  Buffer<simd::MinMax> seen(map.count, simd::MinMax{});
+  constexpr Index kChunk = 4096;
+  float scratch[kChunk];
+  const Index n = x.size();
+  for (Index first = 0; first < n; first += kChunk) {
+    const Index last = std::min(first + kChunk, n);
+    const float* values = x.read(first, last - first, scratch);
+    bool finite = true;
+    for_each_run(map, first, last, [&](Index offset, Index count, Index param) {
+      const simd::MinMax run = simd::min_max(values + offset, count);
+      finite = finite && run.finite;
+      seen[param].merge(run);
+    });
+    if (!finite) {
+      Index bad = 0;
+      while (fp::is_finite(values[bad])) ++bad;
+      fail("fit: element ", first + bad, " (row-major) is ", values[bad], ", expected finite values");
+    }
+  }
+  Buffer<Range> ranges(map.count);
+  for (Index p = 0; p < map.count; ++p) {
+    const bool empty = seen[p].min > seen[p].max;
+    ranges[p] = empty ? Range{} : Range{seen[p].min + 0.0f, seen[p].max + 0.0f};  // + 0 turns -0 into +0
+  }
+  return ranges;
+}
+
+}  // namespace detail
+
+template <class Scheme, IntegerFormat F, Granularity G>
+template <RealObject X>
+Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit(const X& x, G granularity, FitOptions options) {
+  static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
+  const detail::Input<float, rank_of<X>> input(x);
+  const ParamMap map = param_map(granularity.info(), input.view().shape());
+  const Buffer<Range> ranges = detail::observed_ranges(input.view(), map);
+  return fit_ranges(ranges.data(), ranges.size(), granularity, options);
+}
+
+template <class Scheme, IntegerFormat F, Granularity G>
+Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit_ranges(const Range* ranges, Index count, G granularity,
+                                                            FitOptions options) {
+  Buffer<float> scales(count);
+  Buffer<std::int32_t> zero_points(count);
+  for (Index i = 0; i < count; ++i) {
+    const ScaleZeroPoint p = Scheme::template from_range<F>(ranges[i], options);
+    scales[i] = p.scale;
+    zero_points[i] = p.zero_point;
+  }
+  return Quantizer(QuantParams<G>(scales, zero_points, granularity), options);
+}
+
+template <class Scheme, IntegerFormat F, Granularity G>
+Quantizer<Scheme, F, G>::Quantizer(QuantParams<G> params, FitOptions options)
+    : params_(std::move(params)), options_(options) {
+  static_assert(!std::is_same_v<Scheme, Symmetric> || F::min < 0,
+                "quanta: symmetric quantization needs a signed format; use AsymmetricQuantizer for UInt");
+  constexpr bool symmetric = std::is_same_v<Scheme, Symmetric>;
+  for (Index i = 0; i < params_.size(); ++i) {
+    const std::int32_t zero_point = params_.zero_point(i);
+    detail::check(symmetric ? zero_point == 0 : zero_point >= F::min && zero_point <= F::max, "Quantizer: zero point ",
+                  i, " is ", zero_point, symmetric ? ", expected 0 (symmetric)" : ", expected a code of the format");
+  }
+}
+
+template <class Scheme, IntegerFormat F, Granularity G>
+template <int rank, class Sink>
+void Quantizer<Scheme, F, G>::quantize_chunks(const TensorView<const float, rank>& x, const ParamMap& map,
+                                              QuantizeOptions options, Sink sink) const {
+  constexpr Index kChunk = 2048;
+  float scratch[kChunk];
+  typename F::Code codes[kChunk];
+  const ParamsData params = params_.data();
+  const Index n = x.size();
+  for (Index first = 0; first < n; first += kChunk) {
+    const Index last = std::min(first + kChunk, n);
+    const float* values = x.read(first, last - first, scratch);
+    for_each_run(map, first, last, [&](Index offset, Index count, Index param) {
+      const simd::QuantizeStep step{params.scale(param), params.zero_point(param), min_code(), max_code()};
+      detail::quantize_run(values + offset, count, step, options, first + offset, codes + offset);
+    });
+    sink(first, last - first, static_cast<const typename F::Code*>(codes));
+  }
+}
+
+template <class Scheme, IntegerFormat F, Granularity G>
+template <RealObject X>
+auto Quantizer<Scheme, F, G>::quantize(const X& x, QuantizeOptions options) const -> QuantizedTensor<F, rank_of<X>, G> {
+  static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
+  const detail::Input<float, rank_of<X>> input(x);
+  const auto& shape = input.view().shape();
+  const ParamMap map = param_map(params_.granularity().info(), shape);
+  detail::check_params("quantize", params_.data(), map, shape, F::min, F::max);
+  Buffer<std::byte> stream(detail::packed_size(input.view().size(), F::bits));
+  quantize_chunks(input.view(), map, options, [&](Index first, Index count, const typename F::Code* codes) {
+    detail::pack_bits<F>(codes, first, count, stream.data());
+  });
+  return QuantizedTensor<F, rank_of<X>, G>::from_packed(shape, std::move(stream), params_);
+}
+
+template <class Scheme, IntegerFormat F, Granularity G>
+template <RealObject X>
+auto Quantizer<Scheme, F, G>::fake_quantize(const X& x, QuantizeOptions options) const -> Tensor<float, rank_of<X>> {
+  static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
+  const detail::Input<float, rank_of<X>> input(x);
+  const auto& shape = input.view().shape();
+  const ParamMap map = param_map(params_.granularity().info(), shape);
+  detail::check_params("fake_quantize", params_.data(), map, shape, F::min, F::max);
+  Tensor<float, rank_of<X>> result = detail::make_tensor<float, rank_of<X>>(shape);
+  quantize_chunks(input.view(), map, options, [&](Index first, Index count, const typename F::Code* codes) {
+    float* values = result.data() + first;
+    for (Index i = 0; i < count; ++i) values[i] = static_cast<float>(codes[i]);
+    detail::scale_elements(values, first, count, map, params_.data());
+  });
+  return result;
+}
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,138 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// From a range of reals to a scale and a zero point, and from a real to a code.
+//
+//   Symmetric   zero_point = 0, scale = amax / qmax, codes in [-qmax, qmax] (narrow range).
+//               full_range: scale = amax / ((qmax - qmin) / 2), codes in [qmin, qmax]; every real of [-amax, amax] is
+//               still within half a step of a code.
+//   Asymmetric  the range is first widened to contain 0; d = max - min, scale = d / (qmax - qmin),
+//               zero_point = saturate(round_half_even(qmin - min / scale)); all in float32, in this order
+//               (ONNX DynamicQuantizeLinear). When d overflows, the scale is computed in double and rounded once.
+//
+// A range of zero width at 0 gives scale 1; a scale below 2^-126 becomes 2^-126.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include <quanta/core/error.hpp>
+#include <quanta/core/random.hpp>
+#include <quanta/format/format.hpp>
+#include <quanta/simd/passes.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// One scale and zero point.
+struct ScaleZeroPoint {
+  float scale;
+  std::int32_t zero_point;
+};
+
+struct Symmetric {
+  struct FitOptions {
+    bool full_range = false;  ///< use the most negative code too
+  };
+  template <IntegerFormat F>
+  static constexpr std::int32_t low(const FitOptions& options) {
+    return options.full_range ? F::min : -F::max;
+  }
+  template <IntegerFormat F>
+  static ScaleZeroPoint from_range(Range range, const FitOptions& options);
+};
+
+struct Asymmetric {
+  struct FitOptions {};
+  template <IntegerFormat F>
+  static constexpr std::int32_t low(const FitOptions&) {
+    return F::min;
+  }
+  template <IntegerFormat F>
+  static ScaleZeroPoint from_range(Range range, const FitOptions& options);
+};
+
+/// How x / scale becomes an integer. Stochastic rounds up with a probability equal to the fraction; the random number
+/// is that of (seed, logical row-major index), so it does not depend on storage order, batches or threads.
+enum class Rounding : std::uint8_t { half_even, half_away, stochastic };
+
+struct QuantizeOptions {
+  Rounding rounding = Rounding::half_even;
+  std::uint64_t seed = 0;  ///< of stochastic rounding
+};
+
+namespace detail {
+
+/// The integer nearest to v by the given rule; |v| <= 2^22. `index` is the element's logical row-major index.
+inline std::int32_t round_by(float v, const QuantizeOptions& options, Index index) {
+  const std::int32_t toward_zero = static_cast<std::int32_t>(v);
+  switch (options.rounding) {
+    case Rounding::half_away: {
+      const float rest = v - static_cast<float>(toward_zero);  // exact
+      return toward_zero + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0);
+    }
+    case Rounding::stochastic: {
+      const std::int32_t floor = toward_zero - (static_cast<float>(toward_zero) > v ? 1 : 0);
+      const float fraction = v - static_cast<float>(floor);
+      return floor + (uniform(options.seed, static_cast<std::uint64_t>(index)) < fraction ? 1 : 0);
+    }
+    case Rounding::half_even:
+      break;
+  }
+  return static_cast<std::int32_t>(fp::round_half_even(v));
+}
+
+/// The codes of n adjacent reals with one step; `index` is the logical index of the first.
+template <class Code>
+void quantize_run(const float* x, Index n, const simd::QuantizeStep& step, const QuantizeOptions& options, Index index,
+                  Code* codes) {
+  if (options.rounding == Rounding::half_even) {
+    simd::quantize(x, n, step, codes);
+    return;
+  }
+  const float low = static_cast<float>(step.low - step.zero_point);
+  const float high = static_cast<float>(step.high - step.zero_point);
+  for (Index i = 0; i < n; ++i) {
+    using L = simd::ScalarLanes;
+    const float real = L::min(L::max(L::nan_to_zero(x[i] / step.scale), low), high);
+    codes[i] = static_cast<Code>(round_by(real, options, index + i) + step.zero_point);
+  }
+}
+
+inline void check_range(Range range) {
+  check(fp::is_finite(range.min) && fp::is_finite(range.max) && range.min <= range.max, "fit: range [", range.min, ", ",
+        range.max, "], expected finite and min <= max");
+}
+
+}  // namespace detail
+
+// ---- bodies ----
+
+template <IntegerFormat F>
+ScaleZeroPoint Symmetric::from_range(Range range, const FitOptions& options) {
+  static_assert(F::min < 0, "quanta: symmetric quantization needs a signed format; use AsymmetricQuantizer for UInt");
+  detail::check_range(range);
+  const float amax = std::max(std::fabs(range.min), std::fabs(range.max));
+  if (amax == 0.0f) return {1.0f, 0};
+  const float steps = options.full_range ? static_cast<float>(F::max - F::min) / 2.0f : static_cast<float>(F::max);
+  return {std::max(amax / steps, fp::kMinScale), 0};
+}
+
+template <IntegerFormat F>
+ScaleZeroPoint Asymmetric::from_range(Range range, const FitOptions&) {
+  detail::check_range(range);
+  const float min = std::min(range.min, 0.0f);
+  const float max = std::max(range.max, 0.0f);
+  const float width = max - min;
+  constexpr float steps = static_cast<float>(F::max - F::min);
+  float scale = width / steps;
+  if (width == 0.0f) {
+    scale = 1.0f;
+  } else if (!fp::is_finite(width)) {
+    scale = static_cast<float>((static_cast<double>(max) - static_cast<double>(min)) / static_cast<double>(steps));
+  }
+  scale = std::max(scale, fp::kMinScale);
+  constexpr float low = static_cast<float>(F::min), high = static_cast<float>(F::max);
+  const float zero_point = std::min(std::max(low - min / scale, low), high);
+  return {scale, static_cast<std::int32_t>(fp::round_half_even(zero_point))};
+}
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,14 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The whole library but for files, which are in <quanta/io.hpp>.
+#pragma once
+
+#include <quanta/arch.hpp>
+#include <quanta/format/format.hpp>
+#include <quanta/gemm/gemm.hpp>
+#include <quanta/layers/dynamic_linear.hpp>
+#include <quanta/layers/linear.hpp>
+#include <quanta/layers/quantize_model.hpp>
+#include <quanta/layers/sequential.hpp>
+#include <quanta/quant/error_metrics.hpp>
+#include <quanta/quant/quantizer.hpp>

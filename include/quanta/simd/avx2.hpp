@@ -1,0 +1,88 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Eight floats: AVX2. See simd/scalar.hpp for what each function means.
+#pragma once
+
+#include <quanta/core/fp.hpp>
+
+#if QUANTA_HAS_AVX2
+#include <immintrin.h>
+
+QUANTA_NAMESPACE_BEGIN
+namespace simd {
+
+struct Avx2Lanes {
+  using F = __m256;
+  using I = __m256i;
+  static constexpr int width = 8;
+
+  static F set(float v) { return _mm256_set1_ps(v); }
+  static F load(const float* p) { return _mm256_loadu_ps(p); }
+  static void store(float* p, F v) { _mm256_storeu_ps(p, v); }
+  static F min(F a, F b) { return _mm256_min_ps(a, b); }
+  static F max(F a, F b) { return _mm256_max_ps(a, b); }
+  static F div(F a, F b) { return _mm256_div_ps(a, b); }
+  static F fma(F a, F b, F c) {
+#if QUANTA_HAS_FMA
+    return _mm256_fmadd_ps(a, b, c);
+#else
+    alignas(32) float x[8], y[8], z[8];
+    store(x, a);
+    store(y, b);
+    store(z, c);
+    for (int i = 0; i < 8; ++i) z[i] = fp::fma(x[i], y[i], z[i]);
+    return load(z);
+#endif
+  }
+  static F mul(F a, F b) { return fp::opaque(_mm256_mul_ps(a, b)); }
+  static F add_real(F a, F b) { return _mm256_add_ps(fp::opaque(a), b); }
+  static F nan_to_zero(F v) { return _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q)); }
+  static I round(F v) { return _mm256_cvtps_epi32(v); }
+
+  static I set_int(std::int32_t v) { return _mm256_set1_epi32(v); }
+  static I load_int(const std::int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static F to_float(I v) { return _mm256_cvtepi32_ps(v); }
+  static I add(I a, I b) { return _mm256_add_epi32(a, b); }
+  static I sub(I a, I b) { return _mm256_sub_epi32(a, b); }
+  static I mul_low(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  static void store_int(std::int32_t* p, I v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+  static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
+  static I magnitude_bits(F v) { return _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff)); }
+  template <class T>
+  static void store_narrow(T* p, I v) {
+    if constexpr (sizeof(T) == 1) {
+      // The low byte of each 32-bit lane, gathered to the bottom of each half.
+      const __m256i pick = _mm256_set1_epi64x(static_cast<long long>(0x808080800c080400u));
+      const __m256i bytes = _mm256_shuffle_epi8(v, pick);
+      const __m128i joined = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(p), joined);
+    } else if constexpr (sizeof(T) == 2) {
+      const __m256i pick = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1,  //
+                                            0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1);
+      const __m256i words = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(v, pick), 0x08);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(words));
+    } else {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+    }
+  }
+
+  static float reduce_min(F v) {
+    __m128 m = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_min_ss(m, _mm_movehdup_ps(m)));
+  }
+  static float reduce_max(F v) {
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+  }
+  static std::int32_t reduce_max_int(I v) {
+    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
+  }
+};
+
+}  // namespace simd
+QUANTA_NAMESPACE_END
+#endif

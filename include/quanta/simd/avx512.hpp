@@ -1,0 +1,73 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Sixteen floats: AVX-512 F, BW, DQ, VL. See simd/scalar.hpp for what each function means.
+#pragma once
+
+#include <quanta/simd/avx2.hpp>
+
+#if QUANTA_HAS_AVX512
+#include <immintrin.h>
+
+QUANTA_NAMESPACE_BEGIN
+namespace simd {
+
+struct Avx512Lanes {
+  using F = __m512;
+  using I = __m512i;
+  static constexpr int width = 16;
+  // The unmasked forms of some intrinsics start from an undefined register, of which GCC 12 warns; a full mask costs
+  // nothing.
+  static constexpr __mmask16 kAll = 0xffff;
+
+  static F set(float v) { return _mm512_set1_ps(v); }
+  static F load(const float* p) { return _mm512_loadu_ps(p); }
+  static void store(float* p, F v) { _mm512_storeu_ps(p, v); }
+  static F min(F a, F b) { return _mm512_maskz_min_ps(kAll, a, b); }
+  static F max(F a, F b) { return _mm512_maskz_max_ps(kAll, a, b); }
+  static F div(F a, F b) { return _mm512_div_ps(a, b); }
+  static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static F mul(F a, F b) { return fp::opaque(_mm512_mul_ps(a, b)); }
+  static F add_real(F a, F b) { return _mm512_add_ps(fp::opaque(a), b); }
+  static F nan_to_zero(F v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v); }
+  static I round(F v) { return _mm512_maskz_cvtps_epi32(kAll, v); }
+
+  static I set_int(std::int32_t v) { return _mm512_set1_epi32(v); }
+  static I load_int(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+  static F to_float(I v) { return _mm512_maskz_cvtepi32_ps(kAll, v); }
+  static I add(I a, I b) { return _mm512_add_epi32(a, b); }
+  static I sub(I a, I b) { return _mm512_sub_epi32(a, b); }
+  static I mul_low(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static void store_int(std::int32_t* p, I v) { _mm512_storeu_si512(p, v); }
+  static I max_int(I a, I b) { return _mm512_maskz_max_epi32(kAll, a, b); }
+  static I magnitude_bits(F v) { return _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)); }
+  template <class T>
+  static void store_narrow(T* p, I v) {
+    if constexpr (sizeof(T) == 1) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(kAll, v));
+    } else if constexpr (sizeof(T) == 2) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtepi32_epi16(kAll, v));
+    } else {
+      _mm512_storeu_si512(p, v);
+    }
+  }
+
+  static float reduce_min(F v) {
+    alignas(64) float lane[16];
+    store(lane, v);
+    return Avx2Lanes::reduce_min(Avx2Lanes::min(Avx2Lanes::load(lane), Avx2Lanes::load(lane + 8)));
+  }
+  static float reduce_max(F v) {
+    alignas(64) float lane[16];
+    store(lane, v);
+    return Avx2Lanes::reduce_max(Avx2Lanes::max(Avx2Lanes::load(lane), Avx2Lanes::load(lane + 8)));
+  }
+  static std::int32_t reduce_max_int(I v) {
+    alignas(64) std::int32_t lane[16];
+    store_int(lane, v);
+    return Avx2Lanes::reduce_max_int(Avx2Lanes::max_int(Avx2Lanes::load_int(lane), Avx2Lanes::load_int(lane + 8)));
+  }
+};
+
+}  // namespace simd
+QUANTA_NAMESPACE_END
+#endif

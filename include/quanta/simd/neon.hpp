@@ -1,0 +1,62 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Four floats: NEON of 64-bit Arm. See simd/scalar.hpp for what each function means.
+#pragma once
+
+#include <quanta/core/fp.hpp>
+
+#if QUANTA_HAS_NEON
+#include <arm_neon.h>
+
+QUANTA_NAMESPACE_BEGIN
+namespace simd {
+
+struct NeonLanes {
+  using F = float32x4_t;
+  using I = int32x4_t;
+  static constexpr int width = 4;
+
+  static F set(float v) { return vdupq_n_f32(v); }
+  static F load(const float* p) { return vld1q_f32(p); }
+  static void store(float* p, F v) { vst1q_f32(p, v); }
+  // By compare and select, since FMIN and FMAX return NaN where the contract says b.
+  static F min(F a, F b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+  static F max(F a, F b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+  static F div(F a, F b) { return vdivq_f32(a, b); }
+  static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+  static F mul(F a, F b) { return fp::opaque(vmulq_f32(a, b)); }
+  static F add_real(F a, F b) { return vaddq_f32(fp::opaque(a), b); }
+  static F nan_to_zero(F v) { return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), vceqq_f32(v, v))); }
+  static I round(F v) { return vcvtnq_s32_f32(v); }
+
+  static I set_int(std::int32_t v) { return vdupq_n_s32(v); }
+  static I load_int(const std::int32_t* p) { return vld1q_s32(p); }
+  static F to_float(I v) { return vcvtq_f32_s32(v); }
+  static I add(I a, I b) { return vaddq_s32(a, b); }
+  static I sub(I a, I b) { return vsubq_s32(a, b); }
+  static I mul_low(I a, I b) { return vmulq_s32(a, b); }
+  static void store_int(std::int32_t* p, I v) { vst1q_s32(p, v); }
+  static I max_int(I a, I b) { return vmaxq_s32(a, b); }
+  static I magnitude_bits(F v) { return vreinterpretq_s32_f32(vabsq_f32(v)); }
+  template <class T>
+  static void store_narrow(T* p, I v) {
+    if constexpr (sizeof(T) == 1) {
+      const int16x4_t words = vmovn_s32(v);
+      const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
+      const std::uint32_t four = vget_lane_u32(vreinterpret_u32_s8(bytes), 0);
+      __builtin_memcpy(p, &four, sizeof four);
+    } else if constexpr (sizeof(T) == 2) {
+      vst1_s16(reinterpret_cast<std::int16_t*>(p), vmovn_s32(v));
+    } else {
+      vst1q_s32(reinterpret_cast<std::int32_t*>(p), v);
+    }
+  }
+
+  static float reduce_min(F v) { return vminvq_f32(v); }
+  static float reduce_max(F v) { return vmaxvq_f32(v); }
+  static std::int32_t reduce_max_int(I v) { return vmaxvq_s32(v); }
+};
+
+}  // namespace simd
+QUANTA_NAMESPACE_END
+#endif

@@ -1,0 +1,63 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// One float at a time, in portable C++: the definition that every other lane type equals bit for bit.
+#pragma once
+
+#include <quanta/core/fp.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+namespace simd {
+
+/// The contract of a lane type, in its simplest form. F holds `width` floats, I as many int32.
+struct ScalarLanes {
+  using F = float;
+  using I = std::int32_t;
+  static constexpr int width = 1;
+
+  static F set(float v) { return v; }
+  static F load(const float* p) { return *p; }
+  static void store(float* p, F v) { *p = v; }
+  /// The smaller and the larger; b where either is NaN.
+  static F min(F a, F b) { return a < b ? a : b; }
+  static F max(F a, F b) { return a > b ? a : b; }
+  /// a / b, correctly rounded.
+  static F div(F a, F b) { return a / b; }
+  /// One rounding.
+  static F fma(F a, F b, F c) { return fp::fma(a, b, c); }
+  /// a * b and a + b, two roundings: neither is fused with what comes before or after.
+  static F mul(F a, F b) { return fp::mul(a, b); }
+  static F add_real(F a, F b) { return fp::opaque(a) + b; }
+  /// v, or 0 where v is NaN.
+  static F nan_to_zero(F v) { return v == v ? v : 0.0f; }
+  /// Round half to even to int32, for |v| <= 2^22.
+  static I round(F v) { return static_cast<I>(fp::round_half_even(v)); }
+
+  static I set_int(std::int32_t v) { return v; }
+  static I load_int(const std::int32_t* p) { return *p; }
+  static F to_float(I v) { return static_cast<float>(v); }
+  /// Integer arithmetic is modulo 2^32.
+  static I add(I a, I b) { return wrap(bits(a) + bits(b)); }
+  static I sub(I a, I b) { return wrap(bits(a) - bits(b)); }
+  static I mul_low(I a, I b) { return wrap(bits(a) * bits(b)); }
+  static void store_int(std::int32_t* p, I v) { *p = v; }
+  static I max_int(I a, I b) { return a > b ? a : b; }
+  /// The bits of |v| as an integer: ordered as the values are, infinity and NaN above all finite ones.
+  static I magnitude_bits(F v) { return static_cast<I>(std::bit_cast<std::uint32_t>(v) & 0x7fffffffu); }
+  /// Stores values that fit T.
+  template <class T>
+  static void store_narrow(T* p, I v) {
+    *p = static_cast<T>(v);
+  }
+
+  /// Over all lanes.
+  static float reduce_min(F v) { return v; }
+  static float reduce_max(F v) { return v; }
+  static std::int32_t reduce_max_int(I v) { return v; }
+
+ private:
+  static std::uint32_t bits(I v) { return static_cast<std::uint32_t>(v); }
+  static I wrap(std::uint32_t v) { return static_cast<I>(v); }
+};
+
+}  // namespace simd
+QUANTA_NAMESPACE_END
