@@ -136,6 +136,13 @@
 #define QUANTA_RESTRICT
 #endif
 
+// Before a loop that is worth vectorizing and that clang would unroll instead; GCC vectorizes it as it is.
+#if defined(__clang__)
+#define QUANTA_VECTORIZE_LOOP _Pragma("clang loop vectorize(enable) unroll(disable)")
+#else
+#define QUANTA_VECTORIZE_LOOP
+#endif
+
 // ---- The ABI namespace -----------------------------------------------------------------------------------------------
 //
 // Two translation units compiled with different flags may be linked into one program: an inline function compiled for

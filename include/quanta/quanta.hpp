@@ -10,5 +10,6 @@
 #include <quanta/layers/linear.hpp>
 #include <quanta/layers/quantize_model.hpp>
 #include <quanta/layers/sequential.hpp>
+#include <quanta/quant/any_quantized_tensor.hpp>
 #include <quanta/quant/error_metrics.hpp>
 #include <quanta/quant/quantizer.hpp>

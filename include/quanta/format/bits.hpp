@@ -52,7 +52,7 @@ void unpack_bits(const std::byte* stream, Index first, Index count, typename F::
     if (count > 0) std::memcpy(codes, stream + first * (F::bits / 8), usize(count) * sizeof(typename F::Code));
   } else {
     // To sign-extend: flip the sign bit and subtract its weight.
-    constexpr std::int32_t sign = F::is_signed ? 1 << (F::bits - 1) : 0;
+    constexpr std::int32_t sign = std::is_signed_v<typename F::Code> ? 1 << (F::bits - 1) : 0;
     constexpr std::uint32_t mask = (1u << F::bits) - 1;
     const auto decode = [](std::uint64_t bits) {
       return static_cast<typename F::Code>(

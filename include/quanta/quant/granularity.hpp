@@ -83,7 +83,7 @@ struct PerGroup {
   /// Throws Error unless size is at least 1, and the static size where there is one.
   explicit PerGroup(Index size) : size_(size) {
     detail::check(size >= 1 && (group_size == Dynamic || size == group_size), "PerGroup: group size ", size,
-                  group_size == Dynamic ? ", expected at least 1" : ", expected the size of the type");
+                  group_size == Dynamic ? ", expected at least " : ", expected ", group_size == Dynamic ? 1 : group_size);
   }
 
   Index size() const { return size_; }
@@ -93,7 +93,7 @@ struct PerGroup {
   Index size_ = group_size;
 };
 
-/// The map of a granularity over a shape. Throws Error when the axis is not one of the tensor's.
+/// The map of a granularity over a shape. Throws Error when the axis is not one of the tensor's, or a group has no size.
 ParamMap param_map(const GranularityInfo& info, Extents extents);
 
 /// Calls f(offset, count, param) for the runs of neighbouring elements of [first, last) that share a parameter; offset
@@ -114,6 +114,7 @@ inline ParamMap param_map(const GranularityInfo& info, Extents extents) {
   const Index outer = extents.product(0, axis);
   const Index inner = extents.product(axis + 1, extents.rank);
   if (info.kind == GranularityKind::per_channel) return {outer, extents[axis], inner, 1, 0, 0, extents[axis]};
+  detail::check(info.group_size >= 1, "granularity: group size ", info.group_size, ", expected at least 1");
   const Index groups = ceil_div(extents[axis], info.group_size);
   return {outer, extents[axis], inner, info.group_size, inner * groups, groups, outer * inner * groups};
 }

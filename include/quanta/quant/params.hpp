@@ -93,10 +93,17 @@ class QuantParams {
     const Index n = static_cast<Index>(zero_points.end() - zero_points.begin());
     detail::check(n == size(), "QuantParams: ", n, " zero points for ", size(), " scales");
     bool any = false;
-    for (const auto value : zero_points) any = any || value != 0;
+    Index i = 0;
+    for (const auto value : zero_points) {
+      static_assert(std::is_integral_v<decltype(value)>, "quanta: zero points are integers");
+      detail::check(std::in_range<std::int32_t>(value), "QuantParams: zero point ", i, " is ", value,
+                    ", expected a code of the format");
+      any = any || value != 0;
+      ++i;
+    }
     if (!any) return;
     zero_points_ = Buffer<std::int32_t>(n);
-    Index i = 0;
+    i = 0;
     for (const auto value : zero_points) zero_points_[i++] = static_cast<std::int32_t>(value);
   }
 

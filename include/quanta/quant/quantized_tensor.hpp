@@ -85,6 +85,9 @@ class QuantizedTensor {
   View view() const { return View(codes_.data(), shape_, params_.data(), params_.granularity()); }
   operator View() const { return view(); }  // NOLINT: a tensor can stand wherever a view can
 
+  /// Gives up the packed codes: std::move(tensor).release_codes(). Nothing but destruction is left for the tensor then.
+  Buffer<std::byte> release_codes() && { return std::move(codes_); }
+
   /// Codes, scales and zero points, in bytes: the sum of the buffers held.
   Index bytes() const { return static_cast<Index>(codes_.bytes()) + params_.bytes(); }
 

@@ -166,8 +166,10 @@ Quantizer<Scheme, F, G>::Quantizer(QuantParams<G> params, FitOptions options)
   constexpr bool symmetric = std::is_same_v<Scheme, Symmetric>;
   for (Index i = 0; i < params_.size(); ++i) {
     const std::int32_t zero_point = params_.zero_point(i);
-    detail::check(symmetric ? zero_point == 0 : zero_point >= F::min && zero_point <= F::max, "Quantizer: zero point ",
-                  i, " is ", zero_point, symmetric ? ", expected 0 (symmetric)" : ", expected a code of the format");
+    detail::check(!symmetric || zero_point == 0, "Quantizer: zero point ", i, " is ", zero_point,
+                  ", expected 0 (symmetric)");
+    detail::check(zero_point >= F::min && zero_point <= F::max, "Quantizer: zero point ", i, " is ", zero_point,
+                  ", expected a code of the format, ", F::min, " to ", F::max);
   }
 }
 

@@ -29,20 +29,22 @@ struct Int8Kernel<arch::Avx512Vnni> {
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile) {
     __m512i acc[rows][2];
     unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = _mm512_setzero_si512(); });
-    const auto step = [&acc](const Lhs* row, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
+    // Two pointers and small multiples of the stride reach all rows: 14 multiples would not fit the general registers.
+    const auto step = [&acc](const Lhs* upper, const Lhs* lower, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
       const __m512i b0 = _mm512_loadu_si512(block);
       const __m512i b1 = _mm512_loadu_si512(block + 64);
       unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
         std::int32_t four;
-        std::memcpy(&four, row + r * stride, sizeof four);
+        std::memcpy(&four, (r < 7 ? upper : lower) + r % 7 * stride, sizeof four);
         const __m512i a = _mm512_set1_epi32(four);
         acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], a, b0);
         acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], a, b1);
       });
     };
-    const Lhs* row = lhs.data;
-    for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
-    if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
+    const Lhs* upper = lhs.data;
+    const Lhs* lower = rows > 7 ? lhs.data + 7 * lhs.stride : lhs.data;
+    for (; blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kNr * kKr) step(upper, lower, lhs.stride, panel);
+    if (lhs.tail != nullptr) step(lhs.tail, lhs.tail + 7 * kKr, kKr, panel);
     unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
       _mm512_storeu_si512(tile + r * kNr, acc[r][0]);
       _mm512_storeu_si512(tile + r * kNr + 16, acc[r][1]);

@@ -25,6 +25,7 @@ struct PortableKernel {
       for (int r = 0; r < rows; ++r) {
         for (int c = 0; c < nr; ++c) {
           std::int32_t sum = 0;
+          QUANTA_VECTORIZE_LOOP
           for (int i = 0; i < kr; ++i) sum += std::int32_t{row[r * stride + i]} * std::int32_t{block[c * kr + i]};
           acc[r][c] += static_cast<std::uint32_t>(sum);
         }
@@ -38,8 +39,9 @@ struct PortableKernel {
   }
 };
 
+/// Sixteen steps side by side, so that compilers see a dot product they have instructions for, SSE2's among them.
 template <>
-struct Int8Kernel<arch::Scalar> : PortableKernel<4, 8, 4, std::uint8_t, std::int8_t> {
+struct Int8Kernel<arch::Scalar> : PortableKernel<4, 8, 16, std::uint8_t, std::int8_t> {
   static constexpr const char* name = arch::Scalar::name;
 };
 

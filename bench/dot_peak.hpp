@@ -1,0 +1,70 @@
+// The limit of an int8 product on one core: how many multiply-adds per second the dot instruction reaches when it has
+// nothing to wait for. A loop over registers alone, with enough independent accumulators to fill the units.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+#include <quanta/gemm/kernels/native.hpp>
+
+#if QUANTA_HAS_AVXVNNI
+#include <immintrin.h>
+#elif QUANTA_HAS_NEONDOT
+#include <arm_neon.h>
+#endif
+
+namespace bench {
+
+/// `instruction()` returns the dot product of one register's bytes onto an accumulator: acc = dot(acc, a, b).
+template <class Register, int kBytes, class Dot>
+double dot_rate(Register zero, Register one, Dot dot) {
+  constexpr int kAccumulators = 16;
+  constexpr int kRounds = 20000;
+  double best = 0.0;
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    Register acc[kAccumulators];
+    for (Register& a : acc) a = zero;
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kRounds; ++i) {
+      quanta::unroll<kAccumulators>([&](auto j) QUANTA_INLINE_LAMBDA { acc[j] = dot(acc[j], one, one); });
+    }
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (Register& a : acc) asm volatile("" ::"m"(a));
+    best = std::max(best, 2.0 * kBytes * kAccumulators * kRounds / seconds);
+  }
+  return best;
+}
+
+/// Operations per second (two per multiply-add) of the kernel's dot instruction; 0 for a kernel without one.
+template <class Kernel>
+double dot_peak() {
+#if QUANTA_HAS_AVX512VNNI
+  if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::Avx512Vnni>>) {
+    return dot_rate<__m512i, 64>(_mm512_setzero_si512(), _mm512_set1_epi8(1),
+                                 [](__m512i acc, __m512i a, __m512i b) { return _mm512_dpbusd_epi32(acc, a, b); });
+  }
+#endif
+#if QUANTA_HAS_AVXVNNI
+  if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::AvxVnni>>) {
+    return dot_rate<__m256i, 32>(_mm256_setzero_si256(), _mm256_set1_epi8(1), [](__m256i acc, __m256i a, __m256i b) {
+#if QUANTA_HAS_AVXVNNI_VEX
+      return _mm256_dpbusd_avx_epi32(acc, a, b);
+#else
+      return _mm256_dpbusd_epi32(acc, a, b);
+#endif
+    });
+  }
+#endif
+#if QUANTA_HAS_NEONDOT
+  if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::NeonDot>>) {
+    return dot_rate<int32x4_t, 16>(vdupq_n_s32(0), vdupq_n_s32(0x01010101),
+                                   [](int32x4_t acc, int32x4_t a, int32x4_t b) {
+                                     return vdotq_s32(acc, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
+                                   });
+  }
+#endif
+  return 0.0;
+}
+
+}  // namespace bench
