@@ -76,6 +76,7 @@ auto lhs_operand(Context& context, const View& lhs) {
   using F = typename View::FormatType;
   using G = typename View::GranularityType;
   using Code = typename F::Code;
+  static_assert(std::is_same_v<decltype(lhs.shape()), const Shape<2>&>, "quanta: the lhs of gemm has rank 2");
   static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
   constexpr bool per_row = std::is_same_v<G, PerChannel<0>> || std::is_same_v<G, PerChannel<-2>>;
   static_assert(std::is_same_v<G, PerTensor> || per_row, "quanta: the lhs of gemm is PerTensor or PerChannel<0>");
@@ -188,7 +189,7 @@ QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const Pac
 
   detail::Requantization to{};
   bool double_rounding = false, has_bias = false;
-  const auto take = [&](const auto& option) {
+  [[maybe_unused]] const auto take = [&](const auto& option) {
     using Option = std::remove_cvref_t<decltype(option)>;
     if constexpr (std::is_same_v<Option, DoubleRounding>) {
       double_rounding = true;

@@ -98,7 +98,8 @@ void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<con
   }
   const TensorView<const Code, 2> view(codes, {rows, k});
   const detail::LhsOperand<Code> lhs{view, {scales, zero_points, rows}, 1, lowest_code, ActivationFormat::max};
-  const AddBias bias{Eigen::TensorMap<const Tensor<float, 1>>(bias_.data(), bias_.size())};
+  const Eigen::TensorMap<const Tensor<float, 1>> bias_map(bias_.data(), bias_.size());
+  const AddBias bias{bias_map};
   const detail::RealOutput<Weights, detail::LhsOperand<Code>> output{y, lhs, &bias, {}};
   detail::run_product(context, lhs, weights_, output);
   if (all_finite) return;

@@ -5,10 +5,10 @@
 // and for those known only at run time.
 #pragma once
 
-#include <quanta/core/fp.hpp>
 #include <quanta/core/tensor_view.hpp>
 #include <quanta/format/bits.hpp>
 #include <quanta/quant/params.hpp>
+#include <quanta/simd/passes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -41,19 +41,10 @@ struct FormatDecoder {
   void operator()(Index first, Index count, float* levels) const { decode_levels<F>(stream, first, count, levels); }
 };
 
-/// values[i] becomes scale * (values[i] - zero_point).
-inline void scale_levels(float* values, Index n, float scale, std::int32_t zero_point) {
-  const float zero = static_cast<float>(zero_point);
-  for (Index i = 0; i < n; ++i) {
-    const float real = fp::mul(values[i] - zero, scale);
-    values[i] = std::min(std::max(real, -fp::kMaxFloat), fp::kMaxFloat);
-  }
-}
-
 /// The reals of the elements [first, first + count), given their levels.
 inline void scale_elements(float* values, Index first, Index count, const ParamMap& map, const ParamsData& params) {
   for_each_run(map, first, first + count, [&](Index offset, Index n, Index param) {
-    scale_levels(values + offset, n, params.scale(param), params.zero_point(param));
+    simd::scale_levels(values + offset, n, params.scale(param), static_cast<float>(params.zero_point(param)));
   });
 }
 

@@ -63,7 +63,7 @@ ErrorMetrics error_metrics_of(const TensorView<const float, rank>& x, const Tens
   m.mse = error / n;
   m.snr_db = error == 0.0 ? infinity : fp::mul(10.0, math::log10(signal / error));
   m.relative_error = error == 0.0 ? 0.0 : std::sqrt(error / signal);
-  if (signal == 0.0 || approx == 0.0) {
+  if ((signal == 0.0 || approx == 0.0) && dot == 0.0) {  // not where the other holds NaN
     m.cosine = signal == approx ? 1.0 : 0.0;
   } else {
     m.cosine = dot / fp::mul(std::sqrt(signal), std::sqrt(approx));

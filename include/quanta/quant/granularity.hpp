@@ -83,7 +83,8 @@ struct PerGroup {
   /// Throws Error unless size is at least 1, and the static size where there is one.
   explicit PerGroup(Index size) : size_(size) {
     detail::check(size >= 1 && (group_size == Dynamic || size == group_size), "PerGroup: group size ", size,
-                  group_size == Dynamic ? ", expected at least " : ", expected ", group_size == Dynamic ? 1 : group_size);
+                  group_size == Dynamic ? ", expected at least " : ", expected ",
+                  group_size == Dynamic ? 1 : group_size);
   }
 
   Index size() const { return size_; }
@@ -93,7 +94,8 @@ struct PerGroup {
   Index size_ = group_size;
 };
 
-/// The map of a granularity over a shape. Throws Error when the axis is not one of the tensor's, or a group has no size.
+/// The map of a granularity over a shape. Throws Error when the axis is not one of the tensor's, or a group has no
+/// size.
 ParamMap param_map(const GranularityInfo& info, Extents extents);
 
 /// Calls f(offset, count, param) for the runs of neighbouring elements of [first, last) that share a parameter; offset

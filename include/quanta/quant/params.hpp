@@ -19,6 +19,12 @@ concept Iterable = requires(const R& r) {
   r.begin();
   r.end();
 };
+
+inline void check_scale(const char* where, float scale, Index i) {
+  check(fp::is_finite(scale) && scale >= fp::kMinScale, where, ": scale ", i, " is ", scale,
+        ", expected a finite value of at least 2^-126");
+}
+
 }  // namespace detail
 
 /// Borrowed parameters of any granularity. zero_points is null when all are 0.
@@ -82,8 +88,7 @@ class QuantParams {
     Index i = 0;
     for (const auto value : scales) {
       const float scale = static_cast<float>(value);
-      detail::check(fp::is_finite(scale) && scale >= fp::kMinScale, "QuantParams: scale ", i, " is ", scale,
-                    ", expected a finite value of at least 2^-126");
+      detail::check_scale("QuantParams", scale, i);
       scales_[i++] = scale;
     }
   }
@@ -114,8 +119,8 @@ class QuantParams {
 
 namespace detail {
 
-/// Throws Error unless there is a parameter for every element of the shape and every zero point is a code of the
-/// format.
+/// Throws Error unless there is a parameter for every element of the shape, scales are valid, and every zero point is a
+/// code of the format.
 inline void check_params(const char* where, const ParamsData& params, const ParamMap& map, Extents extents,
                          std::int32_t low, std::int32_t high) {
   if (params.size != map.count) {
@@ -124,6 +129,7 @@ inline void check_params(const char* where, const ParamsData& params, const Para
     fail(where, ": ", params.size, " scales for a tensor of shape (", shape, ") that has ", map.count,
          " of them at this granularity");
   }
+  for (Index i = 0; i < params.size; ++i) check_scale(where, params.scales[i], i);
   for (Index i = 0; params.zero_points != nullptr && i < params.size; ++i) {
     check(params.zero_points[i] >= low && params.zero_points[i] <= high, where, ": zero point ", i, " is ",
           params.zero_points[i], ", expected a code of the format, ", low, " to ", high);

@@ -11,6 +11,9 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+template <Format F, int rank, Granularity G>
+class QuantizedTensor;
+
 /// Borrowed codes and parameters: a mapped file, a user's buffer, or a QuantizedTensor. They must outlive the view.
 template <Format F, int rank, Granularity G = PerTensor>
 class QuantizedView {
@@ -23,9 +26,10 @@ class QuantizedView {
   using Code = typename F::Code;
 
   /// `codes` points to packed_size(elements of shape, bits) bytes as in format/bits.hpp; of 16-bit codes it need not be
-  /// aligned. Throws Error unless there is a parameter for every channel or group and zero points are codes.
+  /// aligned. Throws Error unless there is a parameter for every channel or group, scales are finite and at least
+  /// 2^-126, and zero points are codes.
   QuantizedView(const std::byte* codes, const Shape<rank>& shape, ParamsData params, G granularity = G{})
-      : codes_(codes), shape_(shape), params_(params), granularity_(granularity) {
+      : QuantizedView(Trusted{}, codes, shape, params, granularity) {
     for (const Index extent : shape)
       detail::check(extent >= 0, "QuantizedView: shape ", shape, " has a negative extent");
     detail::check_params("QuantizedView", params_, map(), shape_, detail::zero_point_min<F>, detail::zero_point_max<F>);
@@ -54,6 +58,11 @@ class QuantizedView {
   void dequantize_into(Dst&& dst) const;
 
  private:
+  friend class QuantizedTensor<F, rank, G>;
+  struct Trusted {};  // what the owner checked once need not be checked at every use
+  QuantizedView(Trusted, const std::byte* codes, const Shape<rank>& shape, ParamsData params, G granularity)
+      : codes_(codes), shape_(shape), params_(params), granularity_(granularity) {}
+
   const std::byte* codes_;
   Shape<rank> shape_;
   ParamsData params_;
@@ -82,7 +91,9 @@ class QuantizedTensor {
   Index size() const { return element_count(shape_); }
   const std::byte* data() const { return codes_.data(); }
   const QuantParams<G>& params() const { return params_; }
-  View view() const { return View(codes_.data(), shape_, params_.data(), params_.granularity()); }
+  View view() const {
+    return View(typename View::Trusted{}, codes_.data(), shape_, params_.data(), params_.granularity());
+  }
   operator View() const { return view(); }  // NOLINT: a tensor can stand wherever a view can
 
   /// Gives up the packed codes: std::move(tensor).release_codes(). Nothing but destruction is left for the tensor then.
@@ -106,7 +117,7 @@ class QuantizedTensor {
  private:
   QuantizedTensor(const Shape<rank>& shape, Buffer<std::byte> codes, QuantParams<G> params)
       : shape_(shape), codes_(std::move(codes)), params_(std::move(params)) {
-    view();  // checks that the parameters fit
+    View(codes_.data(), shape_, params_.data(), params_.granularity());  // for its checks
   }
 
   template <EigenObject Codes>

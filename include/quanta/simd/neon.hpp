@@ -8,6 +8,8 @@
 #if QUANTA_HAS_NEON
 #include <arm_neon.h>
 
+#include <cstring>
+
 QUANTA_NAMESPACE_BEGIN
 namespace simd {
 
@@ -44,7 +46,7 @@ struct NeonLanes {
       const int16x4_t words = vmovn_s32(v);
       const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
       const std::uint32_t four = vget_lane_u32(vreinterpret_u32_s8(bytes), 0);
-      __builtin_memcpy(p, &four, sizeof four);
+      std::memcpy(p, &four, sizeof four);
     } else if constexpr (sizeof(T) == 2) {
       vst1_s16(reinterpret_cast<std::int16_t*>(p), vmovn_s32(v));
     } else {

@@ -46,6 +46,10 @@ void quantize(const float* x, Index n, const QuantizeStep& step, Code* codes);
 template <class L = NativeLanes>
 void relu(float* x, Index n);
 
+/// values[i] becomes scale * (values[i] - zero), saturated to +-FLT_MAX: from levels to reals.
+template <class L = NativeLanes>
+void scale_levels(float* values, Index n, float scale, float zero);
+
 // ---- bodies ----
 
 template <class L>
@@ -102,6 +106,24 @@ void quantize(const float* x, Index n, const QuantizeStep& step, Code* codes) {
   const Index whole = n - n % L::width;
   detail::quantize_from<L>(x, 0, whole, step, codes);
   if constexpr (L::width > 1) detail::quantize_from<ScalarLanes>(x, whole, n, step, codes);
+}
+
+namespace detail {
+template <class L>
+QUANTA_ALWAYS_INLINE void scale_levels_from(float* values, Index first, Index last, float scale, float zero) {
+  const typename L::F high = L::set(fp::kMaxFloat), low = L::set(-fp::kMaxFloat);
+  for (Index i = first; i < last; i += L::width) {
+    const typename L::F real = L::mul(L::add_real(L::load(values + i), L::set(-zero)), L::set(scale));
+    L::store(values + i, L::min(L::max(real, low), high));
+  }
+}
+}  // namespace detail
+
+template <class L>
+void scale_levels(float* values, Index n, float scale, float zero) {
+  const Index whole = n - n % L::width;
+  detail::scale_levels_from<L>(values, 0, whole, scale, zero);
+  if constexpr (L::width > 1) detail::scale_levels_from<ScalarLanes>(values, whole, n, scale, zero);
 }
 
 namespace detail {
