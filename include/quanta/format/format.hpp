@@ -14,13 +14,21 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Any number format: `Code` is the C++ type codes are handed out in, `bits` what one takes in memory, `name` what
-/// files and tables call it.
+namespace detail {
+/// Can codes of this many bits, handed out in a type of this many bytes, be packed (format/bits.hpp)?
+constexpr bool is_packable(int bits, std::size_t bytes) {
+  return (bytes == 1 && bits >= 1 && bits <= 8) || (bytes == 2 && ((bits >= 1 && bits <= 8) || bits == 16));
+}
+}  // namespace detail
+
+/// Any number format: `Code` is the C++ type codes are handed out in, `bits` what one takes in memory (1 to 8, or 16),
+/// `name` what files and tables call it.
 template <class F>
 concept Format = requires {
   typename F::Code;
   { F::bits } -> std::convertible_to<int>;
   { F::name } -> std::convertible_to<std::string_view>;
+  requires detail::is_packable(F::bits, sizeof(typename F::Code));
 };
 
 /// A format whose codes are the integers [F::min, F::max].

@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# Sourced by the commands that must work on a bare machine. Defines one function:
+#
+#   need_packages PACKAGE...     Debian's names; returns 0 once everything is there
+#
+# On Debian and its children whatever is missing is installed with apt-get. On other systems nothing is installed:
+# a message names what is missing, under Debian's names. QUANTA_SKIP_PACKAGES=1 trusts the user and checks nothing.
+
+# What proves that a package's content is here, however it came: a command, or a header.
+_package_proof() {
+  case $1 in
+    g++ | cmake | clang-format) echo "$1" ;;
+    clang) echo clang++ ;;
+    ninja-build) echo ninja ;;
+    g++-aarch64-linux-gnu) echo aarch64-linux-gnu-g++ ;;
+    qemu-user) echo qemu-aarch64 ;;
+    libeigen3-dev) echo eigen3/Eigen/Core ;;
+    libgtest-dev) echo gtest/gtest.h ;;
+    libbenchmark-dev) echo benchmark/benchmark.h ;;
+    nlohmann-json3-dev) echo nlohmann/json.hpp ;;
+  esac
+}
+
+_package_there() {
+  local package=$1 proof prefix
+  if command -v dpkg-query >/dev/null; then
+    [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == 'install ok installed' ]] && return 0
+    # Debian 12 also packs the emulator statically, under another name.
+    [[ $package == qemu-user ]] && command -v qemu-aarch64 qemu-aarch64-static >/dev/null && return 0
+    return 1
+  fi
+  proof=$(_package_proof "$package")
+  case $proof in
+    '') return 0 ;;  # Debian's own way of cutting things up: nothing to look for elsewhere
+    */*)
+      for prefix in /usr /usr/local /opt/homebrew /opt/local; do
+        [[ -e $prefix/include/$proof ]] && return 0
+      done
+      return 1
+      ;;
+    *) command -v "$proof" "$proof-static" >/dev/null ;;
+  esac
+}
+
+need_packages() {
+  [[ ${QUANTA_SKIP_PACKAGES:-0} == 1 ]] && return 0
+  local missing=() as_root=() package output
+  for package in "$@"; do
+    _package_there "$package" || missing+=("$package")
+  done
+  ((${#missing[@]} == 0)) && return 0
+
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    echo "Quanta: this system lacks the following, named as in Debian; please install them and run this again:" >&2
+    echo "  ${missing[*]}" >&2
+    echo "(QUANTA_SKIP_PACKAGES=1 skips this check.)" >&2
+    return 1
+  fi
+  if ((EUID != 0)); then
+    if ! command -v sudo >/dev/null; then
+      echo "Quanta: please run this as root, then try again:" >&2
+      echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
+      return 1
+    fi
+    as_root=(sudo)
+    [[ -t 0 ]] || as_root+=(-n)  # nobody there to type a password: fail, do not wait
+  fi
+  echo "Quanta: installing ${missing[*]}"
+  # A bare machine has no package lists, or old ones that name files no longer there.
+  if ! output=$({ "${as_root[@]}" apt-get update &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y --no-install-recommends "${missing[@]}"; } 2>&1 </dev/null); then
+    printf '%s\n' "$output" >&2
+    echo "Quanta: apt-get could not install ${missing[*]}" >&2
+    return 1
+  fi
+}
