@@ -1,0 +1,96 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The contract of include/quanta/gemm/micro_kernel.hpp, each kernel on its own: every number of rows, with and without
+// a tail, at any stride, writing rows * kNr results and nothing else, modulo 2^32.
+#include <limits>
+
+#include <quanta/gemm/micro_kernel.hpp>
+
+#include "tests/support/kernels.hpp"
+#include "tests/support/random.hpp"
+
+namespace quanta::test {
+namespace {
+
+template <class Kernel>
+class Contract : public testing::Test {};
+using Kernels = CompiledKernels::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>::Types;
+TYPED_TEST_SUITE(Contract, Kernels);
+
+template <class T>
+std::vector<T> operands(Index n, Random& random) {
+  using Limits = std::numeric_limits<T>;
+  std::vector<T> result;
+  for (Index i = 0; i < n; ++i) {
+    const int kind = random.between(0, 2);
+    const int value = kind == 0   ? Limits::min()
+                      : kind == 1 ? Limits::max()
+                                  : random.between(Limits::min(), Limits::max());
+    result.push_back(static_cast<T>(value));
+  }
+  return result;
+}
+
+// Both arrays end where the kernel may read last, so that sanitizers see a read behind them.
+template <class Kernel, int rows>
+void check(Index blocks, bool with_tail, Index gap, Random& random) {
+  constexpr int nr = Kernel::kNr, kr = Kernel::kKr;
+  constexpr std::int32_t untouched = 123456789;
+  const Index whole = blocks * kr, stride = whole + gap;
+  const auto data = operands<typename Kernel::Lhs>((rows - 1) * stride + whole, random);
+  const auto tail = operands<typename Kernel::Lhs>(with_tail ? rows * kr : 0, random);
+  const auto panel = operands<typename Kernel::Rhs>((blocks + (with_tail ? 1 : 0)) * nr * kr, random);
+  std::vector<std::int32_t> tile(static_cast<std::size_t>(rows * nr + 64), untouched);
+  Kernel::template run<rows>({data.data(), stride, with_tail ? tail.data() : nullptr}, panel.data(), blocks,
+                             tile.data());
+  for (int r = 0; r < rows; ++r) {
+    for (int c = 0; c < nr; ++c) {
+      std::int64_t sum = 0;
+      for (Index k = 0; k < whole + (with_tail ? kr : 0); ++k) {
+        const std::int64_t a = k < whole ? data[usize(r * stride + k)] : tail[usize(r * kr + k - whole)];
+        sum += a * panel[usize(k / kr * nr * kr + c * kr + k % kr)];
+      }
+      ASSERT_EQ(tile[static_cast<std::size_t>(r * nr + c)], static_cast<std::int32_t>(sum))
+          << Kernel::name << " rows " << rows << " blocks " << blocks << " tail " << with_tail << " at " << r << ','
+          << c;
+    }
+  }
+  for (std::size_t i = static_cast<std::size_t>(rows * nr); i < tile.size(); ++i) ASSERT_EQ(tile[i], untouched);
+}
+
+template <class Kernel, int... i>
+void check_all_rows(std::integer_sequence<int, i...>, Index blocks, bool with_tail, Index gap, Random& random) {
+  (check<Kernel, i + 1>(blocks, with_tail, gap, random), ...);
+}
+
+TYPED_TEST(Contract, EveryNumberOfRowsBlocksAndTail) {
+  Random random(1);
+  for (Index blocks = 0; blocks <= 18; ++blocks) {
+    for (const bool with_tail : {false, true}) {
+      for (const Index gap : {0, 3}) {
+        check_all_rows<TypeParam>(std::make_integer_sequence<int, TypeParam::kMr>(), blocks, with_tail, gap, random);
+      }
+    }
+  }
+}
+
+TYPED_TEST(Contract, SumsWrapModulo2To32) {
+  // Long enough for the largest sum of products to pass 2^32 several times.
+  using Lhs = typename TypeParam::Lhs;
+  using Rhs = typename TypeParam::Rhs;
+  constexpr int nr = TypeParam::kNr, kr = TypeParam::kKr;
+  const Index blocks = 600000 / kr;
+  for (const bool low : {true, false}) {
+    const Lhs a = low ? std::numeric_limits<Lhs>::min() : std::numeric_limits<Lhs>::max();
+    const Rhs b = low ? std::numeric_limits<Rhs>::min() : std::numeric_limits<Rhs>::max();
+    const std::vector<Lhs> data(usize(blocks * kr), a);
+    const std::vector<Rhs> panel(usize(blocks * kr * nr), b);
+    std::vector<std::int32_t> tile(nr, 1);
+    TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data());
+    const std::int64_t sum = blocks * kr * std::int64_t{a} * b;
+    for (const std::int32_t got : tile) EXPECT_EQ(got, static_cast<std::int32_t>(sum));
+  }
+}
+
+}  // namespace
+}  // namespace quanta::test

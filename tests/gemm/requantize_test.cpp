@@ -1,0 +1,178 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+#include <quanta/gemm/requantize.hpp>
+
+#include "tests/gemm/fixed_point_oracle.hpp"
+#include "tests/support/expect_error.hpp"
+#include "tests/support/products.hpp"
+
+namespace quanta::test {
+namespace {
+
+constexpr Index kM = 11, kN = 37, kK = 40;
+
+class Requantize : public testing::Test {
+ protected:
+  Requantize() {
+    for (Index j = 0; j < kN; ++j) bias[j] = random.normal(500.0f * lhs.scale(0) * rhs.scale(j));
+  }
+
+  // The code of one output: all from the definition.
+  long expected(Index i, Index j, float scale_out, long zero_out, long low, long high, bool with_bias,
+                bool double_rounding) const {
+    const double scale = double{lhs.scale(0)} * double{rhs.scale(j)};
+    const Multiplier factor(scale / double{scale_out});
+    long acc = dot(lhs, i, rhs, j);
+    if (with_bias) acc += std::lrint(double{bias[j]} / scale);  // half to even
+    const auto sum = static_cast<std::int32_t>(acc);
+    const Wide scaled = double_rounding ? Wide{gemmlowp_multiply(sum, factor.m, factor.shift)}
+                                        : exact_multiply(sum, factor.m, factor.shift);
+    return static_cast<long>(std::clamp<Wide>(scaled + zero_out, low, high));
+  }
+
+  template <class Q>
+  void check(const Q& output, long low, long high) {
+    using F = typename Q::FormatType;
+    const float scale_out = output.params().scale(0);
+    const long zero_out = output.params().zero_point(0);
+    const auto expect = [&](const QuantizedTensor<F, 2>& y, bool with_bias, bool double_rounding) {
+      EXPECT_EQ(y.params().scale(0), scale_out);
+      EXPECT_EQ(y.params().zero_point(0), zero_out);
+      EXPECT_TRUE(equals(
+          y.codes(), kM, kN,
+          [&](Index i, Index j) { return expected(i, j, scale_out, zero_out, low, high, with_bias, double_rounding); }))
+          << "scale " << scale_out << (with_bias ? ", bias" : "") << (double_rounding ? ", two roundings" : "");
+    };
+    expect(gemm_requantized(x, packed, output), false, false);
+    expect(gemm_requantized(x, packed, output, bias), true, false);
+    expect(gemm_requantized(x, packed, output, DoubleRounding{}), false, true);
+    expect(gemm_requantized(x, packed, output, bias, DoubleRounding{}), true, true);
+    expect(gemm_requantized(x, packed, output, DoubleRounding{}, bias), true, true);
+  }
+
+  Random random{1};
+  IntMatrix lhs = int_matrix<UInt<8>>(kM, kK, kOne, Fill::random, Fill::random, random);
+  IntMatrix rhs = int_matrix<Int<8>>(kN, kK, kPerRow, Fill::random, Fill::zero, random);
+  QuantizedTensor<UInt<8>, 2> x = quantized<UInt<8>, PerTensor>(lhs);
+  PackedRhs<Int<8>> packed = pack(quantized<Int<8>, PerChannel<0>>(rhs));
+  Eigen::VectorXf bias{kN};
+};
+
+// From scales that saturate nearly everything, over multipliers beyond 1, to scales at which nearly all is 0.
+constexpr float kOutputScales[] = {0x1p-60f, 1e-9f, 1e-5f, 0.003f, 0.31f, 1.0f, 3.7f, 100.0f, 1e8f, 1e30f};
+
+TEST_F(Requantize, ToInt8SymmetricNeverGivesMinus128) {
+  for (const float scale : kOutputScales) check(SymmetricQuantizer<Int<8>>(scale), -127, 127);
+}
+TEST_F(Requantize, ToInt8SymmetricOfTheFullRangeMayGiveMinus128) {
+  check(SymmetricQuantizer<Int<8>>(0.1f, 0, {.full_range = true}), -128, 127);
+}
+TEST_F(Requantize, ToInt8Asymmetric) {
+  for (const float scale : kOutputScales) check(AsymmetricQuantizer<Int<8>>(scale, -77), -128, 127);
+}
+TEST_F(Requantize, ToUInt8) {
+  for (const int zero : {0, 100, 255}) check(AsymmetricQuantizer<UInt<8>>(1.3f, zero), 0, 255);
+}
+TEST_F(Requantize, ToFourBits) { check(SymmetricQuantizer<Int<4>>(7.0f), -7, 7); }
+TEST_F(Requantize, ToSixteenBits) { check(AsymmetricQuantizer<Int<16>>(0.01f, 1234), -32768, 32767); }
+
+TEST_F(Requantize, WithOneScaleForAllWeights) {
+  rhs = int_matrix<Int<8>>(kN, kK, kOne, Fill::random, Fill::random, random);
+  const AsymmetricQuantizer<UInt<8>> output(0.4f, 13);
+  const auto y = gemm_requantized(x, pack(quantized<Int<8>, PerTensor>(rhs)), output);
+  EXPECT_TRUE(
+      equals(y.codes(), kM, kN, [&](Index i, Index j) { return expected(i, j, 0.4f, 13, 0, 255, false, false); }));
+}
+
+TEST_F(Requantize, TakesABiasOfDoubleOrOfATensor) {
+  const SymmetricQuantizer<Int<8>> output(0.4f);
+  const auto codes = gemm_requantized(x, packed, output, bias).codes();
+  const Eigen::RowVectorXd wide = bias.cast<double>().transpose();
+  EXPECT_TRUE(same_bits(gemm_requantized(x, packed, output, wide).codes(), codes));
+  const Eigen::TensorMap<Eigen::Tensor<float, 1>> tensor(bias.data(), kN);
+  EXPECT_TRUE(same_bits(gemm_requantized(x, packed, output, tensor).codes(), codes));
+}
+
+TEST_F(Requantize, RejectsABiasThatInt32CannotHoldAtItsScale) {
+  const SymmetricQuantizer<Int<8>> output(0.4f);
+  const float unit = lhs.scale(0) * rhs.scale(3);
+  for (const float value : {unit * 0x1.01p31f, unit * -0x1.01p31f, 1e30f, std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+    bias[3] = value;
+    EXPECT_ERROR(gemm_requantized(x, packed, output, bias), "bias 3", "int32");
+  }
+}
+
+TEST_F(Requantize, RejectsOperandsAndABiasOfOtherSizes) {
+  const SymmetricQuantizer<Int<8>> output(0.4f);
+  const Eigen::VectorXf longer = Eigen::VectorXf::Ones(kN + 1);
+  EXPECT_ERROR(gemm_requantized(x, packed, output, longer), "bias", "38", "37");
+  const IntMatrix narrow = int_matrix<UInt<8>>(kM, kK - 1, kOne, Fill::random, Fill::zero, random);
+  EXPECT_ERROR(gemm_requantized(quantized<UInt<8>, PerTensor>(narrow), packed, output), "(11, 39)", "(37, 40)");
+}
+
+// 255 * w + (2^31 - 256) is the largest int32 for w = 1 and one too large for w = 2.
+TEST(RequantizeLimits, TheSumWithTheBiasMayReachTheLastInt32AndNotPassIt) {
+  RowTensor<std::uint8_t, 2> code(1, 1);
+  code.setConstant(255);
+  const QuantizedTensor<UInt<8>, 2> x(code, QuantParams<PerTensor>(1.0f));
+  RowTensor<std::int8_t, 2> weight(1, 1);
+  const auto packed = [&](std::int8_t w) {
+    weight.setConstant(w);
+    return pack(QuantizedTensor<Int<8>, 2>(weight, QuantParams<PerTensor>(1.0f)));
+  };
+  const AsymmetricQuantizer<Int<16>> output(0x1p16f);  // so that the whole of int32 is seen
+  Eigen::VectorXf bias = Eigen::VectorXf::Constant(1, 0x1p31f - 256.0f);
+  EXPECT_EQ(gemm_requantized(x, packed(1), output, bias).codes()(0, 0), 32767);
+  EXPECT_ERROR(gemm_requantized(x, packed(2), output, bias), "output 0", "int32");
+  bias[0] = -0x1p31f;
+  EXPECT_EQ(gemm_requantized(x, packed(1), output, bias).codes()(0, 0), -32768);
+  EXPECT_ERROR(gemm_requantized(x, packed(-1), output, bias), "output 0", "int32");
+}
+
+TEST(RequantizeLimits, TheBiasIsRoundedHalfToEven) {
+  const float biases[] = {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 2.25f, 2.75f, 8388607.5f, -8388607.5f};
+  const int expected[] = {0, 2, 2, 0, -2, -2, 2, 3, 8388608, -8388608};
+  RowTensor<std::uint8_t, 2> code(1, 1);
+  code.setConstant(1);
+  const QuantizedTensor<UInt<8>, 2> x(code, QuantParams<PerTensor>(1.0f));
+  RowTensor<std::int8_t, 2> weights(10, 1);
+  weights.setConstant(0);
+  const auto packed = pack(QuantizedTensor<Int<8>, 2>(weights, QuantParams<PerTensor>(1.0f)));
+  for (const float scale : {1.0f, 512.0f}) {  // to see small numbers, and large ones
+    const auto y =
+        gemm_requantized(x, packed, SymmetricQuantizer<Int<16>>(scale), Eigen::Map<const Eigen::VectorXf>(biases, 10));
+    for (Index j = 0; j < 10; ++j) {
+      const int in_range = std::clamp(static_cast<int>(std::lround(expected[j] / scale)), -32767, 32767);
+      EXPECT_EQ(y.codes()(0, j), in_range) << biases[j];
+    }
+  }
+}
+
+// A channel whose multiplier rounds to 0 gives the zero point; so does one of zero weights, whose scale is 1.
+TEST(RequantizeLimits, ADeadChannelGivesTheZeroPoint) {
+  Eigen::MatrixXf weight(3, 4);
+  weight << 0, 0, 0, 0, 1e-30f, 1e-30f, -1e-30f, 1e-30f, 1, 2, 3, 4;
+  const auto packed = pack(SymmetricQuantizer<Int<8>, PerChannel<0>>::fit(weight).quantize(weight));
+  const Eigen::MatrixXf x = Eigen::MatrixXf::Ones(2, 4);
+  const auto quantized_x = AsymmetricQuantizer<UInt<8>>::fit(x).quantize(x);
+  const AsymmetricQuantizer<UInt<8>> output(0.1f, 50);
+  const auto y = gemm_requantized(quantized_x, packed, output).codes();
+  for (Index i = 0; i < 2; ++i) {
+    EXPECT_EQ(y(i, 0), 50);
+    EXPECT_EQ(y(i, 1), 50);
+    EXPECT_EQ(y(i, 2), 150);  // 10 / 0.1 + 50
+  }
+}
+
+TEST(RequantizeLimits, OfNothingIsNothing) {
+  const RowTensor<std::uint8_t, 2> codes(0, 4);
+  RowTensor<std::int8_t, 2> weights(3, 4);
+  weights.setConstant(1);
+  const auto packed = pack(QuantizedTensor<Int<8>, 2>(weights, QuantParams<PerTensor>(1.0f)));
+  const auto y = gemm_requantized(QuantizedTensor<UInt<8>, 2>(codes, QuantParams<PerTensor>(1.0f)), packed,
+                                  SymmetricQuantizer<Int<8>>(1.0f));
+  EXPECT_EQ(y.shape(), (Shape<2>{0, 3}));
+}
+
+}  // namespace
+}  // namespace quanta::test

@@ -1,0 +1,157 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+#include <quanta/layers/linear.hpp>
+#include <quanta/layers/sequential.hpp>
+#include <quanta/quanta.hpp>
+
+#include "tests/support/expect_error.hpp"
+#include "tests/support/tensors.hpp"
+
+namespace quanta::test {
+namespace {
+
+using Matrix = RowTensor<float, 2>;
+
+Matrix weight(Index n, Index k) { return random_tensor<2>({n, k}, static_cast<std::uint64_t>(n * 100 + k)); }
+Matrix batch(Index m, Index k) { return random_tensor<2>({m, k}, 99); }
+
+/// A layer of the user's own: doubles every feature. Counts its copies.
+struct Twice : CallableLayer<Twice> {
+  std::shared_ptr<int> copies = std::make_shared<int>(0);
+  Twice() = default;
+  Twice(const Twice& other) : copies(other.copies) { ++*copies; }
+  Twice(Twice&&) = default;
+  Twice& operator=(const Twice&) = default;
+
+  Index output_size(Index features) const { return features; }
+  void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    for (Index r = 0; r < x.extent(0); ++r) {
+      for (Index i = 0; i < x.extent(1); ++i) {
+        y.data()[r * y.stride(0) + i * y.stride(1)] = 2.0f * x.data()[r * x.stride(0) + i * x.stride(1)];
+      }
+    }
+  }
+  std::string name() const { return "Twice"; }
+  Index packed_bytes() const { return 10; }
+};
+
+TEST(Sequential, IsItsLayersOneAfterTheOther) {
+  const Linear first(weight(20, 30)), second(weight(10, 20)), third(weight(5, 10));
+  const Sequential model{first, Relu{}, second, Relu{}, third};
+  const Matrix x = batch(7, 30);
+  const Matrix y = third(Relu{}(second(Relu{}(first(x)))));
+  EXPECT_TRUE(same_bits(model(x), y));
+  EXPECT_TRUE(same_bits(model(col_major(x)), y));
+  Context context;
+  EXPECT_TRUE(same_bits(model(context, x), y));
+  EXPECT_TRUE(same_bits(model(context, x), y));
+  EXPECT_EQ(model.size(), 5);
+  EXPECT_EQ(model.output_size(30), 5);
+}
+
+TEST(Sequential, TakesAVectorAsOneSample) {
+  const Sequential model{Linear(weight(20, 30)), Relu{}};
+  const Matrix x = batch(1, 30);
+  const Eigen::VectorXf sample = Eigen::Map<const Eigen::VectorXf>(x.data(), 30);
+  const Eigen::Tensor<float, 1, Eigen::RowMajor> y = model(sample);
+  EXPECT_TRUE(same_bits(y, model(x)));
+}
+
+TEST(Sequential, WithoutLayersGivesBackItsInput) {
+  const Sequential model;
+  const Matrix x = batch(7, 30);
+  EXPECT_EQ(model.size(), 0);
+  EXPECT_TRUE(same_bits(model(x), x));
+  EXPECT_TRUE(same_bits(model(col_major(x)), x));
+}
+
+TEST(Sequential, TakesABatchOfNone) {
+  const Sequential model{Linear(weight(20, 30)), Relu{}, Linear(weight(10, 20))};
+  const Matrix y = model(Matrix(0, 30));
+  EXPECT_EQ(y.dimension(0), 0);
+  EXPECT_EQ(y.dimension(1), 10);
+}
+
+TEST(Sequential, NestsInItself) {
+  const Linear first(weight(20, 30)), second(weight(10, 20));
+  const Sequential inner{first, Relu{}};
+  const Sequential outer{inner, Sequential{second, Relu{}}};
+  const Matrix x = batch(7, 30);
+  EXPECT_EQ(outer.size(), 2);
+  EXPECT_TRUE(same_bits(outer(x), Sequential(first, Relu{}, second, Relu{})(x)));
+}
+
+TEST(Sequential, OfOneSequentialIsACopyOfIt) {
+  const Sequential model{Linear(weight(20, 30)), Relu{}};
+  const Sequential copy{model};
+  EXPECT_EQ(copy.size(), 2);
+}
+
+TEST(Sequential, CopiesDeeply) {
+  const Twice twice;
+  Sequential model{twice};
+  const int before = *twice.copies;
+  Sequential copy = model;
+  EXPECT_EQ(*twice.copies, before + 1);
+  EXPECT_NE(copy[0].target<Twice>(), model[0].target<Twice>());
+  model.push_back(twice);
+  EXPECT_EQ(copy.size(), 1);
+  copy = Sequential{Relu{}};
+  EXPECT_EQ(model[0].name(), "Twice");
+  const Twice* held = model[0].target<Twice>();
+  const Sequential moved = std::move(model);
+  EXPECT_EQ(moved[0].target<Twice>(), held);
+}
+
+TEST(Sequential, TellsWhatItHolds) {
+  const Sequential model{Linear(weight(20, 30)), Relu{}, Twice{}, Sequential{Relu{}}};
+  ASSERT_NE(model[0].target<Linear>(), nullptr);
+  EXPECT_EQ(model[0].target<Linear>()->in_features(), 30);
+  EXPECT_EQ(model[0].target<Relu>(), nullptr);
+  EXPECT_EQ(model[0].target<DynamicLinear<>>(), nullptr);
+  EXPECT_NE(model[1].target<Relu>(), nullptr);
+  EXPECT_NE(model[2].target<Twice>(), nullptr);
+  EXPECT_NE(model[3].target<Sequential>(), nullptr);
+  std::string names;
+  for (const AnyLayer& layer : model) names += layer.name() + ' ';
+  EXPECT_EQ(names, "Linear Relu Twice Sequential ");
+  EXPECT_EQ(model.packed_bytes(), model[0].packed_bytes() + 10);
+  EXPECT_EQ(model[0].packed_bytes(), model[0].target<Linear>()->packed_bytes());
+}
+
+TEST(Sequential, HoldsTheUsersLayers) {
+  const Linear linear(weight(20, 30));
+  const Matrix x = batch(7, 30);
+  Matrix y = linear(x);
+  for (Index i = 0; i < y.size(); ++i) y.data()[i] *= 2.0f;
+  EXPECT_TRUE(same_bits(Sequential(linear, Twice{})(x), y));
+  EXPECT_TRUE(same_bits(Twice{}(linear(x)), y));
+}
+
+TEST(Sequential, LayersThatDoNotFitAreRejected) {
+  const Sequential model{Linear(weight(20, 30)), Relu{}, Linear(weight(10, 21))};
+  EXPECT_ERROR(model(batch(7, 30)), "Linear", "20 features", "21");
+  EXPECT_ERROR(model(batch(7, 29)), "Linear", "29 features", "30");
+  EXPECT_ERROR(model.output_size(30), "20 features");
+}
+
+TEST(Sequential, ALayerThatIsNotThereIsAnError) {
+  const Sequential model{Relu{}};
+  EXPECT_ERROR(model[1], "layer 1 of 1");
+  EXPECT_ERROR(model[-1], "layer -1 of 1");
+}
+
+TEST(AnyLayer, CopiesAssignsAndMoves) {
+  AnyLayer layer = Linear(weight(20, 30));
+  const AnyLayer copy = layer;
+  EXPECT_NE(copy.target<Linear>(), layer.target<Linear>());
+  layer = Relu{};
+  EXPECT_EQ(layer.name(), "Relu");
+  EXPECT_EQ(copy.name(), "Linear");
+  layer = copy;
+  EXPECT_EQ(layer.output_size(30), 20);
+  layer = *&layer;
+  EXPECT_EQ(layer.output_size(30), 20);
+}
+
+}  // namespace
+}  // namespace quanta::test

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The three ways into a user's build: the installed package, add_subdirectory and FetchContent.
+#   consumer.sh DIR COMPILER
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+compiler=$1
+require_tool "$compiler" 'such compiler'
+
+rm -rf "$dir/prefix"
+configure "$root" "$dir/quanta" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA_BUILD_BENCH=OFF \
+  -DQUANTA_BUILD_EXAMPLES=OFF -DQUANTA_INSTALL=ON
+quiet cmake --install "$dir/quanta" --prefix "$dir/prefix"
+
+for how in package subdirectory fetch; do
+  configure "$root/tests/legs/consumer" "$dir/$how" "$compiler" '-O1' -DQUANTA_HOW="$how" -DQUANTA_ROOT="$root" \
+    -DCMAKE_PREFIX_PATH="$dir/prefix"
+  build "$dir/$how"
+  quiet "$dir/$how/consumer"
+done
+note "find_package, add_subdirectory, FetchContent: $(tail -n 1 "$dir/log")"

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Every header compiles alone, and twice over, with all warnings as errors; the umbrella also for every instruction set.
+#   headers.sh DIR COMPILER [CROSS_COMPILER]
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+compiler=$1 cross=${2-}
+require_tool "$compiler" 'such compiler'
+common="-std=c++20 -fsyntax-only -x c++ -I$root/include -isystem ${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3} $warnings"
+
+# compile COMPILER FLAGS HEADER...
+compile() {
+  local compiler=$1 flags="$2 $common" header
+  shift 2
+  if is_known "$compiler"; then flags+=' -Werror'; fi
+  for header in "$@"; do
+    printf '#include <%s>\n#include <%s>\n' "$header" "$header" >"$dir/one.cpp"
+    # shellcheck disable=SC2086
+    quiet "$compiler" $flags "$dir/one.cpp"
+  done
+}
+
+cd "$root/include"
+mapfile -t headers < <(find quanta -name '*.hpp' | sort)
+((${#headers[@]} > 0)) || fail 'no headers found'
+if ! [[ -e /usr/include/nlohmann/json.hpp || -n ${QUANTA_SKIP_PACKAGES-} ]]; then
+  mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -v '^quanta/io')
+fi
+compile "$compiler" "-O1 $native" "${headers[@]}"
+
+umbrella=quanta/quanta.hpp
+compile "$compiler" "$baseline" "$umbrella"
+compile "$compiler" -DQUANTA_FORCE_SCALAR "$umbrella"
+compile "$compiler" -fno-exceptions "$umbrella"
+if [[ $(uname -m) == x86_64 ]]; then
+  for isa in -mavx2 '-mavx2 -mfma' '-mavx2 -mfma -mavxvnni' -march=x86-64-v4 '-march=x86-64-v4 -mavx512vnni'; do
+    compile "$compiler" "$isa" "$umbrella"
+  done
+fi
+if [[ -n $cross && $cross != *-NOTFOUND ]]; then
+  for isa in -march=armv8-a -march=armv8.2-a+dotprod -march=armv8.6-a; do
+    compile "$cross" "$isa" "$umbrella"
+  done
+fi
+note "${#headers[@]} headers"

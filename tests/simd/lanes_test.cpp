@@ -1,0 +1,196 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Every operation of every lane type does what simd/scalar.hpp says, bit for bit, in every lane.
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include <quanta/simd/lanes.hpp>
+
+#include "tests/support/lane_types.hpp"
+#include "tests/support/tensors.hpp"
+
+namespace quanta::test {
+namespace {
+
+template <class L>
+class Lanes : public testing::Test {};
+TYPED_TEST_SUITE(Lanes, AllLanes);
+
+// Applies an operation of L to `width` elements at a time of arrays that are a multiple of every width long.
+template <class L, class Op>
+std::vector<float> apply(const std::vector<float>& a, const std::vector<float>& b, Op op) {
+  std::vector<float> result(a.size());
+  for (std::size_t i = 0; i < a.size(); i += L::width) L::store(&result[i], op(L::load(&a[i]), L::load(&b[i])));
+  return result;
+}
+
+template <class L>
+std::vector<std::int32_t> integers(typename L::I v) {
+  std::vector<std::int32_t> result(L::width);
+  L::store_narrow(result.data(), v);
+  return result;
+}
+
+// Two arrays with all pairs of special values, and random ones.
+std::pair<std::vector<float>, std::vector<float>> pairs() {
+  std::vector<float> a, b;
+  for (const float x : special_floats()) {
+    for (const float y : special_floats()) {
+      a.push_back(x);
+      b.push_back(y);
+    }
+  }
+  a.resize((a.size() + 15) / 16 * 16);
+  b.resize(a.size());
+  const std::vector<float> more = mixed_floats(8192, 1);
+  a.insert(a.end(), more.begin(), more.begin() + 4096);
+  b.insert(b.end(), more.begin() + 4096, more.end());
+  return {a, b};
+}
+
+TYPED_TEST(Lanes, SetLoadAndStore) {
+  using L = TypeParam;
+  std::vector<float> x(L::width);
+  L::store(x.data(), L::set(-2.5f));
+  EXPECT_EQ(x, std::vector<float>(L::width, -2.5f));
+  EXPECT_EQ(integers<L>(L::set_int(-123456789)), std::vector<std::int32_t>(L::width, -123456789));
+  std::vector<std::int32_t> y;
+  for (int i = 0; i < L::width; ++i) y.push_back(i * 1000 - 3);
+  EXPECT_EQ(integers<L>(L::load_int(y.data())), y);
+}
+
+TYPED_TEST(Lanes, MinAndMaxGiveTheSecondWhereEitherIsNan) {
+  using L = TypeParam;
+  const auto [a, b] = pairs();
+  const std::vector<float> least = apply<L>(a, b, [](auto x, auto y) { return L::min(x, y); });
+  const std::vector<float> most = apply<L>(a, b, [](auto x, auto y) { return L::max(x, y); });
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool unordered = std::isnan(a[i]) || std::isnan(b[i]);
+    ASSERT_EQ(bits_of(least[i]), bits_of(!unordered && a[i] < b[i] ? a[i] : b[i])) << a[i] << ' ' << b[i];
+    ASSERT_EQ(bits_of(most[i]), bits_of(!unordered && a[i] > b[i] ? a[i] : b[i])) << a[i] << ' ' << b[i];
+  }
+}
+
+TYPED_TEST(Lanes, DivisionIsCorrectlyRounded) {
+  using L = TypeParam;
+  const auto [a, b] = pairs();
+  const std::vector<float> quotient = apply<L>(a, b, [](auto x, auto y) { return L::div(x, y); });
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    // A double has more than twice the precision, so rounding twice does no harm.
+    const float expected = static_cast<float>(static_cast<double>(a[i]) / static_cast<double>(b[i]));
+    ASSERT_EQ(bits_of(quotient[i]), bits_of(expected)) << a[i] << " / " << b[i];
+  }
+}
+
+TYPED_TEST(Lanes, FmaRoundsOnce) {
+  using L = TypeParam;
+  const auto [a, b] = pairs();
+  const std::vector<float> c = mixed_floats(a.size(), 2);
+  for (std::size_t i = 0; i < a.size(); i += L::width) {
+    float result[L::width];
+    L::store(result, L::fma(L::load(&a[i]), L::load(&b[i]), L::load(&c[i])));
+    for (std::size_t j = 0; j < L::width; ++j) {
+      ASSERT_EQ(bits_of(result[j]), bits_of(std::fma(a[i + j], b[i + j], c[i + j])));
+    }
+  }
+}
+
+TYPED_TEST(Lanes, NanBecomesZeroAndNothingElseChanges) {
+  using L = TypeParam;
+  const auto [a, b] = pairs();
+  const std::vector<float> result = apply<L>(a, b, [](auto x, auto) { return L::nan_to_zero(x); });
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(bits_of(result[i]), bits_of(std::isnan(a[i]) ? 0.0f : a[i]));
+  }
+}
+
+TYPED_TEST(Lanes, RoundsHalfToEven) {
+  using L = TypeParam;
+  std::vector<float> x;
+  for (int i = -20000; i < 20000; ++i) x.push_back(static_cast<float>(i) * 0.25f);
+  for (const float v : {4194304.0f, -4194304.0f, 4194303.5f, -4194303.5f, 0.49999997f, -0.49999997f, 1e-40f, -0.0f}) {
+    x.push_back(v);
+  }
+  x.resize(x.size() + 16);
+  for (std::size_t i = 0; i + L::width <= x.size(); i += L::width) {
+    const std::vector<std::int32_t> got = integers<L>(L::round(L::load(&x[i])));
+    for (std::size_t j = 0; j < L::width; ++j) {
+      const double v = static_cast<double>(x[i + j]), below = std::floor(v);
+      const bool up = v - below > 0.5 || (v - below == 0.5 && std::fmod(below, 2.0) != 0.0);
+      ASSERT_EQ(got[j], static_cast<int>(below) + (up ? 1 : 0)) << v;
+    }
+  }
+}
+
+TYPED_TEST(Lanes, IntegersAddCompareAndConvert) {
+  using L = TypeParam;
+  Random random(3);
+  for (int round = 0; round < 500; ++round) {
+    std::vector<std::int32_t> a, b;
+    for (int i = 0; i < L::width; ++i) {
+      a.push_back(random.between(-1'000'000'000, 1'000'000'000));
+      b.push_back(random.between(-1'000'000'000, 1'000'000'000));
+    }
+    const std::vector<std::int32_t> sum = integers<L>(L::add(L::load_int(a.data()), L::load_int(b.data())));
+    const std::vector<std::int32_t> most = integers<L>(L::max_int(L::load_int(a.data()), L::load_int(b.data())));
+    float real[L::width];
+    L::store(real, L::to_float(L::load_int(a.data())));
+    for (std::size_t i = 0; i < L::width; ++i) {
+      ASSERT_EQ(sum[i], a[i] + b[i]);
+      ASSERT_EQ(most[i], std::max(a[i], b[i]));
+      ASSERT_EQ(real[i], static_cast<float>(static_cast<double>(a[i])));
+    }
+    ASSERT_EQ(L::reduce_max_int(L::load_int(a.data())), *std::max_element(a.begin(), a.end()));
+  }
+}
+
+TYPED_TEST(Lanes, MagnitudeBitsAreThoseWithoutTheSign) {
+  using L = TypeParam;
+  const auto [a, b] = pairs();
+  for (std::size_t i = 0; i < a.size(); i += L::width) {
+    const std::vector<std::int32_t> got = integers<L>(L::magnitude_bits(L::load(&a[i])));
+    for (std::size_t j = 0; j < L::width; ++j) {
+      const std::uint32_t bits = std::bit_cast<std::uint32_t>(a[i + j]);
+      ASSERT_EQ(static_cast<std::uint32_t>(got[j]), bits % 0x80000000u);
+    }
+  }
+}
+
+// Every value of Code, with a guard behind what may be written.
+template <class L, class Code>
+void check_store_narrow(int low, int high) {
+  for (int first = low; first <= high; first += L::width) {
+    std::vector<std::int32_t> values;
+    for (int i = 0; i < L::width; ++i) values.push_back(std::min(first + i, high));
+    Code stored[L::width + 1];
+    stored[L::width] = Code{77};
+    L::store_narrow(stored, L::load_int(values.data()));
+    for (std::size_t i = 0; i < L::width; ++i) ASSERT_EQ(static_cast<std::int32_t>(stored[i]), values[i]);
+    ASSERT_EQ(stored[L::width], Code{77});
+  }
+}
+
+TYPED_TEST(Lanes, StoresEveryCodeOfEveryTypeAndNothingBehind) {
+  check_store_narrow<TypeParam, std::int8_t>(-128, 127);
+  check_store_narrow<TypeParam, std::uint8_t>(0, 255);
+  check_store_narrow<TypeParam, std::int16_t>(-32768, 32767);
+  check_store_narrow<TypeParam, std::uint16_t>(0, 65535);
+  check_store_narrow<TypeParam, std::int32_t>(-70000, 70000);
+}
+
+TYPED_TEST(Lanes, ReductionsFindTheExtremeInEveryLane) {
+  using L = TypeParam;
+  for (std::size_t where = 0; where < L::width; ++where) {
+    std::vector<float> x = mixed_floats(L::width, where);
+    for (float& v : x) v = std::isfinite(v) ? std::fmod(v, 100.0f) : 1.0f;
+    std::vector<float> y = x;
+    x[where] = -1e30f;
+    y[where] = 1e30f;
+    EXPECT_EQ(L::reduce_min(L::load(x.data())), -1e30f);
+    EXPECT_EQ(L::reduce_max(L::load(y.data())), 1e30f);
+  }
+}
+
+}  // namespace
+}  // namespace quanta::test

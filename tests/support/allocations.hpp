@@ -1,0 +1,19 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What the program has allocated with operator new. The counting operators are in allocations_test.cpp and replace those
+// of the whole test program.
+#pragma once
+
+#include <cstdint>
+
+namespace quanta::test {
+
+struct Allocations {
+  std::int64_t count;       ///< calls of operator new so far, of all threads
+  std::int64_t live_bytes;  ///< bytes asked for and not given back
+};
+
+/// As of now; compare two.
+Allocations allocations();
+
+}  // namespace quanta::test

@@ -1,0 +1,63 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The kernels that products are tested with: those this build's flags allow, and portable ones with the tile of every
+// kernel there is, so that each tile shape runs on each CPU. A kernel added to the library is added to both lists.
+#pragma once
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <quanta/gemm/kernels/native.hpp>
+
+#include "tests/support/scale.hpp"
+
+namespace quanta::test {
+
+template <class... K>
+struct KernelList {
+  template <class... More>
+  using Plus = KernelList<K..., More...>;
+  using Types = testing::Types<K...>;
+};
+
+using PortableOnly = KernelList<Int8Kernel<arch::Scalar>>;
+#if QUANTA_HAS_AVXVNNI
+using WithAvxVnni = PortableOnly::Plus<Int8Kernel<arch::AvxVnni>>;
+#else
+using WithAvxVnni = PortableOnly;
+#endif
+#if QUANTA_HAS_AVX512VNNI
+using WithAvx512Vnni = WithAvxVnni::Plus<Int8Kernel<arch::Avx512Vnni>>;
+#else
+using WithAvx512Vnni = WithAvxVnni;
+#endif
+#if QUANTA_HAS_NEONDOT
+using CompiledKernels = WithAvx512Vnni::Plus<Int8Kernel<arch::NeonDot>>;
+#else
+using CompiledKernels = WithAvx512Vnni;
+#endif
+
+using U8 = std::uint8_t;
+using S8 = std::int8_t;
+
+/// The tiles of Avx512Vnni, AvxVnni, NeonDot and Scalar, on any CPU.
+using EmulatedKernels = KernelList<PortableKernel<14, 32, 4, U8, S8>, PortableKernel<6, 16, 4, U8, S8>,
+                                   PortableKernel<8, 8, 4, S8, S8>, PortableKernel<4, 8, 4, U8, S8>>;
+/// Tiles and operand types that no kernel of the library has; the contract allows them.
+using OddKernels =
+    KernelList<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>, PortableKernel<3, 7, 2, S8, S8>>;
+
+/// Sizes 0 to 2 tiles + 1: all of them, or fewer at a smaller test scale, but always those next to a tile's edge.
+inline std::vector<Index> tail_sizes(int tile) {
+  const int last = 2 * tile + 1;
+  const int step = std::max(1, (last + 1) / scaled(last + 1, 6));
+  std::vector<Index> sizes;
+  for (int size = 0; size <= last; ++size) {
+    const bool edge = size <= 1 || size == tile - 1 || size == tile || size == tile + 1 || size == last;
+    if (edge || size % step == 0) sizes.push_back(size);
+  }
+  return sizes;
+}
+
+}  // namespace quanta::test
