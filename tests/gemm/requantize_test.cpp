@@ -142,7 +142,7 @@ TEST(RequantizeLimits, TheBiasIsRoundedHalfToEven) {
     const auto y =
         gemm_requantized(x, packed, SymmetricQuantizer<Int<16>>(scale), Eigen::Map<const Eigen::VectorXf>(biases, 10));
     for (Index j = 0; j < 10; ++j) {
-      const int in_range = std::clamp(static_cast<int>(std::lround(expected[j] / scale)), -32767, 32767);
+      const int in_range = std::clamp(static_cast<int>(std::lround(expected[j] / double{scale})), -32767, 32767);
       EXPECT_EQ(y.codes()(0, j), in_range) << biases[j];
     }
   }

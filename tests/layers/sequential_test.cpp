@@ -48,6 +48,14 @@ TEST(Sequential, IsItsLayersOneAfterTheOther) {
   EXPECT_EQ(model.output_size(30), 5);
 }
 
+// No layer writes where it still reads: neighbours of growing and of shrinking sizes.
+TEST(Sequential, KeepsInputsAndOutputsOfALayerApart) {
+  const Linear first(weight(20, 30)), second(weight(90, 20)), third(weight(70, 90)), fourth(weight(3, 70));
+  const Matrix x = batch(7, 30);
+  const Sequential model{first, second, third, fourth};
+  EXPECT_TRUE(same_bits(model(x), fourth(third(second(first(x))))));
+}
+
 TEST(Sequential, TakesAVectorAsOneSample) {
   const Sequential model{Linear(weight(20, 30)), Relu{}};
   const Matrix x = batch(1, 30);

@@ -26,7 +26,7 @@ struct NoInfo {
 
 static_assert(Granularity<PerTensor> && Granularity<PerChannel<0>> && Granularity<PerChannel<-1>>);
 static_assert(Granularity<PerGroup<32>> && Granularity<PerGroup<Dynamic, 0>> && Granularity<PerRow>);
-static_assert(!Granularity<NoInfo> && !Granularity<int>);
+static_assert(NoInfo::fits_rank<2> && !Granularity<NoInfo> && !Granularity<int>);
 static_assert(PerChannel<1>::fits_rank<2> && !PerChannel<2>::fits_rank<2>);
 static_assert(PerChannel<-2>::fits_rank<2> && !PerChannel<-3>::fits_rank<2>);
 static_assert(PerGroup<4>::fits_rank<1> && !PerGroup<4, 1>::fits_rank<1> && PerTensor::fits_rank<5>);

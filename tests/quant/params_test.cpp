@@ -69,7 +69,7 @@ TEST(QuantParams, RefuseScalesThatAreNotScales) {
   const std::vector<double> underflows{1e-300};
   EXPECT_ERROR(QuantParams<PerTensor>(underflows), "scale 0 is 0");
   EXPECT_NO_THROW(QuantParams<PerTensor>(0x1p-126f));
-  EXPECT_NO_THROW(QuantParams<PerTensor>(Limits::max()));
+  EXPECT_NO_THROW(QuantParams<PerTensor>{Limits::max()});
 }
 
 TEST(QuantParams, RefuseAnotherNumberOfZeroPoints) {

@@ -123,25 +123,61 @@ TYPED_TEST(Lanes, RoundsHalfToEven) {
   }
 }
 
-TYPED_TEST(Lanes, IntegersAddCompareAndConvert) {
+// Also where the compiler sees both: with -ffp-contract=fast it would fuse them.
+TYPED_TEST(Lanes, MulThenAddRoundsTwice) {
+  using L = TypeParam;
+  Random random(4);
+  std::vector<float> a, b, c;
+  for (int i = 0; i < 1600; ++i) {
+    a.push_back(random.normal());
+    b.push_back(random.normal());
+    c.push_back(random.normal());
+  }
+  int differs_from_fused = 0;
+  for (std::size_t i = 0; i < a.size(); i += L::width) {
+    float result[L::width];
+    L::store(result, L::add_real(L::mul(L::load(&a[i]), L::load(&b[i])), L::load(&c[i])));
+    for (std::size_t j = 0; j < L::width; ++j) {
+      volatile float product = a[i + j] * b[i + j];
+      const float sum = static_cast<float>(static_cast<double>(product) + static_cast<double>(c[i + j]));
+      ASSERT_EQ(bits_of(result[j]), bits_of(sum));
+      differs_from_fused += std::fma(a[i + j], b[i + j], c[i + j]) != sum ? 1 : 0;
+    }
+  }
+  EXPECT_GT(differs_from_fused, 0);
+}
+
+// Modulo 2^32, written in 64 bits.
+std::int32_t wrapped(std::int64_t v) {
+  const std::int64_t rest = (v % 0x100000000 + 0x100000000) % 0x100000000;
+  return static_cast<std::int32_t>(rest >= 0x80000000 ? rest - 0x100000000 : rest);
+}
+
+TYPED_TEST(Lanes, IntegersWrapCompareAndConvert) {
   using L = TypeParam;
   Random random(3);
   for (int round = 0; round < 500; ++round) {
     std::vector<std::int32_t> a, b;
     for (int i = 0; i < L::width; ++i) {
-      a.push_back(random.between(-1'000'000'000, 1'000'000'000));
-      b.push_back(random.between(-1'000'000'000, 1'000'000'000));
+      a.push_back(static_cast<std::int32_t>(random.bits()) >> random.between(0, 31));
+      b.push_back(static_cast<std::int32_t>(random.bits()) >> random.between(0, 31));
     }
-    const std::vector<std::int32_t> sum = integers<L>(L::add(L::load_int(a.data()), L::load_int(b.data())));
-    const std::vector<std::int32_t> most = integers<L>(L::max_int(L::load_int(a.data()), L::load_int(b.data())));
+    const typename L::I x = L::load_int(a.data()), y = L::load_int(b.data());
+    const std::vector<std::int32_t> sum = integers<L>(L::add(x, y)), difference = integers<L>(L::sub(x, y));
+    const std::vector<std::int32_t> product = integers<L>(L::mul_low(x, y)), most = integers<L>(L::max_int(x, y));
     float real[L::width];
-    L::store(real, L::to_float(L::load_int(a.data())));
+    L::store(real, L::to_float(x));
+    std::vector<std::int32_t> stored(L::width);
+    L::store_int(stored.data(), x);
+    ASSERT_EQ(stored, a);
     for (std::size_t i = 0; i < L::width; ++i) {
-      ASSERT_EQ(sum[i], a[i] + b[i]);
+      ASSERT_EQ(sum[i], wrapped(std::int64_t{a[i]} + b[i]));
+      ASSERT_EQ(difference[i], wrapped(std::int64_t{a[i]} - b[i]));
+      ASSERT_EQ(product[i], wrapped(std::int64_t{a[i]} * b[i]));
       ASSERT_EQ(most[i], std::max(a[i], b[i]));
       ASSERT_EQ(real[i], static_cast<float>(static_cast<double>(a[i])));
     }
-    ASSERT_EQ(L::reduce_max_int(L::load_int(a.data())), *std::max_element(a.begin(), a.end()));
+    ASSERT_EQ(L::reduce_max_int(x), *std::max_element(a.begin(), a.end()));
   }
 }
 

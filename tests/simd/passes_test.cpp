@@ -110,6 +110,39 @@ TYPED_TEST(Passes, MinMaxOfNothingIsEmptyAndMergesAsSuch) {
   EXPECT_FALSE(some.finite);
 }
 
+TYPED_TEST(Passes, ReluKeepsNanAndMakesZerosPositive) {
+  for (Index n = 0; n <= 70; ++n) {
+    const std::vector<float> x = mixed_floats(usize(n) + 1, static_cast<std::uint64_t>(n));
+    std::vector<float> y = x;
+    simd::relu<TypeParam>(y.data(), n);
+    for (Index i = 0; i < n; ++i) {
+      const float v = x[usize(i)];
+      ASSERT_EQ(bits_of(y[usize(i)]), bits_of(std::isnan(v) || v > 0.0f ? v : 0.0f)) << v;
+    }
+    ASSERT_EQ(bits_of(y[usize(n)]), bits_of(x[usize(n)]));
+  }
+}
+
+TYPED_TEST(Passes, ScaleLevelsFollowsTheDefinitionAtEveryLength) {
+  Random random(6);
+  for (Index n = 0; n <= 70; ++n) {
+    for (const float scale : {0.1f, 0x1p-126f, 1.0f / 3.0f, 1e34f, std::numeric_limits<float>::max()}) {
+      const long zero_point = random.between(-32768, 32767);
+      std::vector<long> codes;
+      std::vector<float> values;
+      for (Index i = 0; i <= n; ++i) {
+        codes.push_back(i % 5 == 0 ? zero_point : random.between(-32768, 65535));
+        values.push_back(static_cast<float>(codes.back()));
+      }
+      simd::scale_levels<TypeParam>(values.data(), n, scale, static_cast<float>(zero_point));
+      for (Index i = 0; i < n; ++i) {
+        ASSERT_EQ(bits_of(values[usize(i)]), bits_of(reference::real(codes[usize(i)], {scale, zero_point})));
+      }
+      ASSERT_EQ(values[usize(n)], static_cast<float>(codes[usize(n)]));
+    }
+  }
+}
+
 TEST(SimdLanes, NativeIsOneOfTheTestedTypes) {
   static_assert(simd::NativeLanes::width >= 1);
   constexpr int widest = QUANTA_HAS_AVX512 ? 16 : QUANTA_HAS_AVX2 ? 8 : QUANTA_HAS_NEON ? 4 : 1;

@@ -17,7 +17,7 @@ class AnyLayer {
   template <class L>
   requires(!std::same_as<L, AnyLayer> && Layer<L>) AnyLayer(L layer)
       : held_(std::make_unique<Holder<L>>(std::move(layer))) {}  // NOLINT: a layer is an AnyLayer
-  AnyLayer(const AnyLayer& other) : held_(other.held_->copy()) {}
+  AnyLayer(const AnyLayer& other) : held_(other.held_ != nullptr ? other.held_->copy() : nullptr) {}
   AnyLayer(AnyLayer&&) noexcept = default;
   AnyLayer& operator=(AnyLayer other) noexcept {
     held_ = std::move(other.held_);
