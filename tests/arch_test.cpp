@@ -1,10 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/arch.hpp>
-
 #include <string>
 #include <type_traits>
 
 #include <gtest/gtest.h>
+
+#include <quanta/arch.hpp>
 
 namespace quanta::test {
 namespace {

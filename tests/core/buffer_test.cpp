@@ -1,9 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/core/buffer.hpp>
-
 #include <numeric>
 
 #include <gtest/gtest.h>
+
+#include <quanta/core/buffer.hpp>
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/expect_error.hpp"
@@ -57,7 +57,7 @@ TEST(Buffer, MovesWithoutAllocatingAndGivesAllMemoryBack) {
     Buffer<int> c;
     c = std::move(b);
     EXPECT_EQ(c.data(), data);
-    EXPECT_EQ(a.size(), 0);  // NOLINT: what was moved from is empty
+    EXPECT_EQ(a.size(), 0);        // NOLINT: what was moved from is empty
     EXPECT_EQ(b.data(), nullptr);  // NOLINT
     EXPECT_EQ(allocations().count, count);
     Buffer<int> full(9);

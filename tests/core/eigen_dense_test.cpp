@@ -130,7 +130,7 @@ TEST(EigenDense, ExpressionsAreEvaluated) {
 
 TEST(EigenDense, DoubleIsRoundedOnce) {
   Eigen::MatrixXd d = some_matrix(5, 7).cast<double>() * (1.0 / 3.0);
-  d(0, 0) = 1.0 + 0x1p-24;           // half way: to even, which is 1
+  d(0, 0) = 1.0 + 0x1p-24;            // half way: to even, which is 1
   d(0, 1) = 1.0 + 0x1p-24 + 0x1p-50;  // above it
   const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> r = d;
   const Eigen::VectorXd v = d.col(1);

@@ -1,10 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/core/error.hpp>
-
 #include <cstdlib>
 #include <type_traits>
 
 #include <gtest/gtest.h>
+
+#include <quanta/core/error.hpp>
 
 #include "tests/support/random.hpp"
 

@@ -76,11 +76,21 @@ TEST(FpFma, EqualsStdFmaAroundOverflow) {
 
 TEST(FpFma, EqualsStdFmaOnSpecialValues) {
   using Limits = std::numeric_limits<float>;
-  const float specials[] = {0.0f,          -0.0f,           1.0f,
-                            -1.0f,         Limits::min(),   -Limits::min(),
-                            Limits::max(), -Limits::max(),  Limits::denorm_min(),
-                            0.5f,          -Limits::denorm_min(), Limits::infinity(),
-                            3.0f,          -Limits::infinity(),   Limits::quiet_NaN()};
+  const float specials[] = {0.0f,
+                            -0.0f,
+                            1.0f,
+                            -1.0f,
+                            Limits::min(),
+                            -Limits::min(),
+                            Limits::max(),
+                            -Limits::max(),
+                            Limits::denorm_min(),
+                            0.5f,
+                            -Limits::denorm_min(),
+                            Limits::infinity(),
+                            3.0f,
+                            -Limits::infinity(),
+                            Limits::quiet_NaN()};
   for (const float a : specials) {
     for (const float b : specials) {
       for (const float c : specials) ASSERT_NO_FATAL_FAILURE(expect_fused(a, b, c));

@@ -1,10 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/core/fp.hpp>
-
 #include <cmath>
 #include <limits>
 
 #include <gtest/gtest.h>
+
+#include <quanta/core/fp.hpp>
 
 #include "tests/support/random.hpp"
 #include "tests/support/reference.hpp"

@@ -1,9 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/core/random.hpp>
-
 #include <cmath>
 
 #include <gtest/gtest.h>
+
+#include <quanta/core/random.hpp>
 
 #include "tests/support/scale.hpp"
 
@@ -33,10 +33,12 @@ TEST(Uniform, IsAMultipleOfTwoToTheMinus24InZeroToOne) {
 
 TEST(Uniform, IsTheTop24BitsOfOneWordOfTheCounterThatTheIndexNames) {
   for (const std::uint64_t seed : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xfedcba9876543210}}) {
-    for (const std::uint64_t index : {std::uint64_t{0}, std::uint64_t{5}, (std::uint64_t{1} << 34) + 2, ~std::uint64_t{0}}) {
+    for (const std::uint64_t index :
+         {std::uint64_t{0}, std::uint64_t{5}, (std::uint64_t{1} << 34) + 2, ~std::uint64_t{0}}) {
       const std::uint64_t counter = index / 4;
-      const Four words = philox4x32({std::uint32_t(counter % (std::uint64_t{1} << 32)), std::uint32_t(counter >> 32), 0, 0},
-                                    {std::uint32_t(seed % (std::uint64_t{1} << 32)), std::uint32_t(seed >> 32)});
+      const Four words =
+          philox4x32({std::uint32_t(counter % (std::uint64_t{1} << 32)), std::uint32_t(counter >> 32), 0, 0},
+                     {std::uint32_t(seed % (std::uint64_t{1} << 32)), std::uint32_t(seed >> 32)});
       const double expected = std::floor(words[index % 4] / 256.0) / 16777216.0;
       EXPECT_EQ(static_cast<double>(uniform(seed, index)), expected) << seed << ' ' << index;
     }

@@ -1,9 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/core/reduce.hpp>
-
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <quanta/core/reduce.hpp>
 
 #include "tests/support/random.hpp"
 #include "tests/support/reference.hpp"

@@ -1,10 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/core/tensor_view.hpp>
-
 #include <numeric>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <quanta/core/tensor_view.hpp>
 
 #include "tests/support/tensors.hpp"
 

@@ -1,11 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/core/types.hpp>
-
 #include <limits>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include <quanta/core/types.hpp>
 #include <quanta/core/unroll.hpp>
 
 namespace quanta::test {

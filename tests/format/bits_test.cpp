@@ -1,9 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/format/bits.hpp>
-
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <quanta/format/bits.hpp>
 
 #include "tests/support/random.hpp"
 
@@ -85,7 +85,8 @@ TYPED_TEST(Bits, UnpackReadsAnyPiece) {
         detail::unpack_bits<F>(stream.data(), first, count, piece.data());
         ASSERT_EQ(piece.back(), Code{1});
         piece.pop_back();
-        ASSERT_EQ(piece, std::vector<Code>(codes.begin() + first, codes.begin() + first + count)) << first << '+' << count;
+        ASSERT_EQ(piece, std::vector<Code>(codes.begin() + first, codes.begin() + first + count))
+            << first << '+' << count;
       }
     }
   }

@@ -1,9 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/format/format.hpp>
-
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include <quanta/format/format.hpp>
 
 namespace quanta::test {
 namespace {

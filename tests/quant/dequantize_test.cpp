@@ -1,10 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // From codes to reals, into any destination.
-#include <quanta/quant/dequantize.hpp>
-
 #include <gtest/gtest.h>
 
+#include <quanta/quant/dequantize.hpp>
 #include <quanta/quant/quantizer.hpp>
 
 #include "tests/support/expect_error.hpp"

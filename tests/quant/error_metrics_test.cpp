@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/quant/error_metrics.hpp>
-
 #include <gtest/gtest.h>
+
+#include <quanta/quant/error_metrics.hpp>
 
 #include "tests/support/expect_error.hpp"
 #include "tests/support/reference.hpp"

@@ -1,9 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Which element has which parameter, by brute force over multi-indices.
-#include <quanta/quant/granularity.hpp>
-
 #include <gtest/gtest.h>
+
+#include <quanta/quant/granularity.hpp>
 
 #include "tests/support/expect_error.hpp"
 #include "tests/support/reference.hpp"
@@ -49,7 +49,8 @@ void check_map(const std::array<Index, rank>& shape, const GranularityInfo& info
         ++runs;
       });
       for (Index i = first; i < last; ++i) {
-        ASSERT_EQ(params[usize(i - first)], static_cast<Index>(expected[usize(i)])) << first << ".." << last << ": " << i;
+        ASSERT_EQ(params[usize(i - first)], static_cast<Index>(expected[usize(i)]))
+            << first << ".." << last << ": " << i;
       }
       if (sharing.kind == Sharing::tensor && last > first) {
         ASSERT_EQ(runs, 1);

@@ -1,10 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
-#include <quanta/quant/params.hpp>
-
 #include <limits>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <quanta/quant/params.hpp>
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/expect_error.hpp"

@@ -1,9 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Tensors and views made from codes that came from elsewhere.
-#include <quanta/quant/quantized_tensor.hpp>
-
 #include <gtest/gtest.h>
+
+#include <quanta/quant/quantized_tensor.hpp>
 
 #include "tests/support/expect_error.hpp"
 #include "tests/support/reference.hpp"

@@ -45,7 +45,8 @@ TEST(QuantizerCodes, TheQuotientIsDividedNotMultipliedByAReciprocal) {
     const float scale = 0.01f + std::fabs(random.uniform());
     const float x = scale * (static_cast<float>(random.between(-126, 125)) + 0.5f);
     const float inverse = 1.0f / scale;
-    const double by_reciprocal = reference::half_even(static_cast<float>(static_cast<double>(x) * static_cast<double>(inverse)));
+    const double by_reciprocal =
+        reference::half_even(static_cast<float>(static_cast<double>(x) * static_cast<double>(inverse)));
     const long expected = reference::code(x, {scale, 0}, -127, 127);
     if (static_cast<long>(by_reciprocal) == expected) continue;
     ++separated;

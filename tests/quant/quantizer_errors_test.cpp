@@ -28,8 +28,8 @@ TEST(QuantizerErrors, ZeroPointsOfASymmetricQuantizer) {
 }
 
 TEST(QuantizerErrors, ScalesThatAreNotScales) {
-  for (const float scale : {0.0f, -1.0f, std::numeric_limits<float>::quiet_NaN(), 0x1p-127f,
-                            std::numeric_limits<float>::infinity()}) {
+  for (const float scale :
+       {0.0f, -1.0f, std::numeric_limits<float>::quiet_NaN(), 0x1p-127f, std::numeric_limits<float>::infinity()}) {
     EXPECT_ERROR(SymmetricQuantizer<Int<8>>(scale), "scale 0 is", "at least 2^-126");
     EXPECT_ERROR(AsymmetricQuantizer<UInt<8>>(scale, 3), "scale 0 is", "at least 2^-126");
   }

@@ -15,7 +15,8 @@ namespace {
 // Of every size that a scale can have, and so that the largest real does not overflow.
 std::vector<float> scales(std::uint64_t seed, int most) {
   Random random(seed);
-  std::vector<float> result = {0x1p-126f, 1.0f, 0.1f, 0x1.fffffep-1f, std::numeric_limits<float>::max() / (2.0f * static_cast<float>(most))};
+  std::vector<float> result = {0x1p-126f, 1.0f, 0.1f, 0x1.fffffep-1f,
+                               std::numeric_limits<float>::max() / (2.0f * static_cast<float>(most))};
   for (int i = 0; i < scaled(50, 5); ++i) {
     result.push_back(std::ldexp(1.0f + std::fabs(random.uniform()) * 0.5f, random.between(-126, 108)));
   }
@@ -122,7 +123,8 @@ double uniform_snr() {
 }
 
 TEST(RoundTrip, EveryBitIsWorthSixDecibels) {
-  const double snr[] = {uniform_snr<2>(), uniform_snr<3>(), uniform_snr<4>(), uniform_snr<5>(), uniform_snr<6>(), uniform_snr<7>(), uniform_snr<8>()};
+  const double snr[] = {uniform_snr<2>(), uniform_snr<3>(), uniform_snr<4>(), uniform_snr<5>(),
+                        uniform_snr<6>(), uniform_snr<7>(), uniform_snr<8>()};
   // With few bits narrow range costs much of a bit, so the gain per bit begins above 6.02 dB and comes down to it.
   for (int i = 3; i < 6; ++i) EXPECT_NEAR(snr[i + 1] - snr[i], 6.02, 0.5) << i + 2;
   EXPECT_NEAR(uniform_snr<16>() - snr[6], 8 * 6.02, 0.3);

@@ -1,9 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // From ranges to scales and zero points.
-#include <quanta/quant/scheme.hpp>
-
 #include <gtest/gtest.h>
+
+#include <quanta/quant/scheme.hpp>
 
 #include "tests/support/expect_error.hpp"
 #include "tests/support/reference.hpp"

@@ -27,7 +27,8 @@ void check_quantize(const simd::QuantizeStep& step, Index n, std::uint64_t seed)
   std::vector<Code> codes(static_cast<std::size_t>(n) + 1, Code{77});
   simd::quantize<L>(from, n, step, codes.data());
   for (Index i = 0; i < n; ++i) {
-    ASSERT_EQ(static_cast<long>(codes[usize(i)]), reference::code(from[i], {step.scale, step.zero_point}, step.low, step.high))
+    ASSERT_EQ(static_cast<long>(codes[usize(i)]),
+              reference::code(from[i], {step.scale, step.zero_point}, step.low, step.high))
         << from[i] << " / " << step.scale << " + " << step.zero_point;
   }
   ASSERT_EQ(codes[usize(n)], Code{77});

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// What the program has allocated with operator new. The counting operators are in allocations_test.cpp and replace those
-// of the whole test program.
+// What the program has allocated with operator new. The counting operators are in allocations_test.cpp and replace
+// those of the whole test program.
 #pragma once
 
 #include <cstdint>

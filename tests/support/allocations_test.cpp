@@ -89,10 +89,10 @@ TEST(Allocations, CountsPlainAndAlignedMemory) {
     const std::vector<int> numbers(100);
     EXPECT_EQ(allocations().count, before.count + 1);
     EXPECT_EQ(allocations().live_bytes, before.live_bytes + 400);
-    void* aligned = ::operator new(1000, std::align_val_t{256});
+    void* aligned = ::operator new (1000, std::align_val_t{256});
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(aligned) % 256, 0u);
     EXPECT_EQ(allocations().live_bytes, before.live_bytes + 1400);
-    ::operator delete(aligned, std::align_val_t{256});
+    ::operator delete (aligned, std::align_val_t{256});
   }
   EXPECT_EQ(allocations().count, before.count + 2);
   EXPECT_EQ(allocations().live_bytes, before.live_bytes);

@@ -35,6 +35,6 @@ void expect_error(F statement, std::initializer_list<std::string> parts, const c
 }  // namespace quanta::test
 
 /// EXPECT_ERROR(statement, "part of the message", ...): throws quanta::Error with all these parts in its message.
-#define EXPECT_ERROR(statement, ...)                  \
-  ::quanta::test::expect_error<::quanta::Error>(      \
-      [&] { static_cast<void>(statement); }, {__VA_ARGS__}, __FILE__, __LINE__)
+#define EXPECT_ERROR(statement, ...)                                                                            \
+  ::quanta::test::expect_error<::quanta::Error>([&] { static_cast<void>(statement); }, {__VA_ARGS__}, __FILE__, \
+                                                __LINE__)

@@ -42,17 +42,13 @@ class Recorder {
 
   /// A tensor, matrix or vector in the order it is stored in, or a container.
   template <class X>
-    requires requires(const X& x) { x.data(); }
-  void add(const std::string& name, const X& x) {
-    add(name, x.data(), static_cast<std::ptrdiff_t>(x.size()));
-  }
+  requires requires(const X& x) { x.data(); }
+  void add(const std::string& name, const X& x) { add(name, x.data(), static_cast<std::ptrdiff_t>(x.size())); }
 
   /// One number.
   template <class T>
-    requires std::is_arithmetic_v<T>
-  void add(const std::string& name, T value) {
-    add(name, &value, 1);
-  }
+  requires std::is_arithmetic_v<T>
+  void add(const std::string& name, T value) { add(name, &value, 1); }
 
   const std::string& section() const { return section_; }
   const std::vector<std::pair<std::string, std::uint64_t>>& entries() const { return entries_; }
@@ -62,7 +58,8 @@ class Recorder {
   std::vector<std::pair<std::string, std::uint64_t>> entries_;
 };
 
-// The sections. Each is defined in a file of its own, golden/<section>_bits_test.cpp, and listed in golden/bits_test.cpp.
+// The sections. Each is defined in a file of its own, golden/<section>_bits_test.cpp, and listed in
+// golden/bits_test.cpp.
 void golden_core(Recorder& recorder);
 void golden_quant(Recorder& recorder);
 void golden_gemm(Recorder& recorder);

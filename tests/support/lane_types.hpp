@@ -40,10 +40,19 @@ using AllLanes = VectorLanes::Plus<simd::ScalarLanes>::Types;
 /// Zeros of both signs, ties, subnormal and huge numbers, infinities, NaN.
 inline std::vector<float> special_floats() {
   using Limits = std::numeric_limits<float>;
-  std::vector<float> positive = {0.0f,    0x1p-149f, 0x1p-126f, 0x1.fffffcp-127f, 1e-20f,        0.25f, 0.49999997f,
-                                 0.5f,    0.75f,     1.0f,      1.5f,             2.5f,          3.5f,  126.5f,
-                                 127.5f,  128.5f,    255.5f,    32767.5f,         65535.5f,      4e6f,  1e10f,
-                                 0x1p31f, 0x1p63f,   1e38f,     Limits::max(),    Limits::infinity()};
+  std::vector<float> positive = {0.0f,          0x1p-149f,
+                                 0x1p-126f,     0x1.fffffcp-127f,
+                                 1e-20f,        0.25f,
+                                 0.49999997f,   0.5f,
+                                 0.75f,         1.0f,
+                                 1.5f,          2.5f,
+                                 3.5f,          126.5f,
+                                 127.5f,        128.5f,
+                                 255.5f,        32767.5f,
+                                 65535.5f,      4e6f,
+                                 1e10f,         0x1p31f,
+                                 0x1p63f,       1e38f,
+                                 Limits::max(), Limits::infinity()};
   std::vector<float> all = positive;
   for (const float v : positive) all.push_back(-v);
   all.push_back(Limits::quiet_NaN());

@@ -43,7 +43,8 @@ Npy<T> read_npy(const std::string& name) {
   const auto require = [&](bool ok, const char* what) {
     if (!ok) throw std::runtime_error("npy: " + name + ": " + what);
   };
-  require(bytes.size() > 10 && bytes.compare(0, 8, std::string("\x93NUMPY\x01\x00", 8)) == 0, "not a .npy file, version 1");
+  require(bytes.size() > 10 && bytes.compare(0, 8, std::string("\x93NUMPY\x01\x00", 8)) == 0,
+          "not a .npy file, version 1");
   const std::size_t length =
       static_cast<unsigned char>(bytes[8]) + std::size_t{256} * static_cast<unsigned char>(bytes[9]);
   const std::string header = bytes.substr(10, length);

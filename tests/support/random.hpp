@@ -29,9 +29,7 @@ class Random {
   }
 
   /// In [-size, size), uniform.
-  float uniform(float size = 1.0f) {
-    return static_cast<float>(between(-(1 << 23), (1 << 23) - 1)) * 0x1p-23f * size;
-  }
+  float uniform(float size = 1.0f) { return static_cast<float>(between(-(1 << 23), (1 << 23) - 1)) * 0x1p-23f * size; }
 
   /// Nearly normal with mean 0 and this deviation: a sum of twelve uniform numbers.
   float normal(float deviation = 1.0f) {

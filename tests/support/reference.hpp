@@ -84,7 +84,8 @@ struct Sharing {
 template <std::size_t rank>
 std::vector<std::size_t> parameter_numbers(const std::array<Eigen::Index, rank>& shape, const Sharing& sharing,
                                            std::size_t& count) {
-  const std::size_t axis = static_cast<std::size_t>(sharing.axis < 0 ? sharing.axis + static_cast<int>(rank) : sharing.axis);
+  const std::size_t axis =
+      static_cast<std::size_t>(sharing.axis < 0 ? sharing.axis + static_cast<int>(rank) : sharing.axis);
   Eigen::Index elements = 1, lines = 1;
   for (std::size_t d = 0; d < rank; ++d) {
     elements *= shape[d];
@@ -103,9 +104,10 @@ std::vector<std::size_t> parameter_numbers(const std::array<Eigen::Index, rank>&
     for (std::size_t d = 0; d < rank; ++d) {
       if (d != axis) line = line * shape[d] + index[d];
     }
-    result.push_back(static_cast<std::size_t>(sharing.kind == Sharing::tensor    ? 0
-                                              : sharing.kind == Sharing::channel ? index[axis]
-                                                                                 : line * groups + index[axis] / sharing.size));
+    result.push_back(static_cast<std::size_t>(sharing.kind == Sharing::tensor ? 0
+                                              : sharing.kind == Sharing::channel
+                                                  ? index[axis]
+                                                  : line * groups + index[axis] / sharing.size));
   }
   return result;
 }

@@ -67,9 +67,7 @@ std::vector<T> logical_order(const Eigen::Tensor<T, rank, layout>& x) {
 inline std::uint64_t bits_of(double v) { return v != v ? ~std::uint64_t{0} : std::bit_cast<std::uint64_t>(v); }
 inline std::uint64_t bits_of(float v) { return v != v ? ~std::uint64_t{0} : std::bit_cast<std::uint32_t>(v); }
 template <class T>
-std::uint64_t bits_of(T v)
-  requires(!std::is_floating_point_v<T>)
-{
+std::uint64_t bits_of(T v) requires(!std::is_floating_point_v<T>) {
   return static_cast<std::uint64_t>(v);
 }
 
