@@ -22,13 +22,14 @@ using Eigen::Index;
 
 constexpr Index kPixels = 784;  // 28 x 28
 constexpr Index kDigits = 10;
+constexpr double kTolerance = 0.1;  // percentage points of accuracy; results are the same bits on every machine
 
 /// One row of the table. `run` takes images (count, pixels) and gives logits (count, digits), both row by row.
 struct Variant {
   std::string name;
   Index bytes;  ///< what the weights and all that belongs to them take in memory
   std::function<void(const float* images, Index count, float* logits)> run;
-  double tolerance = 0.1;  ///< how far its accuracy may be from that of float, in percentage points
+  double tolerance = kTolerance;  ///< how far its accuracy may be from that of float, in percentage points
 };
 
 /// 784-256-128-10 with ReLU between. Throws quanta::FileError when a tensor is not there, quanta::Error when sizes do
@@ -42,7 +43,7 @@ inline quanta::Sequential read_network(const quanta::Safetensors& file) {
   return model;
 }
 
-inline Variant quanta_variant(std::string name, quanta::Sequential model, double tolerance = 0.1) {
+inline Variant quanta_variant(std::string name, quanta::Sequential model, double tolerance = kTolerance) {
   const Index bytes = model.packed_bytes();
   const auto context = std::make_shared<quanta::Context>();  // keeps its memory from one call to the next
   const auto run = [model = std::move(model), context](const float* images, Index count, float* logits) {
@@ -98,7 +99,7 @@ class EigenNetwork {
 inline Variant eigen_variant(std::string name, const quanta::Safetensors& file) {
   EigenNetwork network(file);
   const Index bytes = network.bytes();
-  return {std::move(name), bytes, std::move(network), 0.1};
+  return {std::move(name), bytes, std::move(network)};
 }
 
 }  // namespace mnist

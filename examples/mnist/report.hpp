@@ -3,9 +3,11 @@
 // What the program prints: progress for whoever watches, the machine, the table.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -88,14 +90,14 @@ struct Row {
 
 /// Sizes and times are compared with those of `eigen`.
 inline void print_table(const std::vector<Row>& rows, const Row& eigen) {
-  std::printf("%-25s %8s  %8s  %8s   %-17s   %-18s   %s\n", "", "", "classes", "logits", "      memory",
+  std::printf("%-31s %8s  %8s  %8s   %-17s   %-18s   %s\n", "", "", "classes", "logits", "      memory",
               "1 image at a time", "batches of 128");
-  std::printf("%-25s %8s  %8s  %8s   %8s %8s   %8s %9s   %8s %9s\n", "", "accuracy", "changed", "SNR", "bytes",
+  std::printf("%-31s %8s  %8s  %8s   %8s %8s   %8s %9s   %8s %9s\n", "", "accuracy", "changed", "SNR", "bytes",
               "smaller", "us/image", "speed-up", "us/image", "speed-up");
   for (const Row& row : rows) {
     char snr[16] = "-";
     if (std::isfinite(row.snr_db)) std::snprintf(snr, sizeof snr, "%.1f dB", row.snr_db);
-    std::printf("%-25s %6.2f %%  %8d  %8s   %8lld %7.2fx   %8.2f %8.2fx   %8.2f %8.2fx\n", row.name.c_str(),
+    std::printf("%-31s %6.2f %%  %8d  %8s   %8lld %7.2fx   %8.2f %8.2fx   %8.2f %8.2fx\n", row.name.c_str(),
                 row.accuracy, row.changed, snr, static_cast<long long>(row.bytes),
                 static_cast<double>(eigen.bytes) / static_cast<double>(row.bytes), row.single_us,
                 eigen.single_us / row.single_us, row.batch_us, eigen.batch_us / row.batch_us);
@@ -118,7 +120,7 @@ inline void print_legend(const Row& eigen, const Row& reference, bool quick) {
 inline bool print_verdict(const Row& row, const Row& eigen, const Row& reference, double tolerance) {
   const double change = row.accuracy - reference.accuracy;
   const bool within = std::fabs(change) <= tolerance + 1e-9;
-  std::printf("%s: %+.2f points of accuracy, %.1f times smaller, %.1f times as fast (1 image), %.1f (batches);\n",
+  std::printf("%s: %+.2f points of accuracy, %.1f times smaller, %.2f times as fast (1 image), %.2f (batches);\n",
               row.name.c_str(), change, static_cast<double>(eigen.bytes) / static_cast<double>(row.bytes),
               eigen.single_us / row.single_us, eigen.batch_us / row.batch_us);
   std::printf("  within %g points of %s: %s\n", tolerance, reference.name.c_str(), within ? "yes" : "NO");
@@ -128,6 +130,32 @@ inline bool print_verdict(const Row& row, const Row& eigen, const Row& reference
                  reference.name.c_str(), tolerance);
   }
   return within;
+}
+
+/// Which way to ship. Of the rows after the float one, the accurate stay, of those the fast, and of those the one wins
+/// whose logits are closest to float's: times of equally good ways differ by chance, their logits do not.
+inline void print_choice(const std::vector<Row>& rows, const Row& eigen, std::size_t float_row, double tolerance) {
+  constexpr double kFast = 1.25;  // times the least time: more than chance makes of equal times
+  std::vector<Row> accurate;
+  for (std::size_t i = float_row + 1; i < rows.size(); ++i) {
+    if (std::fabs(rows[i].accuracy - rows[float_row].accuracy) <= tolerance + 1e-9) accurate.push_back(rows[i]);
+  }
+  const Row* best = nullptr;
+  double least = std::numeric_limits<double>::infinity();
+  for (const Row& row : accurate) least = std::min(least, row.single_us);
+  for (const Row& row : accurate) {
+    if (row.single_us <= kFast * least && (best == nullptr || row.snr_db > best->snr_db)) best = &row;
+  }
+  if (best == nullptr) {
+    std::printf("To ship: %s, because nothing smaller is within %g points of it\n", rows[float_row].name.c_str(),
+                tolerance);
+    return;
+  }
+  std::printf(
+      "To ship: %s. Of all within %g points of %s and 25 %% of the fastest (1 image) its logits are closest, %.1f dB; "
+      "%.1f times smaller, %.1f times as fast\n",
+      best->name.c_str(), tolerance, rows[float_row].name.c_str(), best->snr_db,
+      static_cast<double>(eigen.bytes) / static_cast<double>(best->bytes), eigen.single_us / best->single_us);
 }
 
 }  // namespace mnist

@@ -4,12 +4,19 @@
 #pragma once
 
 #include <quanta/arch.hpp>
+#include <quanta/calib/entropy.hpp>
+#include <quanta/calib/min_max.hpp>
+#include <quanta/calib/moving_average.hpp>
+#include <quanta/calib/mse.hpp>
+#include <quanta/calib/percentile.hpp>
 #include <quanta/format/format.hpp>
 #include <quanta/gemm/gemm.hpp>
 #include <quanta/layers/dynamic_linear.hpp>
 #include <quanta/layers/linear.hpp>
 #include <quanta/layers/quantize_model.hpp>
 #include <quanta/layers/sequential.hpp>
+#include <quanta/layers/static_linear.hpp>
+#include <quanta/layers/weight_only_linear.hpp>
 #include <quanta/quant/any_quantized_tensor.hpp>
 #include <quanta/quant/error_metrics.hpp>
 #include <quanta/quant/quantizer.hpp>

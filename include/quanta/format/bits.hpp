@@ -61,6 +61,14 @@ void unpack_bits(const std::byte* stream, Index first, Index count, typename F::
     const Index last = first + count;
     Index i = first;
     while (i < last) {
+      if (i % 8 == 0 && last - i >= 8) {  // all of a group, in sizes known to the compiler
+        std::uint64_t word = 0;
+        std::memcpy(&word, stream + i / 8 * F::bits, F::bits);
+        for (int j = 0; j < 8; ++j) codes[j] = decode(word >> (j * F::bits));
+        codes += 8;
+        i += 8;
+        continue;
+      }
       const Index start = i % 8;  // within the group of eight codes that fills `bits` bytes
       const Index stop = last - i + start < 8 ? last - i + start : 8;
       std::uint64_t word = 0;

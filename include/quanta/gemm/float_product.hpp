@@ -19,15 +19,59 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// A (n, k) float weight packed for the product.
-class FloatPanels {
+/// The tile: rows of x times one panel of weights, which lie k by k, kColumns side by side.
+class FloatTile {
   using L = simd::NativeLanes;
   // Registers: 16 on x86 below AVX-512, else 32. Accumulators, one row of weights and a broadcast fit.
   static constexpr int kVectors = L::width >= 8 ? 2 : 4;
-  static constexpr int kRows = L::width == 16 ? 12 : L::width == 1 ? 2 : 6;
 
  public:
+  static constexpr int kRows = L::width == 16 ? 12 : L::width == 1 ? 2 : 6;
   static constexpr int kColumns = kVectors * L::width;
+
+  /// Calls store(row, sums) with the kColumns sums of every row of x in [first, last).
+  template <class Store>
+  static void multiply(const TensorView<const float, 2>& x, Index first, Index last, const float* panel, Store store) {
+    Index row = first;
+    for (; row + kRows <= last; row += kRows) run<kRows>(x, row, panel, store);
+    for (; row < last; ++row) run<1>(x, row, panel, store);
+  }
+
+ private:
+  template <int rows, class Store>
+  static void run(const TensorView<const float, 2>& x, Index row, const float* weights, Store& store);
+};
+
+/// How a product of (m, k) by (n, k) is split among a context's threads: by rows or by panels.
+struct FloatSplit {
+  Index rows, panels, tasks;
+  bool by_rows;
+  double cycles;  ///< of a task
+
+  struct Part {
+    Index first_row, last_row, first_panel, last_panel;
+  };
+  Part part(Index task) const {
+    const auto from = [&](Index size, Index i) { return size * i / tasks; };
+    if (by_rows) return {from(rows, task), from(rows, task + 1), 0, panels};
+    return {0, rows, from(panels, task), from(panels, task + 1)};
+  }
+};
+
+/// panels_cost: making a panel is work too, so panels are shared out, not made by every task, where there are enough.
+inline FloatSplit split_float_product(const Context& context, Index m, Index n, Index k, bool panels_cost = false) {
+  const Index panels = ceil_div(n, FloatTile::kColumns);
+  const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const Index threads = work < 100000.0 ? 1 : context.threads();
+  const bool by_rows = m >= threads * FloatTile::kRows && !(panels_cost && panels >= threads);
+  const Index tasks = std::min(threads, by_rows ? m : panels);
+  return {m, panels, tasks, by_rows, work / static_cast<double>(std::max<Index>(tasks, 1)) / 8.0};
+}
+
+/// A (n, k) float weight packed for the product.
+class FloatPanels {
+ public:
+  static constexpr int kColumns = FloatTile::kColumns;
 
   FloatPanels() = default;
   explicit FloatPanels(const TensorView<const float, 2>& weight)
@@ -48,19 +92,13 @@ class FloatPanels {
   /// several threads at once.
   template <class Store>
   void multiply(Context& context, const TensorView<const float, 2>& x, Store store) const {
-    const Index m = x.extent(0), panels = ceil_div(n_, kColumns);
-    const double work = static_cast<double>(m) * static_cast<double>(n_) * static_cast<double>(k_);
-    const Index threads = work < 100000.0 ? 1 : context.threads();
-    const bool by_rows = m >= threads * kRows;
-    const Index tasks = std::min(threads, by_rows ? m : panels);
-    context.parallel(tasks, work / static_cast<double>(std::max<Index>(tasks, 1)) / 8.0, [&](Index task) {
-      const auto part = [&](Index size, Index i) { return size * i / tasks; };
-      const Index row0 = by_rows ? part(m, task) : 0, row1 = by_rows ? part(m, task + 1) : m;
-      const Index panel0 = by_rows ? 0 : part(panels, task), panel1 = by_rows ? panels : part(panels, task + 1);
-      for (Index panel = panel0; panel < panel1; ++panel) {
-        Index row = row0;
-        for (; row + kRows <= row1; row += kRows) tile<kRows>(x, row, panel, store);
-        for (; row < row1; ++row) tile<1>(x, row, panel, store);
+    const FloatSplit split = split_float_product(context, x.extent(0), n_, k_);
+    context.parallel(split.tasks, split.cycles, [&](Index task) {
+      const FloatSplit::Part part = split.part(task);
+      for (Index panel = part.first_panel; panel < part.last_panel; ++panel) {
+        const Index column = panel * kColumns, count = std::min<Index>(kColumns, n_ - column);
+        FloatTile::multiply(x, part.first_row, part.last_row, panels_.data() + column * k_,
+                            [&](Index row, const float* sums) { store(row, column, count, sums); });
       }
     });
   }
@@ -70,32 +108,33 @@ class FloatPanels {
     return column / kColumns * kColumns * k_ + step * kColumns + column % kColumns;
   }
 
-  template <int rows, class Store>
-  void tile(const TensorView<const float, 2>& x, Index row, Index panel, Store& store) const {
-    typename L::F acc[rows][kVectors];
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-      unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { acc[r][v] = L::set(0.0f); });
-    });
-    const float* weights = panels_.data() + panel * kColumns * k_;
-    const float* from = x.data() + row * x.stride(0);
-    for (Index i = 0; i < k_; ++i, weights += kColumns, from += x.stride(1)) {
-      typename L::F w[kVectors];
-      unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { w[v] = L::load(weights + v * L::width); });
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-        const typename L::F a = L::set(from[r * x.stride(0)]);
-        unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { acc[r][v] = L::fma(a, w[v], acc[r][v]); });
-      });
-    }
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-      alignas(kCacheLine) float values[kColumns];
-      unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { L::store(values + v * L::width, acc[r][v]); });
-      store(row + r, panel * kColumns, std::min<Index>(kColumns, n_ - panel * kColumns), values);
-    });
-  }
-
   Index n_ = 0, k_ = 0;
   Buffer<float> panels_;
 };
+
+// ---- bodies ----
+
+template <int rows, class Store>
+void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float* weights, Store& store) {
+  typename L::F acc[rows][kVectors];
+  unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+    unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { acc[r][v] = L::set(0.0f); });
+  });
+  const float* from = x.data() + row * x.stride(0);
+  for (Index i = 0; i < x.extent(1); ++i, weights += kColumns, from += x.stride(1)) {
+    typename L::F w[kVectors];
+    unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { w[v] = L::load(weights + v * L::width); });
+    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+      const typename L::F a = L::set(from[r * x.stride(0)]);
+      unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { acc[r][v] = L::fma(a, w[v], acc[r][v]); });
+    });
+  }
+  unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+    alignas(kCacheLine) float sums[kColumns];
+    unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { L::store(sums + v * L::width, acc[r][v]); });
+    store(row + r, static_cast<const float*>(sums));
+  });
+}
 
 }  // namespace detail
 QUANTA_NAMESPACE_END

@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include <quanta/gemm/gemm.hpp>
+#include <quanta/layers/integer_linear.hpp>
 #include <quanta/layers/linear.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -27,10 +27,11 @@ class DynamicLinear : public CallableLayer<DynamicLinear<F, G, Kernel>> {
   /// Throws Error when sizes differ, the weight is not finite, or the sums can leave int32.
   template <RealObject W, RealObject B>
   DynamicLinear(const W& weight, const B& bias, G granularity = G{})
-      : DynamicLinear(quantize(weight, granularity), bias) {}
+      : DynamicLinear(detail::quantize_weight<F>(weight, granularity), bias) {}
   /// Without a bias.
   template <RealObject W>
-  explicit DynamicLinear(const W& weight, G granularity = G{}) : DynamicLinear(quantize(weight, granularity)) {}
+  explicit DynamicLinear(const W& weight, G granularity = G{})
+      : DynamicLinear(detail::quantize_weight<F>(weight, granularity)) {}
   /// From weights already quantized.
   template <RealObject B>
   DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias) : DynamicLinear(weight) {
@@ -59,13 +60,6 @@ class DynamicLinear : public CallableLayer<DynamicLinear<F, G, Kernel>> {
   using Code = typename ActivationFormat::Code;
   static constexpr std::int32_t lowest_code = ActivationScheme::template low<ActivationFormat>({});
 
-  template <class W>
-  static QuantizedTensor<F, 2, G> quantize(const W& weight, G granularity) {
-    static_assert(rank_of<W> == 2, "quanta: a weight is (out, in)");
-    using Scheme = std::conditional_t<(F::min < 0), Symmetric, Asymmetric>;
-    return Quantizer<Scheme, F, G>::fit(weight, granularity).quantize(weight);
-  }
-
   Weights weights_;
   Buffer<float> bias_;
 };
@@ -79,14 +73,8 @@ void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<con
   Code* codes = context.reserve_local<Code>(0, rows * k);
   float* scales = context.reserve_local<float>(1, rows);
   std::int32_t* zero_points = context.reserve_local<std::int32_t>(2, rows);
-  float* gathered = x.stride(1) == 1 ? nullptr : context.reserve_local<float>(3, k);
   bool all_finite = true;
-  for (Index r = 0; r < rows; ++r) {
-    const float* row = x.data() + r * x.stride(0);
-    if (gathered != nullptr) {
-      for (Index i = 0; i < k; ++i) gathered[i] = row[i * x.stride(1)];
-      row = gathered;
-    }
+  detail::for_each_row(context, 3, x, [&](Index r, const float* row) {
     const simd::MinMax seen = simd::min_max(row, k);
     ScaleZeroPoint p{1.0f, 0};
     if (seen.finite && k > 0) p = ActivationScheme::template from_range<ActivationFormat>({seen.min, seen.max}, {});
@@ -95,13 +83,10 @@ void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<con
     zero_points[r] = p.zero_point;
     all_finite = all_finite && seen.finite;
     simd::quantize(row, k, {p.scale, p.zero_point, lowest_code, ActivationFormat::max}, codes + r * k);
-  }
+  });
   const TensorView<const Code, 2> view(codes, {rows, k});
   const detail::LhsOperand<Code> lhs{view, {scales, zero_points, rows}, 1, lowest_code, ActivationFormat::max};
-  const Eigen::TensorMap<const Tensor<float, 1>> bias_map(bias_.data(), bias_.size());
-  const AddBias bias{bias_map};
-  const detail::RealOutput<Weights, detail::LhsOperand<Code>> output{y, lhs, &bias, {}};
-  detail::run_product(context, lhs, weights_, output);
+  detail::multiply_linear(context, lhs, weights_, bias_, y);
   if (all_finite) return;
   for (Index r = 0; r < rows; ++r) {
     if (scales[r] == scales[r]) continue;

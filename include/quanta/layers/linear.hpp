@@ -23,6 +23,16 @@ Buffer<float> copy_bias(const char* layer, const B& bias, Index n) {
   return copy;
 }
 
+/// y[row, column + i] = sums[i] + bias[column + i], where NaN is the one quiet NaN. Rows of y are dense.
+inline void store_with_bias(const TensorView<float, 2>& y, Index row, Index column, Index count, const float* sums,
+                            const Buffer<float>& bias) {
+  float* to = y.data() + row * y.stride(0) + column;
+  for (Index i = 0; i < count; ++i) {
+    const float value = fp::opaque(sums[i]) + bias[column + i];
+    to[i] = value == value ? value : std::numeric_limits<float>::quiet_NaN();
+  }
+}
+
 }  // namespace detail
 
 /// y[b, n] = (sum over k ascending of fma(x[b, k], weight[n, k], sum), from 0) + bias[n]. The same bits on every CPU
@@ -59,11 +69,7 @@ class Linear : public CallableLayer<Linear> {
   }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     panels_.multiply(context, x, [&](Index row, Index column, Index count, const float* sums) {
-      float* to = y.data() + row * y.stride(0) + column;
-      for (Index i = 0; i < count; ++i) {
-        const float value = fp::opaque(sums[i]) + bias_[column + i];
-        to[i] = value == value ? value : std::numeric_limits<float>::quiet_NaN();
-      }
+      detail::store_with_bias(y, row, column, count, sums, bias_);
     });
   }
   std::string name() const { return "Linear"; }

@@ -49,6 +49,22 @@ class Quantizer {
     return fit_ranges(ranges.data(), static_cast<Index>(ranges.size()), granularity, options);
   }
 
+  /// The ranges a calibrator (calib/) chose for this scheme and format, per tensor or per channel. Throws Error when it
+  /// has seen nothing.
+  template <class Calibrator>
+    requires requires(const Calibrator& c) {
+      { c.template range<Quantizer>(Index{}, FitOptions{}) } -> std::same_as<Range>;
+      { c.channels() } -> std::same_as<Index>;
+    }
+  static Quantizer fit(const Calibrator& calibrator, FitOptions options = {}) {
+    static_assert(std::same_as<typename Calibrator::GranularityType, G>,
+                  "quanta: a quantizer is fitted to a calibrator of its own granularity");
+    detail::check(calibrator.channels() > 0, "fit: the calibrator has seen no data");
+    Buffer<Range> ranges(calibrator.channels());
+    for (Index c = 0; c < ranges.size(); ++c) ranges[c] = calibrator.template range<Quantizer>(c, options);
+    return fit_ranges(ranges.data(), ranges.size(), G{}, options);
+  }
+
   /// From given parameters. Throws Error when a zero point is not a code, or not 0 for a symmetric quantizer.
   explicit Quantizer(QuantParams<G> params, FitOptions options = {});
   /// From one scale and zero point.
@@ -95,7 +111,7 @@ namespace detail {
 
 /// Smallest and largest value per parameter. Throws Error naming the first element that is not finite.
 template <int rank>
-Buffer<Range> observed_ranges(const TensorView<const float, rank>& x, const ParamMap& map);
+Buffer<Range> observed_ranges(const char* where, const TensorView<const float, rank>& x, const ParamMap& map);
 
 }  // namespace detail
 
@@ -104,7 +120,7 @@ Buffer<Range> observed_ranges(const TensorView<const float, rank>& x, const Para
 namespace detail {
 
 template <int rank>
-Buffer<Range> observed_ranges(const TensorView<const float, rank>& x, const ParamMap& map) {
+Buffer<Range> observed_ranges(const char* where, const TensorView<const float, rank>& x, const ParamMap& map) {
   static_assert(std::is_trivially_copyable_v<simd::MinMax>);
   Buffer<simd::MinMax> seen(map.count, simd::MinMax{});
   constexpr Index kChunk = 4096;
@@ -122,7 +138,7 @@ Buffer<Range> observed_ranges(const TensorView<const float, rank>& x, const Para
     if (!finite) {
       Index bad = 0;
       while (fp::is_finite(values[bad])) ++bad;
-      fail("fit: element ", first + bad, " (row-major) is ", values[bad], ", expected finite values");
+      fail(where, ": element ", first + bad, " (row-major) is ", values[bad], ", expected finite values");
     }
   }
   Buffer<Range> ranges(map.count);
@@ -141,7 +157,7 @@ Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit(const X& x, G granularity, 
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
   const detail::Input<float, rank_of<X>> input(x);
   const ParamMap map = param_map(granularity.info(), input.view().shape());
-  const Buffer<Range> ranges = detail::observed_ranges(input.view(), map);
+  const Buffer<Range> ranges = detail::observed_ranges("fit", input.view(), map);
   return fit_ranges(ranges.data(), ranges.size(), granularity, options);
 }
 

@@ -47,6 +47,13 @@ struct Avx2Lanes {
   static I mul_low(I a, I b) { return _mm256_mullo_epi32(a, b); }
   static void store_int(std::int32_t* p, I v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
   static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
+  static I min_int(I a, I b) { return _mm256_min_epi32(a, b); }
+  static I and_int(I a, I b) { return _mm256_and_si256(a, b); }
+  template <int n>
+  static I shift_right(I v) {
+    return _mm256_srli_epi32(v, n);
+  }
+  static I sign_mask(F v) { return _mm256_srai_epi32(_mm256_castps_si256(v), 31); }
   static I magnitude_bits(F v) { return _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff)); }
   template <class T>
   static void store_narrow(T* p, I v) {

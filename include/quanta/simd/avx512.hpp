@@ -39,6 +39,13 @@ struct Avx512Lanes {
   static I mul_low(I a, I b) { return _mm512_mullo_epi32(a, b); }
   static void store_int(std::int32_t* p, I v) { _mm512_storeu_si512(p, v); }
   static I max_int(I a, I b) { return _mm512_maskz_max_epi32(kAll, a, b); }
+  static I min_int(I a, I b) { return _mm512_maskz_min_epi32(kAll, a, b); }
+  static I and_int(I a, I b) { return _mm512_and_si512(a, b); }
+  template <int n>
+  static I shift_right(I v) {
+    return _mm512_maskz_srli_epi32(kAll, v, n);
+  }
+  static I sign_mask(F v) { return _mm512_maskz_srai_epi32(kAll, _mm512_castps_si512(v), 31); }
   static I magnitude_bits(F v) { return _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)); }
   template <class T>
   static void store_narrow(T* p, I v) {

@@ -39,6 +39,13 @@ struct NeonLanes {
   static I mul_low(I a, I b) { return vmulq_s32(a, b); }
   static void store_int(std::int32_t* p, I v) { vst1q_s32(p, v); }
   static I max_int(I a, I b) { return vmaxq_s32(a, b); }
+  static I min_int(I a, I b) { return vminq_s32(a, b); }
+  static I and_int(I a, I b) { return vandq_s32(a, b); }
+  template <int n>
+  static I shift_right(I v) {
+    return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(v), n));
+  }
+  static I sign_mask(F v) { return vshrq_n_s32(vreinterpretq_s32_f32(v), 31); }
   static I magnitude_bits(F v) { return vreinterpretq_s32_f32(vabsq_f32(v)); }
   template <class T>
   static void store_narrow(T* p, I v) {

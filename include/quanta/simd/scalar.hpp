@@ -41,6 +41,15 @@ struct ScalarLanes {
   static I mul_low(I a, I b) { return wrap(bits(a) * bits(b)); }
   static void store_int(std::int32_t* p, I v) { *p = v; }
   static I max_int(I a, I b) { return a > b ? a : b; }
+  static I min_int(I a, I b) { return a < b ? a : b; }
+  static I and_int(I a, I b) { return wrap(bits(a) & bits(b)); }
+  /// Bits moved down by n, zeros coming in.
+  template <int n>
+  static I shift_right(I v) {
+    return wrap(bits(v) >> n);
+  }
+  /// All bits set where the float is negative (-0 and NaN with a sign too), else none.
+  static I sign_mask(F v) { return (std::bit_cast<std::uint32_t>(v) >> 31) != 0 ? -1 : 0; }
   /// The bits of |v| as an integer: ordered as the values are, infinity and NaN above all finite ones.
   static I magnitude_bits(F v) { return static_cast<I>(std::bit_cast<std::uint32_t>(v) & 0x7fffffffu); }
   /// Stores values that fit T.

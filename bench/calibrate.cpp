@@ -1,0 +1,111 @@
+// Calibration on one core: how fast batches are observed, as a fraction of the read bandwidth measured in the same run,
+// and how long a search over the finished sketch takes.
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include <benchmark/benchmark.h>
+
+#include <quanta/quanta.hpp>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Vector = Eigen::VectorXf;
+
+template <class F>
+double seconds(F f) {
+  const auto start = Clock::now();
+  f();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Normal-like values from a fixed seed; half of them 0 when `relu`.
+Vector activations(Eigen::Index n, bool relu) {
+  Vector x(n);
+  for (Eigen::Index i = 0; i < n; ++i) {
+    float sum = -6.0f;
+    for (int j = 0; j < 12; ++j) sum += quanta::uniform(7, static_cast<std::uint64_t>(12 * i + j));
+    x[i] = relu ? std::max(sum, 0.0f) : sum;
+  }
+  return x;
+}
+
+/// Reads all of x with nothing else to do: the sum of its bits as integers, in many chains.
+double read_seconds(const Vector& x) {
+  using L = quanta::simd::NativeLanes;
+  typename L::I sums[8];
+  return seconds([&] {
+    for (auto& s : sums) s = L::set_int(0);
+    const Eigen::Index step = 8 * L::width;
+    for (Eigen::Index i = 0; i + step <= x.size(); i += step) {
+      quanta::unroll<8>([&](auto j) QUANTA_INLINE_LAMBDA {
+        sums[j] = L::add(sums[j], L::magnitude_bits(L::load(x.data() + i + j * L::width)));
+      });
+    }
+    benchmark::DoNotOptimize(sums);
+  });
+}
+
+template <class Observe>
+void observe(benchmark::State& state, Eigen::Index n, bool relu, Observe f) {
+  const Vector x = activations(n, relu);
+  double ours = 1e30, limit = 1e30;
+  for (int round = 0; round < 10; ++round) {
+    ours = std::min(ours, seconds([&] { f(x); }));
+    limit = std::min(limit, read_seconds(x));
+  }
+  for (auto _ : state) f(x);
+  const double bytes = 4.0 * static_cast<double>(n);
+  state.counters["GB/s"] = 1e-9 * bytes / ours;
+  state.counters["of_read_limit"] = limit / ours;
+}
+
+template <class Quantizer, class C>
+void search(benchmark::State& state, const C& calibrator) {
+  for (auto _ : state) benchmark::DoNotOptimize(calibrator.template range<Quantizer>());
+}
+
+template <class Quantizer>
+void add_searches(const std::string& scheme, const quanta::CalibrationSketch<>& seen) {
+  const auto add = [&](const char* method, auto calibrator) {
+    benchmark::RegisterBenchmark(("search/" + std::string(method) + "/" + scheme).c_str(),
+                                 [calibrator](benchmark::State& state) { search<Quantizer>(state, calibrator); })
+        ->Unit(benchmark::kMillisecond);
+  };
+  add("percentile", quanta::PercentileCalibrator<>(seen));
+  add("mse", quanta::MseCalibrator<>(seen));
+  add("entropy", quanta::EntropyCalibrator<>(seen));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  for (const bool relu : {false, true}) {
+    const std::string data = relu ? "/relu" : "/normal";
+    for (const Eigen::Index n : {Eigen::Index{1} << 16, Eigen::Index{1} << 24}) {
+      const std::string size = "/" + std::to_string(n >> 8) + "Ki";
+      benchmark::RegisterBenchmark(("observe/sketch" + data + size).c_str(), [=](benchmark::State& state) {
+        quanta::CalibrationSketch<> sketch;
+        observe(state, n, relu, [&](const Vector& x) { sketch.observe(x); });
+      });
+      benchmark::RegisterBenchmark(("observe/min_max" + data + size).c_str(), [=](benchmark::State& state) {
+        quanta::MinMaxCalibrator<> calibrator;
+        observe(state, n, relu, [&](const Vector& x) { calibrator.observe(x); });
+      });
+    }
+  }
+  quanta::CalibrationSketch<> normal, relu;
+  normal.observe(activations(1 << 20, false));
+  relu.observe(activations(1 << 20, true));
+  add_searches<quanta::SymmetricQuantizer<quanta::Int<8>>>("symmetric_int8/normal", normal);
+  add_searches<quanta::AsymmetricQuantizer<quanta::UInt<8>>>("asymmetric_uint8/normal", normal);
+  add_searches<quanta::AsymmetricQuantizer<quanta::UInt<8>>>("asymmetric_uint8/relu", relu);
+  add_searches<quanta::AsymmetricQuantizer<quanta::UInt<4>>>("asymmetric_uint4/normal", normal);
+  add_searches<quanta::AsymmetricQuantizer<quanta::UInt<2>>>("asymmetric_uint2/normal", normal);
+
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

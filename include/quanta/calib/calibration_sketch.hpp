@@ -1,0 +1,144 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The sketches of one tensor: a single fine one, or one per channel. Fill it once and ask every calibrator:
+//
+//   CalibrationSketch<> seen;
+//   for (const auto& b : batches) seen.observe(b);
+//   MseCalibrator<> mse(seen);  EntropyCalibrator<> entropy(seen);
+#pragma once
+
+#include <type_traits>
+
+#include <quanta/calib/sketch.hpp>
+#include <quanta/quant/quantizer.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// The axis of PerChannel, or none.
+template <Granularity G>
+inline constexpr bool is_calibration_granularity = std::is_same_v<G, PerTensor>;
+template <int axis>
+inline constexpr bool is_calibration_granularity<PerChannel<axis>> = true;
+
+/// Calls f(channel, slice) for every channel of a view; per tensor, once with the whole.
+template <int rank, class F>
+void for_each_channel(const TensorView<const float, rank>& view, const GranularityInfo& info, F f) {
+  if (info.kind == GranularityKind::per_tensor) {
+    f(Index{0}, view);
+    return;
+  }
+  const int axis = info.axis < 0 ? info.axis + rank : info.axis;
+  Shape<rank> shape = view.shape();
+  shape[usize(axis)] = 1;
+  for (Index c = 0; c < view.extent(axis); ++c) {
+    f(c, TensorView<const float, rank>(view.data() + c * view.stride(axis), shape, view.strides()));
+  }
+}
+
+}  // namespace detail
+
+/// Relative resolution 2^-8 (0.4 %) in 127 KB per tensor, 2^-6 (1.6 %) in 32 KB per channel. G is PerTensor or
+/// PerChannel<axis>.
+template <Granularity G = PerTensor>
+class CalibrationSketch {
+  static_assert(detail::is_calibration_granularity<G>, "quanta: calibrators are PerTensor or PerChannel<axis>");
+
+ public:
+  using GranularityType = G;
+  using ChannelSketch = Sketch<std::is_same_v<G, PerTensor> ? 8 : 6>;
+
+  /// Counts the values of x: any Eigen object of float or double. Shapes may differ from call to call, the number of
+  /// channels may not. Throws Error, and stays as it was, when an element is not finite, naming the first, or the
+  /// number of channels differs. An empty x changes nothing.
+  template <RealObject X>
+  void observe(const X& x);
+
+  /// Counts what `other` counted. The result is the same in any order and for any split of the data. Throws Error when
+  /// the numbers of channels differ.
+  void merge(const CalibrationSketch& other);
+
+  /// 0 before the first observation.
+  Index channels() const { return static_cast<Index>(sketches_.size()); }
+  bool empty() const { return sketches_.empty(); }
+  /// Throws Error when there is no such channel, or nothing was seen.
+  const ChannelSketch& sketch(Index channel = 0) const {
+    detail::check(!empty(), "calibration: no data was observed");
+    detail::check(channel >= 0 && channel < channels(), "calibration: channel ", channel, " of ", channels());
+    return sketches_[usize(channel)];
+  }
+
+  /// The state as bytes, equal for equal states, and back. Throws Error on bytes that are not one.
+  std::vector<std::byte> serialize() const;
+  static CalibrationSketch deserialize(const std::vector<std::byte>& bytes);
+
+  bool operator==(const CalibrationSketch& other) const { return sketches_ == other.sketches_; }
+
+ private:
+  std::vector<ChannelSketch> sketches_;
+};
+
+// ---- bodies ----
+
+template <Granularity G>
+template <RealObject X>
+void CalibrationSketch<G>::observe(const X& x) {
+  constexpr int rank = rank_of<X>;
+  static_assert(G::template fits_rank<rank>, "quanta: the granularity's axis is not one of the tensor's");
+  const detail::Input<float, rank> input(x);
+  const TensorView<const float, rank>& view = input.view();
+  if (view.size() == 0) return;
+  const ParamMap map = param_map(G{}.info(), view.shape());
+  detail::check(empty() || map.count == channels(), "observe: x has ", map.count, " channels, the earlier data had ",
+                channels());
+  const Buffer<Range> ranges = detail::observed_ranges("observe", view, map);
+  if (empty()) sketches_.resize(usize(map.count));
+  constexpr Index kChunk = 4096;
+  float scratch[kChunk];
+  detail::for_each_channel(view, G{}.info(), [&](Index channel, const TensorView<const float, rank>& slice) {
+    const Index n = slice.size();
+    for (Index first = 0; first < n; first += kChunk) {
+      const Index count = std::min(kChunk, n - first);
+      sketches_[usize(channel)].add(slice.read(first, count, scratch), count, ranges[channel]);
+    }
+  });
+}
+
+template <Granularity G>
+void CalibrationSketch<G>::merge(const CalibrationSketch& other) {
+  if (other.empty()) return;
+  detail::check(empty() || channels() == other.channels(), "merge: the other has ", other.channels(),
+                " channels, this one ", channels());
+  if (empty()) {
+    sketches_ = other.sketches_;
+    return;
+  }
+  for (std::size_t c = 0; c < sketches_.size(); ++c) sketches_[c].merge(other.sketches_[c]);
+}
+
+template <Granularity G>
+std::vector<std::byte> CalibrationSketch<G>::serialize() const {
+  std::vector<std::byte> bytes(sizeof(std::uint64_t));
+  const std::uint64_t n = sketches_.size();
+  std::memcpy(bytes.data(), &n, sizeof n);
+  for (const ChannelSketch& sketch : sketches_) sketch.serialize(bytes);
+  return bytes;
+}
+
+template <Granularity G>
+CalibrationSketch<G> CalibrationSketch<G>::deserialize(const std::vector<std::byte>& bytes) {
+  std::uint64_t n = 0;
+  detail::check(bytes.size() >= sizeof n, "CalibrationSketch: ", bytes.size(), " bytes, expected at least 8");
+  std::memcpy(&n, bytes.data(), sizeof n);
+  std::size_t position = sizeof n;
+  CalibrationSketch result;
+  for (std::uint64_t c = 0; c < n; ++c) {
+    result.sketches_.push_back(ChannelSketch::deserialize(bytes, position));
+    detail::check(!result.sketches_.back().empty(), "CalibrationSketch: channel ", c, " holds no values");
+  }
+  detail::check(position == bytes.size(), "CalibrationSketch: ", bytes.size() - position, " bytes too many");
+  return result;
+}
+
+QUANTA_NAMESPACE_END

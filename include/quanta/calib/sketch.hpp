@@ -1,0 +1,280 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What calibration remembers of the data: counts of values in bins that are fixed beforehand. One pass, fixed memory,
+// nothing of the data kept. The state is a function of the set of values alone: any split over batches, threads and
+// processes, in any order, gives the same bits.
+//
+// A float's own leading bits are its bin: sign, exponent, and the top `mantissa_bits` of the mantissa. So bins are
+// 2^-mantissa_bits of their value wide at most (of 2^-126 below that), no range ever has to grow, and merging adds
+// counts.
+//
+//   |x|  ... 2^(e-31) |  2^(e-30) ... 2^(e-1) | 2^e ... 2^(e+1)       e: exponent of the largest |x| seen
+//        one bin      |  31 octaves of 2^mantissa_bits bins, for each sign
+//
+// Values more than 30 octaves below the largest share one bin around 0: they are below half a step of a 16-bit code. So
+// do zeros of both signs, and what is below 2^-(126 + mantissa_bits).
+// When a larger value comes, octaves that fall out at the bottom join that bin, exactly as if it had been known before.
+//
+// Power-of-two bin widths that double by merging pairs would be the other order-free choice. They spend all bins on one
+// linear range, so that one outlier takes the resolution of everything else; here it costs octaves nobody uses.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include <quanta/core/eigen.hpp>
+#include <quanta/simd/passes.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// 2^-mantissa_bits is the relative resolution. Memory: 16 * (31 * 2^mantissa_bits + 8) bytes of counts.
+template <int mantissa_bits>
+class Sketch {
+  static_assert(mantissa_bits >= 1 && mantissa_bits <= 10, "quanta::Sketch: 1 to 10 bits of mantissa");
+
+ public:
+  static constexpr int kOctaves = 31;
+  /// The width of a bin, at most, relative to its values; to 2^-126 for those below that.
+  static constexpr double kResolution = 1.0 / (1 << mantissa_bits);
+
+  Sketch() : counts_(2 * kHalf, 0) {}
+
+  /// Adds adjacent finite values, all within `range`, which the whole batch they come from spans exactly.
+  void add(const float* x, Index n, Range range);
+
+  /// Adds what another sketch saw.
+  void merge(const Sketch& other);
+
+  /// How many values, and how many of them were 0.
+  std::uint64_t count() const { return count_; }
+  std::uint64_t zeros() const { return zeros_; }
+  bool empty() const { return count_ == 0; }
+  /// Exact; 0 when empty.
+  float min() const { return empty() ? 0.0f : min_; }
+  float max() const { return empty() ? 0.0f : max_; }
+
+  /// Calls f(low, high, count) for every bin that holds values, ascending. Bins are cut to [min, max]; the bin around 0
+  /// is (0, 0).
+  template <class F>
+  void for_each_bin(F f) const;
+
+  bool operator==(const Sketch& other) const;
+
+  /// The state as bytes, equal for equal states (little-endian; only bins that hold values), added to `out`.
+  void serialize(std::vector<std::byte>& out) const;
+  /// The sketch that starts at bytes[position], which then moves behind it. Throws Error, and leaves position, when
+  /// there is none of this resolution or its numbers contradict each other.
+  static Sketch deserialize(const std::vector<std::byte>& bytes, std::size_t& position);
+
+  /// Memory held.
+  Index bytes() const { return static_cast<Index>(sizeof(*this) + counts_.bytes()); }
+
+ private:
+  // Counts of one sign: kSlots bins for what lies below the window (several, so that equal values in a row, the zeros
+  // after a Relu, do not wait for each other), then the window from its lowest bin up.
+  static constexpr int kSlots = 8;
+  static constexpr Index kBinsPerOctave = Index{1} << mantissa_bits;
+  static constexpr Index kWindow = kOctaves * kBinsPerOctave;
+  static constexpr Index kHalf = kSlots + kWindow;
+
+  static constexpr std::uint32_t kMagic = 0x514b5300u + mantissa_bits;  // "QKS" and the resolution
+
+  /// A float's bin among all of its sign.
+  static std::int32_t key_of(float v) {
+    return static_cast<std::int32_t>((std::bit_cast<std::uint32_t>(v) & 0x7fffffffu) >> (23 - mantissa_bits));
+  }
+  static float lower_edge(std::int64_t key) {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(key) << (23 - mantissa_bits));
+  }
+  /// The lowest key of the window whose highest octave holds `key`. Key 0, that of both zeros, is always below it.
+  static std::int32_t base_for(std::int32_t key) {
+    const std::int32_t octave = key >> mantissa_bits;
+    return std::max(std::max(octave - (kOctaves - 1), 0) << mantissa_bits, 1);
+  }
+  void raise_base(std::int32_t base);
+  std::uint64_t below_window() const;
+
+  std::int32_t base_ = 1;  ///< the window's lowest key
+  float min_ = 0.0f, max_ = 0.0f;
+  std::uint64_t count_ = 0, zeros_ = 0;
+  Buffer<std::uint64_t> counts_;  ///< negative half, positive half
+};
+
+// ---- bodies ----
+
+template <int mantissa_bits>
+void Sketch<mantissa_bits>::raise_base(std::int32_t base) {
+  if (base <= base_) return;
+  const Index shift = std::min<Index>(base - base_, kWindow);
+  for (std::uint64_t* half : {counts_.data(), counts_.data() + kHalf}) {
+    std::uint64_t* window = half + kSlots;
+    for (Index i = 0; i < shift; ++i) half[0] += window[i];
+    std::copy(window + shift, window + kWindow, window);
+    std::fill(window + kWindow - shift, window + kWindow, std::uint64_t{0});
+  }
+  base_ = base;
+}
+
+template <int mantissa_bits>
+void Sketch<mantissa_bits>::add(const float* x, Index n, Range range) {
+  if (n == 0) return;
+  raise_base(base_for(std::max(key_of(range.min), key_of(range.max))));
+  min_ = empty() ? range.min : std::min(min_, range.min);
+  max_ = empty() ? range.max : std::max(max_, range.max);
+  count_ += static_cast<std::uint64_t>(n);
+  constexpr Index kChunk = 1024;
+  std::int32_t slots[kChunk];
+  std::uint64_t* counts = counts_.data();
+  for (Index first = 0; first < n; first += kChunk) {
+    const Index chunk = std::min(kChunk, n - first);
+    zeros_ += static_cast<std::uint64_t>(chunk - simd::sketch_slots<23 - mantissa_bits, kSlots>(
+                                                     x + first, chunk, base_, static_cast<std::int32_t>(kHalf), slots));
+    Index i = 0;
+    for (; i + 4 <= chunk; i += 4) {  // four at a time: the loop itself would cost as much as the counting
+      ++counts[slots[i]];
+      ++counts[slots[i + 1]];
+      ++counts[slots[i + 2]];
+      ++counts[slots[i + 3]];
+    }
+    for (; i < chunk; ++i) ++counts[slots[i]];
+  }
+}
+
+template <int mantissa_bits>
+void Sketch<mantissa_bits>::merge(const Sketch& other) {
+  if (other.empty()) return;
+  raise_base(other.base_);
+  const Index shift = std::min<Index>(base_ - other.base_, kWindow);
+  for (const Index half : {Index{0}, kHalf}) {
+    for (Index i = 0; i < kSlots; ++i) counts_[half] += other.counts_[half + i];
+    for (Index i = 0; i < kWindow; ++i) {
+      counts_[half + (i < shift ? 0 : kSlots + i - shift)] += other.counts_[half + kSlots + i];
+    }
+  }
+  min_ = empty() ? other.min_ : std::min(min_, other.min_);
+  max_ = empty() ? other.max_ : std::max(max_, other.max_);
+  count_ += other.count_;
+  zeros_ += other.zeros_;
+}
+
+template <int mantissa_bits>
+std::uint64_t Sketch<mantissa_bits>::below_window() const {
+  std::uint64_t n = 0;
+  for (Index i = 0; i < kSlots; ++i) n += counts_[i] + counts_[kHalf + i];
+  return n;
+}
+
+template <int mantissa_bits>
+template <class F>
+void Sketch<mantissa_bits>::for_each_bin(F f) const {
+  const auto clip = [&](float v) { return std::min(std::max(v, min_), max_); };
+  for (Index i = kWindow; i-- > 0;) {
+    const std::uint64_t n = counts_[kSlots + i];
+    if (n != 0) f(clip(-lower_edge(base_ + i + 1)), clip(-lower_edge(base_ + i)), n);
+  }
+  if (const std::uint64_t n = below_window(); n != 0) f(0.0f, 0.0f, n);
+  for (Index i = 0; i < kWindow; ++i) {
+    const std::uint64_t n = counts_[kHalf + kSlots + i];
+    if (n != 0) f(clip(lower_edge(base_ + i)), clip(lower_edge(base_ + i + 1)), n);
+  }
+}
+
+template <int mantissa_bits>
+bool Sketch<mantissa_bits>::operator==(const Sketch& other) const {
+  if (count_ != other.count_) return false;
+  if (empty()) return true;
+  return zeros_ == other.zeros_ && min_ == other.min_ && max_ == other.max_ && base_ == other.base_ &&
+         below_window() == other.below_window() &&
+         std::equal(counts_.begin() + kSlots, counts_.begin() + kHalf, other.counts_.begin() + kSlots) &&
+         std::equal(counts_.begin() + kHalf + kSlots, counts_.end(), other.counts_.begin() + kHalf + kSlots);
+}
+
+template <int mantissa_bits>
+void Sketch<mantissa_bits>::serialize(std::vector<std::byte>& out) const {
+  const auto put = [&](auto value) {
+    const auto* raw = reinterpret_cast<const std::byte*>(&value);
+    out.insert(out.end(), raw, raw + sizeof value);
+  };
+  std::uint64_t bins = 0;
+  for (const Index half : {Index{0}, kHalf}) {
+    for (Index i = kSlots; i < kHalf; ++i) bins += counts_[half + i] != 0 ? 1u : 0u;
+  }
+  put(kMagic);
+  put(count_);
+  put(zeros_);
+  put(below_window());
+  put(min());
+  put(max());
+  put(bins);
+  for (const Index half : {Index{0}, kHalf}) {
+    for (Index i = kSlots; i < kHalf; ++i) {
+      if (counts_[half + i] == 0) continue;
+      put(static_cast<std::uint32_t>(half + i));
+      put(counts_[half + i]);
+    }
+  }
+}
+
+template <int mantissa_bits>
+Sketch<mantissa_bits> Sketch<mantissa_bits>::deserialize(const std::vector<std::byte>& bytes, std::size_t& position) {
+  std::size_t at = position;
+  const auto get = [&](auto& value) {
+    const std::size_t left = bytes.size() - std::min(at, bytes.size());
+    detail::check(left >= sizeof value, "Sketch: ", left, " bytes left at ", at, ", expected ", sizeof value);
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    at += sizeof value;
+  };
+  Sketch sketch;
+  std::uint32_t magic = 0;
+  std::uint64_t below = 0, bins = 0;
+  get(magic);
+  detail::check(magic == kMagic, "Sketch: the bytes at ", position, " are not a sketch with ", mantissa_bits,
+                " bits of mantissa");
+  get(sketch.count_);
+  get(sketch.zeros_);
+  get(below);
+  get(sketch.min_);
+  get(sketch.max_);
+  get(bins);
+  const float low = sketch.min_, high = sketch.max_;
+  const auto is_minus_zero = [](float v) { return std::bit_cast<std::uint32_t>(v) == 0x80000000u; };
+  detail::check(fp::is_finite(low) && fp::is_finite(high) && low <= high && !is_minus_zero(low) && !is_minus_zero(high),
+                "Sketch: range [", low, ", ", high, "]");
+  detail::check(
+      sketch.zeros_ <= below && below <= sketch.count_ && (sketch.zeros_ == 0 || (low <= 0.0f && high >= 0.0f)),
+      "Sketch: ", sketch.zeros_, " zeros of ", sketch.count_, " values in [", low, ", ", high, "]");
+  sketch.base_ = base_for(std::max(key_of(low), key_of(high)));
+  sketch.counts_[0] = below;
+  // Bins in their order, the one around 0 being 0: the least and the most that hold values are those of the extremes.
+  const auto place_of = [&](float v) {
+    const std::int64_t place = std::max(key_of(v) - sketch.base_ + 1, 0);
+    return v < 0.0f ? -place : place;
+  };
+  std::int64_t least = below != 0 ? 0 : kWindow + 1, most = -least;
+  std::uint64_t total = below, last = 0;
+  for (std::uint64_t i = 0; i < bins; ++i) {
+    std::uint32_t slot = 0;
+    std::uint64_t n = 0;
+    get(slot);
+    get(n);
+    const bool in_window = slot < 2 * kHalf && slot % kHalf >= kSlots;
+    detail::check(in_window && slot > last && n != 0 && n <= sketch.count_ - total, "Sketch: bin ", i, " of ", bins,
+                  " does not fit the others");
+    sketch.counts_[slot] = n;
+    total += n;
+    last = slot;
+    const std::int64_t place = static_cast<std::int64_t>(slot % kHalf) - kSlots + 1;
+    least = std::min(least, slot < kHalf ? -place : place);
+    most = std::max(most, slot < kHalf ? -place : place);
+  }
+  detail::check(total == sketch.count_, "Sketch: ", total, " values in bins, ", sketch.count_, " counted");
+  const auto is_seen = [&](float v, std::int64_t place) {
+    return place_of(v) == place && (place != 0 || (v == 0.0f ? sketch.zeros_ != 0 : below > sketch.zeros_));
+  };
+  detail::check(total == 0 ? low == 0.0f && high == 0.0f : is_seen(low, least) && is_seen(high, most),
+                "Sketch: range [", low, ", ", high, "] is not that of its bins");
+  position = at;
+  return sketch;
+}
+
+QUANTA_NAMESPACE_END
