@@ -31,6 +31,7 @@ constexpr Section kSections[] = {
     {"quant", &golden_quant},
     {"gemm", &golden_gemm},
     {"layers", &golden_layers},
+    {"static", &golden_static},
 };
 
 Recorder recorded(const Section& section) {

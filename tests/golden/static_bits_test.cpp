@@ -8,8 +8,6 @@
 
 namespace quanta::test {
 
-void golden_static(Recorder& recorder);
-
 namespace {
 
 using Matrix = RowTensor<float, 2>;

@@ -64,5 +64,6 @@ void golden_core(Recorder& recorder);
 void golden_quant(Recorder& recorder);
 void golden_gemm(Recorder& recorder);
 void golden_layers(Recorder& recorder);
+void golden_static(Recorder& recorder);
 
 }  // namespace quanta::test
