@@ -51,10 +51,11 @@ inline long double divergence(const std::vector<EntropySideOracle>& sides, int i
       const int to = static_cast<int>(long{i} * (level + 1) / side.levels);
       int filled = 0;
       for (int b = from; b < to; ++b) filled += p[static_cast<std::size_t>(b)] != 0 ? 1 : 0;
-      const long double q = static_cast<long double>(side.mass(from, to)) / static_cast<long double>(filled);
+      const std::uint64_t mass = side.mass(from, to);
+      const long double q = static_cast<long double>(mass) / static_cast<long double>(filled);
       for (int b = from; b < to; ++b) {
         if (p[static_cast<std::size_t>(b)] == 0) continue;
-        if (side.mass(from, to) == 0) return std::numeric_limits<long double>::infinity();
+        if (mass == 0) return std::numeric_limits<long double>::infinity();
         const long double share =
             static_cast<long double>(p[static_cast<std::size_t>(b)]) / static_cast<long double>(all);
         sum += share * std::log(share / (q / static_cast<long double>(inside)));
@@ -88,7 +89,8 @@ std::vector<EntropySideOracle> entropy_sides(const Sketch& sketch, bool symmetri
   return sides;
 }
 
-/// How many of the 2048 bins are kept: of equals the most; all of them where there are too few values.
+/// How many of the 2048 bins are kept: of equals (but for rounding) the most; all of them where there are too few
+/// values.
 inline int best_bins(const std::vector<EntropySideOracle>& sides) {
   std::uint64_t total = 0;
   int least_bins = 1;
@@ -104,7 +106,7 @@ inline int best_bins(const std::vector<EntropySideOracle>& sides) {
     for (const EntropySideOracle& side : sides) inside += side.mass(0, i);
     if (inside == 0) break;
     const long double d = divergence(sides, i);
-    if (d < least - 1e-13L) {
+    if (d < least - 1e-12L) {
       least = d;
       best = i;
     }

@@ -7,7 +7,6 @@
 
 #include "tests/calib/sketch_oracle.hpp"
 #include "tests/support/expect_error.hpp"
-#include "tests/support/scale.hpp"
 
 namespace quanta::test {
 namespace {
@@ -124,8 +123,8 @@ TEST(SketchBytes, OfAnotherResolutionOrKindAreAnError) {
   EXPECT_ERROR(CalibrationSketch<>::deserialize(channels.serialize()), "not a sketch with 8 bits");
 }
 
-// Every byte in turn becomes every other byte. What is accepted must be a sketch that some data has, and be one state
-// with one form.
+// Every byte in turn changes in every bit, in some and in all. What is accepted must be a sketch that some data has,
+// and be one state with one form.
 TEST(SketchBytes, ThatAreWrongAreAnErrorOrAnotherPossibleSketch) {
   const std::vector<Values> data = {
       {}, {0.0f, 0.0f}, {1.0f}, {-1.0f, 1.0f, 1.0f, 0.0f}, {1.5f, 3e-20f, 7.0f}, {1e-38f, 0.0f}};

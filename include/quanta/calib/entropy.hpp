@@ -33,6 +33,8 @@ class EntropyCalibrator : public SketchCalibrator<EntropyCalibrator<G>, G> {
   static constexpr int kBins = 2048;
   static constexpr int kStride = 8;
   static constexpr std::uint64_t kLeastValues = 2048;
+  /// Divergences this close are equal: it is more than rounding makes of a sum, and far less than data does.
+  static constexpr double kRounding = 1e-12;
 
   template <class Quantizer, class Sketch>
   Range choose(const Sketch& sketch, const typename Quantizer::FitOptions& options) const;
@@ -155,7 +157,7 @@ Range EntropyCalibrator<G>::choose(const Sketch& sketch, const typename Quantize
     if (within == 0) break;
     const double n = static_cast<double>(total);
     const double divergence = sum / n - math::log(n) + math::log(static_cast<double>(within));
-    if (divergence < least) {
+    if (divergence < least - kRounding) {
       least = divergence;
       best = i;
     }

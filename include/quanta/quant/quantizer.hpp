@@ -52,10 +52,10 @@ class Quantizer {
   /// The ranges a calibrator (calib/) chose for this scheme and format, per tensor or per channel. Throws Error when it
   /// has seen nothing.
   template <class Calibrator>
-    requires requires(const Calibrator& c) {
-      { c.template range<Quantizer>(Index{}, FitOptions{}) } -> std::same_as<Range>;
-      { c.channels() } -> std::same_as<Index>;
-    }
+  requires requires(const Calibrator& c) {
+    { c.template range<Quantizer>(Index{}, FitOptions{}) } -> std::same_as<Range>;
+    { c.channels() } -> std::same_as<Index>;
+  }
   static Quantizer fit(const Calibrator& calibrator, FitOptions options = {}) {
     static_assert(std::same_as<typename Calibrator::GranularityType, G>,
                   "quanta: a quantizer is fitted to a calibrator of its own granularity");
