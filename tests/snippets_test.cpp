@@ -34,6 +34,24 @@ TEST(Snippets, QuantizeAWeightAndLookAtTheDamage) {
   EXPECT_EQ(quantized.params().zero_point(0), 0);
 }
 
+TEST(Snippets, CalibrateAnActivationOverBatches) {
+  const RowTensor<float, 2> batch = random_tensor<2>({40, 100}, 1);
+  const std::vector<RowTensor<float, 2>> batches = {batch, random_tensor<2>({33, 100}, 2)};
+  quanta::EntropyCalibrator<> other;
+  other.observe(random_tensor<2>({21, 100}, 3));
+  // clang-format off
+  quanta::EntropyCalibrator<> calibrator;                              // MinMax, MovingAverage, Percentile, Mse, Entropy
+  for (const auto& b : batches) calibrator.observe(b);                 // any shape; nothing of the data is kept
+  calibrator.merge(other);                                             // exact: any split, any order, same result
+  const auto activation = quanta::AsymmetricQuantizer<quanta::UInt<8>>::fit(calibrator);
+  const auto fake       = activation.fake_quantize(batch);             // quantize then dequantize, in float
+  // clang-format on
+
+  EXPECT_EQ(calibrator.sketch().sketch().count(), 94u * 100u);
+  EXPECT_GT(error_metrics(batch, fake).snr_db, 35.0);
+  EXPECT_TRUE(same_bits(fake, activation.quantize(batch).dequantize()));
+}
+
 TEST(Snippets, ExactIntegerProductsWithFusedOutputStages) {
   const Index m = 33, n = 256, k = 784;
   const RowTensor<float, 2> weight = random_tensor<2>({n, k}, 1), batch = random_tensor<2>({m, k}, 2);
@@ -83,26 +101,36 @@ TEST(Snippets, ExactIntegerProductsWithFusedOutputStages) {
 TEST(Snippets, Layers) {
   const RowTensor<float, 2> weight = random_tensor<2>({256, 784}, 1), batch = random_tensor<2>({7, 784}, 2);
   const RowTensor<float, 1> bias = random_tensor<1>({256}, 3);
+  const auto activation = quanta::AsymmetricQuantizer<quanta::UInt<8>>::fit(batch);
   Context context;
   // clang-format off
   quanta::DynamicLinear<>  fc1(weight, bias);                          // int8 weights; activations quantized per row at run time
+  quanta::StaticLinear<>   fc2(weight, bias, activation);              // activation parameters from calibration
+  quanta::WeightOnlyLinear<quanta::Int<4>, quanta::PerGroup<64>> fc3(weight, bias);   // float activations; also NF4, Int<8>, ...
   Eigen::Tensor<float, 2, Eigen::RowMajor> out = fc1(batch);           // or fc1(context, batch)
   // clang-format on
 
   EXPECT_TRUE(same_bits(fc1(context, batch), out));
-  EXPECT_GT(error_metrics(Linear(weight, bias)(batch), out).snr_db, 35.0);
+  const auto expected = Linear(weight, bias)(batch);
+  EXPECT_GT(error_metrics(expected, out).snr_db, 35.0);
+  EXPECT_GT(error_metrics(expected, fc2(batch)).snr_db, 33.0);
+  EXPECT_GT(error_metrics(expected, fc3(batch)).snr_db, 15.0);
 }
 
 TEST(Snippets, WholeModels) {
   const RowTensor<float, 2> w1 = random_tensor<2>({256, 784}, 1), w2 = random_tensor<2>({10, 256}, 2);
   const RowTensor<float, 1> b1 = random_tensor<1>({256}, 3), b2 = random_tensor<1>({10}, 4);
+  const std::vector<RowTensor<float, 2>> calibration_batches = {random_tensor<2>({50, 784}, 6),
+                                                                random_tensor<2>({50, 784}, 7)};
   // clang-format off
   quanta::Sequential model{quanta::Linear{w1, b1}, quanta::Relu{}, quanta::Linear{w2, b2}};
   auto dynamic = quanta::quantize_dynamic(model);
+  auto fixed   = quanta::quantize_static(model, calibration_batches, quanta::EntropyCalibrator<>{});
   // clang-format on
 
   const RowTensor<float, 2> x = random_tensor<2>({7, 784}, 5);
   EXPECT_GT(error_metrics(model(x), dynamic(x)).snr_db, 30.0);
+  EXPECT_GT(error_metrics(model(x), fixed(x)).snr_db, 28.0);
   EXPECT_LT(dynamic.packed_bytes() * 3, model.packed_bytes());
 }
 
