@@ -18,7 +18,7 @@ constexpr bool all_are_calibrators() {
 }
 static_assert(all_are_calibrators<PerTensor>() && all_are_calibrators<PerChannel<0>>() &&
               all_are_calibrators<PerChannel<-1>>());
-static_assert(!Calibrator<int> && !Calibrator<CalibrationSketch<>*>);
+static_assert(!Calibrator<int>);
 
 std::vector<Family> range_families() {
   std::vector<Family> all = families();
@@ -93,15 +93,16 @@ TEST(Calibrators, RangesAreFiniteOrderedAndWithinTheData) {
   for (const Family& family : range_families()) {
     SCOPED_TRACE(family.name);
     const Values all = joined(family.batches);
-    const auto [least, most] = std::minmax_element(all.begin(), all.end());
+    const float least = std::min(*std::min_element(all.begin(), all.end()), 0.0f);
+    const float most = std::max(*std::max_element(all.begin(), all.end()), 0.0f);
     for_each_calibrator<PerTensor>([&](const char* name, const auto& calibrator) {
       SCOPED_TRACE(name);
       const Values ranges = all_ranges(observing(calibrator, family.batches));
       for (std::size_t i = 0; i < ranges.size(); i += 2) {
         // Asymmetric ranges of one-sided data may end nearer to 0: they are widened to contain it.
         EXPECT_LE(ranges[i], ranges[i + 1]);
-        EXPECT_GE(ranges[i], std::min(*least, 0.0f));
-        EXPECT_LE(ranges[i + 1], std::max(*most, 0.0f));
+        EXPECT_GE(ranges[i], least);
+        EXPECT_LE(ranges[i + 1], most);
       }
     });
   }
@@ -151,8 +152,8 @@ TEST(Calibrators, ConstantDataComesBackWithinHalfAStep) {
         const Q quantizer = Q::fit(seen, options);
         const double step = quantizer.params().scale(0);
         EXPECT_LE(std::fabs(double{quantizer.fake_quantize(as_eigen({v}))(0)} - double{v}), 0.500001 * step);
-        // With a full range amax is half way between two codes, and a smaller range may do better.
-        const bool full = quantizer.min_code() == -8;
+        const bool full =
+            quantizer.min_code() == -8;  // amax is half way between two codes: a smaller one may do better
         EXPECT_TRUE(full || same_range(seen.template range<Q>(0, options), {v, v}));
       });
     });

@@ -108,10 +108,10 @@ TEST(EntropyCalibrator, OfEqualsTakesTheLargestRange) {
   // Half of the values far out: with the whole range the divergence is 0, and with one that clips all of them onto the
   // level of the others too. Rounding must not decide.
   const auto calibrator = observing(EntropyCalibrator<>{}, {Values(3000, 1.0f), Values(3000, -7.0f)});
-  const auto sides = entropy_sides(calibrator.sketch().sketch(), true, 8);
+  const auto sides = entropy_sides(calibrator.sketch().sketch(), true, 4);
   EXPECT_LT(std::fabs(divergence(sides, kEntropyBins)), 1e-15L);
   EXPECT_LT(std::fabs(divergence(sides, 328)), 1e-15L);
-  EXPECT_TRUE(same_range(calibrator.range<SymmetricQuantizer<Int<8>>>(), {-7.0f, 1.0f}));
+  EXPECT_TRUE(same_range(calibrator.range<SymmetricQuantizer<Int<4>>>(), {-7.0f, 1.0f}));
 }
 
 TEST(EntropyCalibrator, CutsBothSidesAtTheSameFraction) {

@@ -132,7 +132,7 @@ TEST(SketchBytes, ThatAreWrongAreAnErrorOrAnotherPossibleSketch) {
   for (const Values& values : data) {
     const Bytes bytes = bytes_of(sketch_of<6>({values}));
     for (std::size_t at = 0; at < bytes.size(); ++at) {
-      for (int change = 1; change < 256; change += test_scale() < 1.0 ? 7 : 1) {
+      for (const int change : {1, 2, 4, 8, 16, 32, 64, 128, 85, 255}) {
         Bytes wrong = bytes;
         wrong[at] ^= static_cast<std::byte>(change);
         std::size_t position = 0;

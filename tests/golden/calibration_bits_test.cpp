@@ -5,7 +5,6 @@
 #include "tests/support/golden.hpp"
 
 namespace quanta::test {
-void golden_calibration(Recorder& recorder);
 
 namespace {
 

@@ -65,5 +65,6 @@ void golden_quant(Recorder& recorder);
 void golden_gemm(Recorder& recorder);
 void golden_layers(Recorder& recorder);
 void golden_static(Recorder& recorder);
+void golden_calibration(Recorder& recorder);
 
 }  // namespace quanta::test
