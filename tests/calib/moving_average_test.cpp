@@ -135,5 +135,11 @@ TEST(MovingAverageCalibrator, RefusesConstantsThatAreNone) {
   EXPECT_NO_THROW(MovingAverageCalibrator<>(1.0f));
 }
 
+TEST(MovingAverage, DoesNotMergeWithAnotherConstant) {
+  MovingAverageCalibrator<> slow(0.01f);
+  const MovingAverageCalibrator<> fast(0.5f);
+  EXPECT_ERROR(slow.merge(fast), "constant", "0.5");
+}
+
 }  // namespace
 }  // namespace quanta::test

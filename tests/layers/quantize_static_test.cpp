@@ -300,5 +300,21 @@ TEST(Snippets, CalibrateAModel) {
   EXPECT_LT(fixed.packed_bytes() * 2, model.packed_bytes());
 }
 
+TEST(QuantizeStatic, RefusesACalibratorThatHasSeenData) {
+  const RowTensor<float, 2> weight = random_tensor<2>({3, 4}, 1), batch = random_tensor<2>({5, 4}, 2);
+  const Sequential model{Linear(weight)};
+  MinMaxCalibrator<> calibrator;
+  calibrator.observe(batch);
+  const std::vector<RowTensor<float, 2>> batches = {batch};
+  EXPECT_ERROR(quantize_static(model, batches, calibrator), "quantize_static", "has seen data");
+}
+
+TEST(QuantizedLayers, NameTheWeightThatIsNotFinite) {
+  RowTensor<float, 2> weight = random_tensor<2>({3, 4}, 1);
+  weight(2, 1) = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_ERROR(DynamicLinear<>(weight), "weight", "element 9", "nan");
+  EXPECT_ERROR(WeightOnlyLinear<>(weight), "weight", "element 9", "nan");
+}
+
 }  // namespace
 }  // namespace quanta::test

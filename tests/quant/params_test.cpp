@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <quanta/quant/params.hpp>
+#include <quanta/quant/quantizer.hpp>
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/expect_error.hpp"
@@ -86,6 +87,12 @@ TEST(QuantParams, RefuseZeroPointsThatInt32CannotHold) {
   EXPECT_ERROR((QuantParams<PerChannel<0>>(scales, wraps)), "zero point 1 is 4294967296");
   const std::vector<std::uint32_t> large{0xffffffffu, 0};
   EXPECT_ERROR((QuantParams<PerChannel<0>>(scales, large)), "zero point 0 is 4294967295");
+}
+
+TEST(QuantParams, PerTensorIsOneScale) {
+  EXPECT_ERROR(QuantParams<PerTensor>(std::vector<float>{}), "0 scales", "expected one");
+  EXPECT_ERROR(QuantParams<PerTensor>(std::vector<float>{0.1f, 0.2f}), "2 scales", "expected one");
+  EXPECT_ERROR(AsymmetricQuantizer<UInt<8>>::fit(std::vector<Range>{}), "0 scales");
 }
 
 }  // namespace

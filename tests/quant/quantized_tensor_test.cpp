@@ -138,5 +138,16 @@ TEST(QuantizedView, RefusesWhatDoesNotFit) {
   EXPECT_ERROR(View(bytes, {2, -2}, {scales, nullptr, 2}), "shape (2, -2)", "negative");
 }
 
+TEST(QuantizedView, RefusesShapesWhoseSizeOverflows) {
+  const float scale = 1.0f;
+  const std::byte none{};
+  const Index large = Index{1} << 33;
+  EXPECT_ERROR((QuantizedView<Int<8>, 2>(&none, {large, large}, {&scale, nullptr, 1})), "too large");
+  EXPECT_ERROR((QuantizedView<Int<8>, 2>(&none, {-1, 2}, {&scale, nullptr, 1})), "negative extent");
+  EXPECT_ERROR((QuantizedTensor<Int<4>, 3>::from_packed({large, large, 2}, {}, QuantParams<PerTensor>(1.0f))),
+               "too large");
+  EXPECT_EQ((QuantizedView<Int<8>, 2>(&none, {0, large}, {&scale, nullptr, 1}).size()), 0);
+}
+
 }  // namespace
 }  // namespace quanta::test

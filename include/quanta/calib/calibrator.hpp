@@ -27,13 +27,17 @@ std::vector<Bin> bins_of(const Sketch& sketch) {
 
 }  // namespace detail
 
-/// observe(x), merge(other), channels(), and range<Quantizer>(channel) as below.
+/// observe(x) and merge(other) collect; channels() is 0 before anything was seen; range<Quantizer>(channel, options) is
+/// what Quantizer::fit asks for, options being the quantizer's FitOptions. GranularityType is PerTensor or PerChannel.
 template <class C>
 concept Calibrator = std::copyable<C> && requires(C& c, const C& other, const Eigen::Tensor<float, 2>& x) {
   typename C::GranularityType;
   c.observe(x);
   c.merge(other);
   { other.channels() } -> std::same_as<Index>;
+  {
+    other.template range<AsymmetricQuantizer<UInt<8>, typename C::GranularityType>>(Index{}, Asymmetric::FitOptions{})
+    } -> std::same_as<Range>;
 };
 
 /// A method M over a sketch provides `template <class Quantizer, class Sketch> Range choose(const Sketch&) const`,

@@ -45,8 +45,10 @@ class MovingAverageCalibrator {
   }
 
   /// The mean of the two averages, weighted by their numbers of batches, in double: symmetric, but not what one pass
-  /// over all batches would give. Throws Error when the numbers of channels differ.
+  /// over all batches would give. Throws Error when the constants or the numbers of channels differ.
   void merge(const MovingAverageCalibrator& other) {
+    detail::check(constant_ == other.constant_, "merge: the other has constant ", other.constant_, ", this one ",
+                  constant_);
     if (other.batches_ == 0) return;
     detail::check(channels() == 0 || channels() == other.channels(), "merge: the other has ", other.channels(),
                   " channels, this one ", channels());

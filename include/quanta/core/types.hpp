@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include <quanta/config.hpp>
 
@@ -36,6 +37,23 @@ constexpr Index element_count(const std::array<Index, rank>& shape) {
   Index n = 1;
   for (const Index extent : shape) n *= extent;
   return n;
+}
+
+/// No extent is negative, and the number of elements fits an Index 16 times over: sizes in bits or bytes cannot
+/// overflow.
+template <std::size_t rank>
+constexpr bool is_valid_shape(const std::array<Index, rank>& shape) {
+  Index n = 16;
+  bool empty = false;
+  for (const Index extent : shape) {
+    if (extent < 0) return false;
+    empty = empty || extent == 0;
+  }
+  for (const Index extent : shape) {
+    if (!empty && extent > std::numeric_limits<Index>::max() / n) return false;
+    n *= empty ? 1 : extent;
+  }
+  return true;
 }
 
 /// a / b rounded up, for a >= 0 and b > 0.

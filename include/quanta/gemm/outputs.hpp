@@ -99,6 +99,7 @@ struct RealOutput {
         L::store(values + c, L::fma(L::to_float(L::load_int(sums + c)), scale, add));
       }
     }
+    for (int c = 0; c < nr; c += L::width) L::store(values + c, L::one_nan(L::load(values + c)));
     std::apply([&](const Stages&... stage) { (stage.apply(values, count, row, column), ...); }, stages);
     store_row(dst, row, column, count, static_cast<const float*>(values));
   }

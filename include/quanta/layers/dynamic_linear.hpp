@@ -47,6 +47,10 @@ class DynamicLinear : public CallableLayer<DynamicLinear<F, G, Kernel>> {
   Index in_features() const { return weights_.k(); }
   Index out_features() const { return weights_.n(); }
   const Weights& weights() const { return weights_; }
+  /// (out); zeros when none was given.
+  Eigen::TensorMap<const Tensor<float, 1>> bias() const {
+    return Eigen::TensorMap<const Tensor<float, 1>>(bias_.data(), bias_.size());
+  }
 
   Index output_size(Index features) const {
     detail::check_features("DynamicLinear", features, in_features());

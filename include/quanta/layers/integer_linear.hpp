@@ -15,7 +15,10 @@ template <IntegerFormat F, Granularity G, RealObject W>
 QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
   static_assert(rank_of<W> == 2, "quanta: a weight is (out, in)");
   using Scheme = std::conditional_t<(F::min < 0), Symmetric, Asymmetric>;
-  return Quantizer<Scheme, F, G>::fit(weight, granularity).quantize(weight);
+  const Input<float, 2> input(weight);
+  const ParamMap map = param_map(granularity.info(), input.view().shape());
+  const Buffer<Range> ranges = observed_ranges("weight", input.view(), map);
+  return Quantizer<Scheme, F, G>::fit(ranges, granularity).quantize(weight);
 }
 
 /// Calls f(row, values) for every row, with its features side by side: where they are, or gathered in the context's

@@ -21,7 +21,7 @@ template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>>
 Sequential quantize_weights(const Sequential& model, G granularity = G{});
 
 /// Every Linear becomes a StaticLinear. Each batch goes through the float model once; the input of each Linear is
-/// observed by a copy of `calibrator`, which should have seen nothing yet, and ActivationQuantizer::fit then asks that
+/// observed by a copy of `calibrator`, which must have seen nothing yet, and ActivationQuantizer::fit then asks that
 /// copy. ActivationQuantizer is a Quantizer per tensor with at most 8 bits; F and G are the weights'.
 ///
 /// `batches` is anything to loop over, once: its elements are Eigen objects (batch, features), or vectors, each one
@@ -132,6 +132,8 @@ Sequential quantize_weights(const Sequential& model, G granularity) {
 
 template <IntegerFormat F, Granularity G, class ActivationQuantizer, MicroKernel Kernel, class Batches, Calibrator C>
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity) {
+  detail::check(calibrator.channels() == 0,
+                "quantize_static: the calibrator has seen data already, expected a new one");
   detail::CalibrationRun<C> run(model, calibrator);
   for (auto&& batch : batches) run.observe(batch);
   detail::check(run.calibrators().empty() || run.samples() > 0,

@@ -45,7 +45,8 @@ class QuantParams {
   explicit QuantParams(float scale, std::int32_t zero_point = 0, G granularity = default_granularity())
       : QuantParams({scale}, {zero_point}, granularity) {}
 
-  /// Scales with zero points 0. Every constructor throws Error unless scales are finite and at least 2^-126, and there
+  /// Scales with zero points 0. Every constructor throws Error unless scales are finite and at least 2^-126, there is
+  /// just one for PerTensor, and there
   /// are as many zero points as scales.
   template <detail::Iterable Scales>
   explicit QuantParams(const Scales& scales, G granularity = default_granularity()) : granularity_(granularity) {
@@ -85,6 +86,9 @@ class QuantParams {
   template <class Scales>
   void assign_scales(const Scales& scales) {
     scales_ = Buffer<float>(static_cast<Index>(scales.end() - scales.begin()));
+    if (granularity_.info().kind == GranularityKind::per_tensor) {
+      detail::check(size() == 1, "QuantParams: ", size(), " scales, expected one (PerTensor)");
+    }
     Index i = 0;
     for (const auto value : scales) {
       const float scale = static_cast<float>(value);

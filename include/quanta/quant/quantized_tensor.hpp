@@ -30,8 +30,7 @@ class QuantizedView {
   /// 2^-126, and zero points are codes.
   QuantizedView(const std::byte* codes, const Shape<rank>& shape, ParamsData params, G granularity = G{})
       : QuantizedView(Trusted{}, codes, shape, params, granularity) {
-    for (const Index extent : shape)
-      detail::check(extent >= 0, "QuantizedView: shape ", shape, " has a negative extent");
+    detail::check(is_valid_shape(shape), "QuantizedView: shape ", shape, " has a negative extent or is too large");
     detail::check_params("QuantizedView", params_, map(), shape_, detail::zero_point_min<F>, detail::zero_point_max<F>);
   }
 
@@ -163,6 +162,7 @@ QuantizedTensor<F, rank, G>::QuantizedTensor(const Codes& codes, QuantParams<G> 
 template <Format F, int rank, Granularity G>
 auto QuantizedTensor<F, rank, G>::from_packed(const Shape<rank>& shape, Buffer<std::byte> codes, QuantParams<G> params)
     -> QuantizedTensor {
+  detail::check(is_valid_shape(shape), "QuantizedTensor: shape ", shape, " has a negative extent or is too large");
   const Index expected = detail::packed_size(element_count(shape), F::bits);
   detail::check(codes.size() == expected, "QuantizedTensor: ", codes.size(), " bytes of codes for shape ", shape,
                 ", expected ", expected);

@@ -37,6 +37,10 @@ struct Avx2Lanes {
   static F mul(F a, F b) { return fp::opaque(_mm256_mul_ps(a, b)); }
   static F add_real(F a, F b) { return _mm256_add_ps(fp::opaque(a), b); }
   static F nan_to_zero(F v) { return _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q)); }
+  static F one_nan(F v) {
+    const F nan = _mm256_set1_ps(std::numeric_limits<float>::quiet_NaN());
+    return _mm256_blendv_ps(nan, v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));
+  }
   static I round(F v) { return _mm256_cvtps_epi32(v); }
 
   static I set_int(std::int32_t v) { return _mm256_set1_epi32(v); }

@@ -29,6 +29,10 @@ struct Avx512Lanes {
   static F mul(F a, F b) { return fp::opaque(_mm512_mul_ps(a, b)); }
   static F add_real(F a, F b) { return _mm512_add_ps(fp::opaque(a), b); }
   static F nan_to_zero(F v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v); }
+  static F one_nan(F v) {
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_mask_mov_ps(v, nan, _mm512_set1_ps(std::numeric_limits<float>::quiet_NaN()));
+  }
   static I round(F v) { return _mm512_maskz_cvtps_epi32(kAll, v); }
 
   static I set_int(std::int32_t v) { return _mm512_set1_epi32(v); }

@@ -29,6 +29,7 @@ struct NeonLanes {
   static F mul(F a, F b) { return fp::opaque(vmulq_f32(a, b)); }
   static F add_real(F a, F b) { return vaddq_f32(fp::opaque(a), b); }
   static F nan_to_zero(F v) { return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), vceqq_f32(v, v))); }
+  static F one_nan(F v) { return vbslq_f32(vceqq_f32(v, v), v, vdupq_n_f32(std::numeric_limits<float>::quiet_NaN())); }
   static I round(F v) { return vcvtnq_s32_f32(v); }
 
   static I set_int(std::int32_t v) { return vdupq_n_s32(v); }

@@ -29,6 +29,8 @@ struct ScalarLanes {
   static F add_real(F a, F b) { return fp::opaque(a) + b; }
   /// v, or 0 where v is NaN.
   static F nan_to_zero(F v) { return v == v ? v : 0.0f; }
+  /// v, or the one quiet NaN where v is any: which one an operation gives differs between CPUs.
+  static F one_nan(F v) { return v == v ? v : std::numeric_limits<float>::quiet_NaN(); }
   /// Round half to even to int32, for |v| <= 2^22.
   static I round(F v) { return static_cast<I>(fp::round_half_even(v)); }
 
