@@ -28,7 +28,7 @@ struct Section {
 // Append a section here, and its declaration in tests/support/golden.hpp.
 constexpr Section kSections[] = {
     {"core", &golden_core},     {"quant", &golden_quant},   {"gemm", &golden_gemm},
-    {"layers", &golden_layers}, {"static", &golden_static},
+    {"layers", &golden_layers}, {"static", &golden_static}, {"calibration", &golden_calibration},
 };
 
 Recorder recorded(const Section& section) {
