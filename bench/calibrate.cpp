@@ -1,3 +1,5 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
 // Calibration on one core: how fast batches are observed, as a fraction of the read bandwidth measured in the same run,
 // and how long a search over the finished sketch takes.
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
 // The limit of an int8 product on one core: how many multiply-adds per second the dot instruction reaches when it has
 // nothing to wait for. A loop over registers alone, with enough independent accumulators to fill the units.
 #pragma once

@@ -1,6 +1,8 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
 // The int8 product on one core, for each kernel this build has: operations per second (two per multiply-add), as a
 // fraction of the dot instruction's peak measured in the same run, and as a multiple of Eigen's float product of the
-// same shape, whose runs alternate with ours. u8 x s8, per channel, both zero points 0 on the left table; `real` has
+// same shape, whose runs alternate with ours. u8 x s8, per channel, both zero points 0; `real` has
 // Dequantize, AddBias and Relu.
 #include <string>
 #include <vector>

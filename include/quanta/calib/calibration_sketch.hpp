@@ -16,7 +16,7 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// The axis of PerChannel, or none.
+/// Can data be calibrated at this granularity?
 template <Granularity G>
 inline constexpr bool is_calibration_granularity = std::is_same_v<G, PerTensor>;
 template <int axis>

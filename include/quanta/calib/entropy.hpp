@@ -10,9 +10,11 @@
 //
 //   symmetric                  one histogram of |x|, 2^(bits - 1) levels
 //   asymmetric, one side of 0  one histogram, 2^bits levels
-//   asymmetric, both sides     one histogram for each side, both cut at the same fraction of their ends; the 2^bits
-//   levels
-//                              are shared out by the lengths of the sides
+//   asymmetric, both sides     a histogram for each side, both cut at the same fraction of their ends;
+//                              they share the 2^bits levels by their lengths
+//
+// Its histogram is as long as the data, so it cannot clip what lies farther out than 2048 / levels times the rest:
+// after one isolated outlier at 100 standard deviations it returns the whole range. Mse or Percentile clip those.
 //
 // It needs 2048 values outside the bin at 0; with fewer, or with as many levels as bins (formats of more than 10 bits),
 // it returns the whole range.

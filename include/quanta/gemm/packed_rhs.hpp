@@ -16,10 +16,13 @@ namespace detail {
 
 /// What is added to a code of format F to make it an operand of type T: 0 where T holds all codes.
 template <IntegerFormat F, class T>
-inline constexpr std::int32_t kOperandShift =
-    F::min<std::int32_t{std::numeric_limits<T>::min()} ? 128 : F::max> std::int32_t{std::numeric_limits<T>::max()}
-        ? -128
-        : 0;
+constexpr std::int32_t operand_shift_of() {
+  constexpr std::int32_t lowest = std::numeric_limits<T>::min(), highest = std::numeric_limits<T>::max();
+  if (F::min < lowest) return 128;
+  return F::max > highest ? -128 : 0;
+}
+template <IntegerFormat F, class T>
+inline constexpr std::int32_t kOperandShift = operand_shift_of<F, T>();
 
 /// Granularities a packed rhs can have: scales per tensor, per output, or per group of inputs of one output.
 template <class G>

@@ -12,9 +12,11 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 template <class Arch>
-    struct HasKernel : std::bool_constant < Arch::compiled&& requires {
+concept KernelIsThere = Arch::compiled && requires {
   Int8Kernel<Arch>::kMr;
-} > {};
+};
+template <class Arch>
+struct HasKernel : std::bool_constant<KernelIsThere<Arch>> {};
 }  // namespace detail
 
 using NativeKernel = Int8Kernel<typename arch::First<detail::HasKernel, arch::All>::type>;
