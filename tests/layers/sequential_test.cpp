@@ -3,6 +3,7 @@
 #include <quanta/layers/sequential.hpp>
 #include <quanta/quanta.hpp>
 
+#include "tests/support/allocations.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/tensors.hpp"
 
@@ -159,6 +160,22 @@ TEST(AnyLayer, CopiesAssignsAndMoves) {
   EXPECT_EQ(layer.output_size(30), 20);
   layer = *&layer;
   EXPECT_EQ(layer.output_size(30), 20);
+}
+
+TEST(Sequential, ForwardAllocatesNothingOnceWarm) {
+  const Sequential nested{Linear(random_tensor<2>({9, 11}, 1)), Relu{}, DynamicLinear<>(random_tensor<2>({11, 9}, 2))};
+  const Sequential model{Linear(random_tensor<2>({11, 7}, 3)), nested, Relu{}, Linear(random_tensor<2>({5, 11}, 4))};
+  const RowTensor<float, 2> x = random_tensor<2>({13, 7}, 5);
+  RowTensor<float, 2> y(13, 5);
+  const TensorView<const float, 2> in(x.data(), {13, 7});
+  const TensorView<float, 2> out(y.data(), {13, 5});
+  Context context;
+  model.forward(context, in, out);
+  const RowTensor<float, 2> first = y;
+  const std::int64_t before = allocations().count;
+  model.forward(context, in, out);
+  EXPECT_EQ(allocations().count, before);
+  EXPECT_TRUE(same_bits(y, first));
 }
 
 }  // namespace

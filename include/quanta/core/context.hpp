@@ -68,6 +68,16 @@ class Context {
     return reinterpret_cast<T*>(local_[usize(slot)].reserve(count * static_cast<Index>(sizeof(T))));
   }
 
+  /// A buffer that a caller keeps while it calls layers, which use the memory above; give it back when done, the last
+  /// taken first.
+  Buffer<float> take_buffer() {
+    if (spare_.empty()) return {};
+    Buffer<float> buffer = std::move(spare_.back());
+    spare_.pop_back();
+    return buffer;
+  }
+  void give_back(Buffer<float> buffer) { spare_.push_back(std::move(buffer)); }
+
  private:
   using Body = void (*)(void*, Index, Index);
 
@@ -92,6 +102,7 @@ class Context {
   void (*run_)(void*, Index, double, Body, void*) = nullptr;
   std::vector<Buffer<std::byte>> scratch_;
   std::vector<Buffer<std::byte>> local_;
+  std::vector<Buffer<float>> spare_;
 };
 
 QUANTA_NAMESPACE_END

@@ -120,7 +120,7 @@ inline void Sequential::forward(Context& context, const TensorView<const float, 
     }
     return;
   }
-  Buffer<float> held[2];  // what the last layer gave, and what the next one writes
+  Buffer<float> held[2] = {context.take_buffer(), context.take_buffer()};  // what the last layer gave, the next writes
   TensorView<const float, 2> from = x;
   for (Index i = 0; i < size(); ++i) {
     const AnyLayer& layer = layers_[usize(i)];
@@ -130,6 +130,8 @@ inline void Sequential::forward(Context& context, const TensorView<const float, 
     layer.forward(context, from, to);
     from = to;
   }
+  context.give_back(std::move(held[1]));
+  context.give_back(std::move(held[0]));
 }
 
 QUANTA_NAMESPACE_END
