@@ -29,11 +29,14 @@ void for_each_channel(const TensorView<const float, rank>& view, const Granulari
     f(Index{0}, view);
     return;
   }
+  // The axis goes to the front, so that what is left of the innermost dimension is walked in long strides.
   const int axis = info.axis < 0 ? info.axis + rank : info.axis;
-  Shape<rank> shape = view.shape();
-  shape[usize(axis)] = 1;
+  Shape<rank> shape = view.shape(), strides = view.strides();
+  std::rotate(shape.begin(), shape.begin() + axis, shape.begin() + axis + 1);
+  std::rotate(strides.begin(), strides.begin() + axis, strides.begin() + axis + 1);
+  shape[0] = 1;
   for (Index c = 0; c < view.extent(axis); ++c) {
-    f(c, TensorView<const float, rank>(view.data() + c * view.stride(axis), shape, view.strides()));
+    f(c, TensorView<const float, rank>(view.data() + c * view.stride(axis), shape, strides));
   }
 }
 
