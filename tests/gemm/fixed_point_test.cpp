@@ -114,7 +114,7 @@ TEST(MultiplyDoubleRounding, IsGemmlowpsForEveryShift) {
   }
 }
 
-// TensorFlow issue 25087: 7984 * 0.00144027 = 11.4991 becomes 12 by two roundings; and 1 * 0.25 becomes 1.
+// As seen in TensorFlow (25087): 7984 * 0.00144027 = 11.4991 becomes 12 by two roundings; and 1 * 0.25 becomes 1.
 TEST(MultiplyDoubleRounding, DiffersFromSingleRoundingWhereItIsKnownTo) {
   const FixedPoint small = FixedPoint::from_real(0.00144027);
   EXPECT_EQ(multiply(7984, small), 11);
