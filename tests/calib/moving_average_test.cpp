@@ -14,11 +14,12 @@ namespace {
 
 using Q = AsymmetricQuantizer<UInt<8>>;
 
-// In double an operation on floats is exact or rounds to the same float.
+// Each result goes through memory: GCC narrows float(double(a) * double(b)) to a float product and may then fuse it
+// with the addition that follows.
 float moved(float v, float batch, float constant) {
-  const float difference = static_cast<float>(double{batch} - double{v});
-  const float step = static_cast<float>(double{constant} * double{difference});
-  return static_cast<float>(double{v} + double{step});
+  const volatile float difference = batch - v;
+  const volatile float step = constant * difference;
+  return v + step;
 }
 
 Range reference_average(const std::vector<Values>& batches, float constant) {

@@ -11,7 +11,7 @@
 namespace quanta::test {
 namespace {
 
-using Q = SymmetricQuantizer<Int<8>>;
+using Symmetric8 = SymmetricQuantizer<Int<8>>;
 constexpr double kResolution = CalibrationSketch<>::ChannelSketch::kResolution;
 
 double numpy_percentile(Values x, double percent) {
@@ -43,11 +43,11 @@ void check(const Values& x) {
   CalibrationSketch<> seen;
   seen.observe(as_eigen(x));
   for (const double percent : kPercents) {
-    const Range two_sided = PercentileCalibrator<>(TwoSided{percent}, seen).range<Q>();
+    const Range two_sided = PercentileCalibrator<>(TwoSided{percent}, seen).range<Symmetric8>();
     const double cut = (100.0 - percent) / 2.0;
     expect_quantile(two_sided.min, x, cut);
     expect_quantile(two_sided.max, x, 100.0 - cut);
-    const Range of_magnitudes = PercentileCalibrator<>(Abs{percent}, seen).range<Q>();
+    const Range of_magnitudes = PercentileCalibrator<>(Abs{percent}, seen).range<Symmetric8>();
     const double t = std::max(-double{of_magnitudes.min}, double{of_magnitudes.max});
     const Values magnitudes = absolute_values(x);
     // The range is cut to the data's own: on a side that ends before t, it says nothing about t.
@@ -75,7 +75,7 @@ TEST(PercentileCalibrator, OfAFewValuesInterpolatesBetweenThem) {
         Values{1.0f, 2.0f, 4.0f}, Values{-4.0f, -2.0f, -1.0f}, Values{7.0f, 7.0f, 7.0f}}) {
     check(x);
   }
-  const Range half = observing(PercentileCalibrator<>(TwoSided{50.0}), {{-1.0f, 3.0f}}).range<Q>();
+  const Range half = observing(PercentileCalibrator<>(TwoSided{50.0}), {{-1.0f, 3.0f}}).range<Symmetric8>();
   EXPECT_FLOAT_EQ(half.min, 0.0f);
   EXPECT_FLOAT_EQ(half.max, 2.0f);
 }
@@ -91,8 +91,10 @@ TEST(PercentileCalibrator, AHundredPercentIsExactlyTheExtremes) {
     const Values x = joined(family.batches);
     const auto [least, most] = std::minmax_element(x.begin(), x.end());
     const Range expected{*least + 0.0f, *most + 0.0f};
-    EXPECT_TRUE(same_range(observing(PercentileCalibrator<>(TwoSided{100.0}), family.batches).range<Q>(), expected));
-    EXPECT_TRUE(same_range(observing(PercentileCalibrator<>(Abs{100.0}), family.batches).range<Q>(), expected));
+    EXPECT_TRUE(
+        same_range(observing(PercentileCalibrator<>(TwoSided{100.0}), family.batches).range<Symmetric8>(), expected));
+    EXPECT_TRUE(
+        same_range(observing(PercentileCalibrator<>(Abs{100.0}), family.batches).range<Symmetric8>(), expected));
   }
 }
 
@@ -103,16 +105,16 @@ TEST(PercentileCalibrator, MorePercentNeverGiveASmallerRange) {
     SCOPED_TRACE(family.name);
     CalibrationSketch<> seen;
     for (const Values& batch : family.batches) seen.observe(as_eigen(batch));
-    Range two_sided = PercentileCalibrator<>(TwoSided{0.5}, seen).range<Q>();
-    Range magnitudes = PercentileCalibrator<>(Abs{0.5}, seen).range<Q>();
+    Range two_sided = PercentileCalibrator<>(TwoSided{0.5}, seen).range<Symmetric8>();
+    Range magnitudes = PercentileCalibrator<>(Abs{0.5}, seen).range<Symmetric8>();
     const auto expect_within = [](Range& smaller, Range larger, double percent) {
       EXPECT_LE(larger.min, smaller.min) << percent;
       EXPECT_GE(larger.max, smaller.max) << percent;
       smaller = larger;
     };
     for (double percent = 1.0; percent <= 100.0; percent += 0.5) {
-      expect_within(two_sided, PercentileCalibrator<>(TwoSided{percent}, seen).range<Q>(), percent);
-      expect_within(magnitudes, PercentileCalibrator<>(Abs{percent}, seen).range<Q>(), percent);
+      expect_within(two_sided, PercentileCalibrator<>(TwoSided{percent}, seen).range<Symmetric8>(), percent);
+      expect_within(magnitudes, PercentileCalibrator<>(Abs{percent}, seen).range<Symmetric8>(), percent);
     }
   }
 }
@@ -122,10 +124,10 @@ TEST(PercentileCalibrator, ThePoliciesDifferAsTheirNamesSay) {
   Values x;
   for (int i = 0; i < 900; ++i) x.push_back(-1.0f - static_cast<float>(i) / 900.0f);
   for (int i = 0; i < 100; ++i) x.push_back(10.0f + static_cast<float>(i));
-  const Range two_sided = observing(PercentileCalibrator<>(TwoSided{90.0}), {x}).range<Q>();
+  const Range two_sided = observing(PercentileCalibrator<>(TwoSided{90.0}), {x}).range<Symmetric8>();
   EXPECT_NEAR(two_sided.min, numpy_percentile(x, 5.0), 0.01);
   EXPECT_NEAR(two_sided.max, numpy_percentile(x, 95.0), 0.4);
-  const Range magnitudes = observing(PercentileCalibrator<>(Abs{95.0}), {x}).range<Q>();
+  const Range magnitudes = observing(PercentileCalibrator<>(Abs{95.0}), {x}).range<Symmetric8>();
   EXPECT_EQ(magnitudes.min, *std::min_element(x.begin(), x.end()));  // no value below 0 is cut
   EXPECT_NEAR(magnitudes.max, numpy_percentile(absolute_values(x), 95.0), 0.4);
 }
@@ -138,8 +140,8 @@ TEST(PercentileCalibrator, CountsEveryValueOfEveryMerge) {
   seen.observe(as_eigen(x));
   for (int i = 0; i < 28; ++i) seen.merge(CalibrationSketch<>(seen));
   seen.observe(as_eigen({-1.0f}));
-  EXPECT_NEAR((PercentileCalibrator<>(Abs{98.9}, seen).range<Q>().max), 1.0, kResolution);
-  EXPECT_NEAR((PercentileCalibrator<>(Abs{99.1}, seen).range<Q>().max), 100.0, 100.0 * kResolution);
+  EXPECT_NEAR((PercentileCalibrator<>(Abs{98.9}, seen).range<Symmetric8>().max), 1.0, kResolution);
+  EXPECT_NEAR((PercentileCalibrator<>(Abs{99.1}, seen).range<Symmetric8>().max), 100.0, 100.0 * kResolution);
 }
 
 TEST(PercentileCalibrator, TheQuantizerThatAsksDoesNotMatter) {

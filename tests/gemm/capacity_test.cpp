@@ -12,8 +12,8 @@
 namespace quanta::test {
 namespace {
 
-constexpr std::int64_t kHighest = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t kLowest = std::numeric_limits<std::int32_t>::min();
+constexpr std::int64_t kMostSum = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t kLeastSum = std::numeric_limits<std::int32_t>::min();
 
 // One row of equal codes times one column of equal weights, k long.
 template <class Kernel, class LhsFormat, class RhsFormat>
@@ -43,8 +43,8 @@ void check_boundary(int zero_x, int w, int zero_w) {
   const std::int64_t up = LhsFormat::max - zero_x, down = LhsFormat::min - zero_x;
   const std::int64_t most = std::max(up * weight, down * weight), least = std::min(up * weight, down * weight);
   Index k = std::numeric_limits<Index>::max();
-  if (most > 0) k = std::min<Index>(k, kHighest / most);
-  if (least < 0) k = std::min<Index>(k, kLowest / least);
+  if (most > 0) k = std::min<Index>(k, kMostSum / most);
+  if (least < 0) k = std::min<Index>(k, kLeastSum / least);
   SCOPED_TRACE("k = " + std::to_string(k));
   for (const int x : {LhsFormat::min, LhsFormat::max}) {
     EXPECT_EQ((product_of_constants<Kernel, LhsFormat, RhsFormat>(k, x, zero_x, w, zero_w)), k * (x - zero_x) * weight);
@@ -55,8 +55,8 @@ void check_boundary(int zero_x, int w, int zero_w) {
 
 template <class Kernel>
 class Capacity : public testing::Test {};
-using Kernels = CompiledKernels::Plus<PortableKernel<3, 7, 2, S8, S8>>::Types;
-TYPED_TEST_SUITE(Capacity, Kernels);
+using CapacityKernels = CompiledKernels::Plus<PortableKernel<3, 7, 2, S8, S8>>::Types;
+TYPED_TEST_SUITE(Capacity, CapacityKernels);
 
 TYPED_TEST(Capacity, OfUnsignedTimesSigned) {
   check_boundary<TypeParam, UInt<8>, Int<8>>(0, 127, 0);     // k = 66311
@@ -84,7 +84,7 @@ TEST(CapacityLimits, TheLastInt32OfEitherEndIsReached) {
   const QuantParams<PerTensor> unit(1.0f);
   RowTensor<std::int32_t, 2> dst(1, 1);
   gemm(x, ZeroPoint{127}, pack(QuantizedTensor<Int<8>, 2>(weights, unit)), dst);
-  EXPECT_EQ(dst(0, 0), kHighest);
+  EXPECT_EQ(dst(0, 0), kMostSum);
   weights(0, whole + 1) = -2;
   EXPECT_ERROR(gemm(x, ZeroPoint{127}, pack(QuantizedTensor<Int<8>, 2>(weights, unit)), dst), "int32");
 
@@ -93,7 +93,7 @@ TEST(CapacityLimits, TheLastInt32OfEitherEndIsReached) {
   RowTensor<std::uint8_t, 2> high(1, 1 << 17);
   high.setConstant(255);
   gemm(high, ZeroPoint{127}, pack(QuantizedTensor<Int<8>, 2>(low, unit)), dst);
-  EXPECT_EQ(dst(0, 0), kLowest);
+  EXPECT_EQ(dst(0, 0), kLeastSum);
 }
 
 TEST(CapacityLimits, ColumnsThatFitOneByOneAreNotRefusedTogether) {

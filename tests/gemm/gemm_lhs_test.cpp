@@ -1,13 +1,12 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // What may stand as lhs: quantized tensors and views, and plain Eigen integers of any storage.
+#include "tests/gemm/odd_sizes.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/products.hpp"
 
 namespace quanta::test {
 namespace {
-
-constexpr Index kM = 9, kN = 19, kK = 23;
 
 template <class T>
 using RowMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;

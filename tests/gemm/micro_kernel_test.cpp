@@ -14,8 +14,8 @@ namespace {
 
 template <class Kernel>
 class Contract : public testing::Test {};
-using Kernels = CompiledKernels::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>::Types;
-TYPED_TEST_SUITE(Contract, Kernels);
+using ContractKernels = CompiledKernels::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>::Types;
+TYPED_TEST_SUITE(Contract, ContractKernels);
 
 template <class T>
 std::vector<T> operands(Index n, Random& random) {
@@ -77,14 +77,14 @@ TYPED_TEST(Contract, EveryNumberOfRowsBlocksAndTail) {
 TYPED_TEST(Contract, SumsWrapModulo2To32) {
   // Long enough for the largest sum of products to pass 2^32 several times.
   using Lhs = typename TypeParam::Lhs;
-  using Rhs = typename TypeParam::Rhs;
+  using RhsCode = typename TypeParam::Rhs;
   constexpr int nr = TypeParam::kNr, kr = TypeParam::kKr;
   const Index blocks = 600000 / kr;
   for (const bool low : {true, false}) {
     const Lhs a = low ? std::numeric_limits<Lhs>::min() : std::numeric_limits<Lhs>::max();
-    const Rhs b = low ? std::numeric_limits<Rhs>::min() : std::numeric_limits<Rhs>::max();
+    const RhsCode b = low ? std::numeric_limits<RhsCode>::min() : std::numeric_limits<RhsCode>::max();
     const std::vector<Lhs> data(usize(blocks * kr), a);
-    const std::vector<Rhs> panel(usize(blocks * kr * nr), b);
+    const std::vector<RhsCode> panel(usize(blocks * kr * nr), b);
     std::vector<std::int32_t> tile(nr, 1);
     TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data());
     const std::int64_t sum = blocks * kr * std::int64_t{a} * b;

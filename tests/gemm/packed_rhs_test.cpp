@@ -10,8 +10,8 @@ namespace {
 
 template <class Kernel>
 class PackedWeights : public testing::Test {};
-using Kernels = testing::Types<NativeKernel, PortableKernel<8, 8, 4, S8, S8>, PortableKernel<5, 12, 3, S8, U8>>;
-TYPED_TEST_SUITE(PackedWeights, Kernels);
+using PackedKernels = testing::Types<NativeKernel, PortableKernel<8, 8, 4, S8, S8>, PortableKernel<5, 12, 3, S8, U8>>;
+TYPED_TEST_SUITE(PackedWeights, PackedKernels);
 
 constexpr Index kShapes[][2] = {{1, 1}, {3, 5}, {12, 12}, {33, 31}, {2, 1023}, {5, 1024}, {3, 1025}, {2, 2500}};
 

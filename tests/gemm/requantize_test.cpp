@@ -2,13 +2,12 @@
 #include <quanta/gemm/requantize.hpp>
 
 #include "tests/gemm/fixed_point_oracle.hpp"
+#include "tests/gemm/odd_sizes.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/products.hpp"
 
 namespace quanta::test {
 namespace {
-
-constexpr Index kM = 11, kN = 37, kK = 40;
 
 class Requantize : public testing::Test {
  protected:
@@ -107,7 +106,7 @@ TEST_F(Requantize, RejectsOperandsAndABiasOfOtherSizes) {
   const Eigen::VectorXf longer = Eigen::VectorXf::Ones(kN + 1);
   EXPECT_ERROR(gemm_requantized(x, packed, output, longer), "bias", "38", "37");
   const IntMatrix narrow = int_matrix<UInt<8>>(kM, kK - 1, kOne, Fill::random, Fill::zero, random);
-  EXPECT_ERROR(gemm_requantized(quantized<UInt<8>, PerTensor>(narrow), packed, output), "(11, 39)", "(37, 40)");
+  EXPECT_ERROR(gemm_requantized(quantized<UInt<8>, PerTensor>(narrow), packed, output), "(11, 29)", "(37, 30)");
 }
 
 // 255 * w + (2^31 - 256) is the largest int32 for w = 1 and one too large for w = 2.

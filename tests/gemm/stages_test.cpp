@@ -3,14 +3,13 @@
 
 #include <quanta/gemm/stages.hpp>
 
+#include "tests/gemm/odd_sizes.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/products.hpp"
+#include "tests/support/special_values.hpp"
 
 namespace quanta::test {
 namespace {
-
-constexpr Index kM = 7, kN = 37, kK = 30;
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 class Stages : public testing::Test {
  protected:
@@ -69,7 +68,7 @@ TEST_F(Stages, ReluIsMaxWithZero) {
 
 TEST_F(Stages, ReluKeepsNaNAndTurnsMinusZeroIntoZero) {
   Eigen::VectorXf special = Eigen::VectorXf::Zero(kN);
-  special[0] = kNaN;
+  special[0] = kNan;
   special[1] = -std::numeric_limits<float>::infinity();
   special[2] = std::numeric_limits<float>::infinity();
   // -0 comes out of Dequantize where the product is 0 and the bias -0 by a scale of the other sign only; so it is put
@@ -178,7 +177,7 @@ TEST(ReluLayer, TakesAnyShapeAndOrder) {
   const auto y = Relu{}(x);
   EXPECT_TRUE(equals(y, 5, 37, [&](Index i, Index j) { return x(i, j) > 0.0f ? x(i, j) : 0.0f; }));
   EXPECT_TRUE(same_bits(Relu{}(col_major(x)), y));
-  const Eigen::Vector4f sample(-1.0f, 2.0f, -0.0f, kNaN);
+  const Eigen::Vector4f sample(-1.0f, 2.0f, -0.0f, kNan);
   const Eigen::Tensor<float, 1, Eigen::RowMajor> one = Relu{}(sample);
   EXPECT_EQ(bits_of(one(0)), bits_of(0.0f));
   EXPECT_EQ(one(1), 2.0f);

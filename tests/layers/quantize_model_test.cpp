@@ -1,21 +1,14 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 #include <quanta/layers/quantize_model.hpp>
 
+#include "tests/layers/float_model.hpp"
 #include "tests/support/counting_kernel.hpp"
-#include "tests/support/tensors.hpp"
 
 namespace quanta::test {
 namespace {
 
 using Matrix = RowTensor<float, 2>;
 using Vector = RowTensor<float, 1>;
-
-const Matrix kWeight1 = random_tensor<2>({40, 50}, 1), kWeight2 = random_tensor<2>({10, 40}, 2);
-const Vector kBias1 = random_tensor<1>({40}, 3), kBias2 = random_tensor<1>({10}, 4);
-
-Sequential float_model() {
-  return Sequential{Sequential{Linear(kWeight1, kBias1), Relu{}}, Linear(kWeight2, kBias2), Relu{}};
-}
 
 TEST(QuantizeDynamic, ReplacesEveryLinearAndNothingElse) {
   const Sequential model = float_model();

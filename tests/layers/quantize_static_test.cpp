@@ -6,6 +6,7 @@
 
 #include <quanta/quanta.hpp>
 
+#include "tests/layers/float_model.hpp"
 #include "tests/support/counting_kernel.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/tensors.hpp"
@@ -16,13 +17,7 @@ namespace {
 using Matrix = RowTensor<float, 2>;
 using Vector = RowTensor<float, 1>;
 
-const Matrix kWeight1 = random_tensor<2>({40, 50}, 1), kWeight2 = random_tensor<2>({10, 40}, 2);
-const Vector kBias1 = random_tensor<1>({40}, 3), kBias2 = random_tensor<1>({10}, 4);
 const Matrix kData = random_tensor<2>({60, 50}, 5);
-
-Sequential float_model() {
-  return Sequential{Sequential{Linear(kWeight1, kBias1), Relu{}}, Linear(kWeight2, kBias2), Relu{}};
-}
 
 /// kData in batches of these sizes.
 std::vector<Matrix> batches_of(const std::vector<Index>& sizes) {

@@ -5,13 +5,13 @@
 #include "tests/support/allocations.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/kernels.hpp"
+#include "tests/support/special_values.hpp"
 
 namespace quanta::test {
 namespace {
 
 using Matrix = RowTensor<float, 2>;
 using Vector = RowTensor<float, 1>;
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
 
 static_assert(Layer<StaticLinear<>> && Layer<StaticLinear<Int<4>, PerGroup<Dynamic>>>);
 
@@ -95,14 +95,14 @@ TYPED_TEST(StaticLayer, TakesNumbersThatAreNotFinite) {
   const auto activation = TypeParam::activation(0.02f, 7);
   const typename TypeParam::Layer layer(weight, bias, activation);
   Matrix x = random_tensor<2>({9, k}, 9), same = x;
-  x(1, 0) = kNaN;
+  x(1, 0) = kNan;
   same(1, 0) = 0.0f;
-  x(4, k - 1) = kInf;
+  x(4, k - 1) = kInfinity;
   same(4, k - 1) = 1e30f;
-  x(8, 20) = -kInf;
+  x(8, 20) = -kInfinity;
   same(8, 20) = -1e30f;
   for (Index i = 0; i < k; ++i) {
-    x(6, i) = kNaN;
+    x(6, i) = kNan;
     same(6, i) = -0.0f;
   }
   const Matrix y = layer(x);
@@ -232,7 +232,7 @@ TEST(StaticLinear, RejectsOtherSizes) {
   EXPECT_ERROR(layer(random_tensor<2>({7, 32}, 31)), "StaticLinear", "32 features", "33");
   EXPECT_ERROR(layer(random_tensor<1>({34}, 32)), "StaticLinear", "34 features", "33");
   Matrix bad = weight;
-  bad(2, 1) = kNaN;
+  bad(2, 1) = kNan;
   EXPECT_ERROR(StaticLinear<>(bad, activation), "element 67");
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Every header compiles alone, and twice over, with all warnings as errors; the umbrella also for every instruction set.
-#   headers.sh DIR COMPILER [CROSS_COMPILER]
+# Headers compile alone, and twice over, with all warnings as errors; the umbrella also for every instruction set.
+#   headers.sh DIR WHICH COMPILER [CROSS_COMPILER]      WHICH: "all", or the "umbrellas"
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-compiler=$1 cross=${2-}
+which=$1 compiler=$2 cross=${3-}
 require_tool "$compiler" 'such compiler'
 common="-std=c++20 -fsyntax-only -x c++ -I$root/include -isystem ${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3} $warnings"
 
@@ -24,9 +24,9 @@ mapfile -t headers < <(find quanta -name '*.hpp' | sort)
 if ! [[ -e /usr/include/nlohmann/json.hpp || -n ${QUANTA_SKIP_PACKAGES-} ]]; then
   mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -v '^quanta/io')
 fi
-compile "$compiler" "-O1 $native" "${headers[@]}"
-
 umbrella=quanta/quanta.hpp
+[[ $which == all ]] || mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -e "^$umbrella" -e '^quanta/io[.]')
+compile "$compiler" "-O1 $native" "${headers[@]}"
 compile "$compiler" "$baseline" "$umbrella"
 compile "$compiler" -DQUANTA_FORCE_SCALAR "$umbrella"
 compile "$compiler" -fno-exceptions "$umbrella"

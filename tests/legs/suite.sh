@@ -30,7 +30,7 @@ lacks=$(lacking ${LEG_NEEDS-})
 [[ -z $lacks ]] || target=quanta_golden_tests
 
 configure "$root" "$dir/build" "$compiler" "$flags" -DQUANTA_BUILD_TESTS=ON -DQUANTA_BUILD_BENCH=OFF \
-  -DQUANTA_BUILD_EXAMPLES=OFF -DQUANTA_INSTALL=OFF "$@"
+  -DQUANTA_BUILD_EXAMPLES=OFF -DQUANTA_INSTALL=OFF -DCMAKE_UNITY_BUILD=ON "$@"
 build "$dir/build" "$target"
 [[ -z $lacks ]] || skip "compiled, not run: this CPU lacks$lacks"
 quiet "${runner[@]}" "$dir/build/tests/$target" --gtest_brief=1

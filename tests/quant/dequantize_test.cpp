@@ -8,12 +8,11 @@
 
 #include "tests/support/expect_error.hpp"
 #include "tests/support/reference.hpp"
+#include "tests/support/special_values.hpp"
 #include "tests/support/tensors.hpp"
 
 namespace quanta::test {
 namespace {
-
-constexpr float kMax = std::numeric_limits<float>::max();
 
 // 5 x 700, so that a pass takes several chunks.
 struct Dequantize : testing::Test {

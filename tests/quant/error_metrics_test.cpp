@@ -5,12 +5,11 @@
 
 #include "tests/support/expect_error.hpp"
 #include "tests/support/reference.hpp"
+#include "tests/support/special_values.hpp"
 #include "tests/support/tensors.hpp"
 
 namespace quanta::test {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Sums {
   long double max = 0, absolute = 0, squared = 0, signal = 0, approx = 0, dot = 0;

@@ -14,7 +14,7 @@ namespace {
 using reference::Sharing;
 
 // A user's granularity: the rows of a matrix.
-struct PerRow {
+struct RowsOfAMatrix {
   template <int rank>
   static constexpr bool fits_rank = rank == 2;
   GranularityInfo info() const { return {GranularityKind::per_channel, 0, 0}; }
@@ -25,7 +25,7 @@ struct NoInfo {
 };
 
 static_assert(Granularity<PerTensor> && Granularity<PerChannel<0>> && Granularity<PerChannel<-1>>);
-static_assert(Granularity<PerGroup<32>> && Granularity<PerGroup<Dynamic, 0>> && Granularity<PerRow>);
+static_assert(Granularity<PerGroup<32>> && Granularity<PerGroup<Dynamic, 0>> && Granularity<RowsOfAMatrix>);
 static_assert(NoInfo::fits_rank<2> && !Granularity<NoInfo> && !Granularity<int>);
 static_assert(PerChannel<1>::fits_rank<2> && !PerChannel<2>::fits_rank<2>);
 static_assert(PerChannel<-2>::fits_rank<2> && !PerChannel<-3>::fits_rank<2>);

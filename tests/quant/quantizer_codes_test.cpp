@@ -12,12 +12,6 @@
 namespace quanta::test {
 namespace {
 
-RowTensor<float, 1> tensor_of(const std::vector<float>& values) {
-  RowTensor<float, 1> x(static_cast<Index>(values.size()));
-  std::copy(values.begin(), values.end(), x.data());
-  return x;
-}
-
 template <class Codes>
 std::vector<int> ints(const Codes& codes) {
   return {codes.data(), codes.data() + codes.size()};

@@ -5,22 +5,13 @@
 
 #include "tests/quant/oracle.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/special_values.hpp"
 
 namespace quanta::test {
 namespace {
 
-constexpr float kMax = std::numeric_limits<float>::max();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
 using Sym8 = SymmetricQuantizer<Int<8>>;
 using Asym8 = AsymmetricQuantizer<UInt<8>>;
-
-RowTensor<float, 1> tensor_of(const std::vector<float>& values) {
-  RowTensor<float, 1> x(static_cast<Index>(values.size()));
-  std::copy(values.begin(), values.end(), x.data());
-  return x;
-}
 
 void check_data(const RowTensor<float, 1>& x) {
   expect_reference_results<Sym8>(x, {}, {});

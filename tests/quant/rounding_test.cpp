@@ -11,13 +11,13 @@
 namespace quanta::test {
 namespace {
 
-using Asym8 = AsymmetricQuantizer<Int<8>>;
+using AsymInt8 = AsymmetricQuantizer<Int<8>>;
 constexpr QuantizeOptions kAway{.rounding = Rounding::half_away};
 
 QuantizeOptions stochastic(std::uint64_t seed) { return {.rounding = Rounding::stochastic, .seed = seed}; }
 
 TEST(Rounding, HalfAwayRoundsTiesAwayFromZero) {
-  const Asym8 quantizer(1.0f, 3);
+  const AsymInt8 quantizer(1.0f, 3);
   RowTensor<float, 1> x(4 * 400 + 1);
   for (Index i = 0; i < x.size(); ++i) x(i) = static_cast<float>(i - 800) * 0.25f;
   const auto codes = quantizer.quantize(x, kAway).codes();
@@ -32,7 +32,7 @@ TEST(Rounding, HalfAwayRoundsTiesAwayFromZero) {
 
 TEST(Rounding, HalfAwayDiffersFromHalfEvenInTiesAlone) {
   const RowTensor<float, 1> x = random_tensor<1>({5000}, 1, 30.0f);
-  const Asym8 quantizer(0.37f, -5);
+  const AsymInt8 quantizer(0.37f, -5);
   const auto away = quantizer.quantize(x, kAway).codes();
   for (Index i = 0; i < x.size(); ++i) {
     const float q = reference::quotient(x(i), 0.37f);
@@ -48,7 +48,7 @@ TEST(Rounding, HalfAwayDiffersFromHalfEvenInTiesAlone) {
 
 TEST(Rounding, StochasticTakesANeighbourAndKeepsIntegers) {
   const RowTensor<float, 1> x = random_tensor<1>({20'000}, 2, 20.0f);
-  const Asym8 quantizer(0.5f, 7);
+  const AsymInt8 quantizer(0.5f, 7);
   const auto codes = quantizer.quantize(x, stochastic(1)).codes();
   int up = 0;
   for (Index i = 0; i < x.size(); ++i) {

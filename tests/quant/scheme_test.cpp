@@ -8,14 +8,11 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/reference.hpp"
 #include "tests/support/scale.hpp"
+#include "tests/support/special_values.hpp"
 #include "tests/support/tensors.hpp"
 
 namespace quanta::test {
 namespace {
-
-constexpr float kMax = std::numeric_limits<float>::max();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 void expect_params(const ScaleZeroPoint& got, const reference::Params& expected, Range range) {
   ASSERT_EQ(bits_of(got.scale), bits_of(expected.scale)) << std::hexfloat << range.min << " to " << range.max;

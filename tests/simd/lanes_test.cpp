@@ -25,13 +25,6 @@ std::vector<float> apply(const std::vector<float>& a, const std::vector<float>& 
   return result;
 }
 
-template <class L>
-std::vector<std::int32_t> integers(typename L::I v) {
-  std::vector<std::int32_t> result(L::width);
-  L::store_narrow(result.data(), v);
-  return result;
-}
-
 // Two arrays with all pairs of special values, and random ones.
 std::pair<std::vector<float>, std::vector<float>> pairs() {
   std::vector<float> a, b;

@@ -17,13 +17,6 @@ template <class L>
 class SketchLanes : public testing::Test {};
 TYPED_TEST_SUITE(SketchLanes, AllLanes);
 
-template <class L>
-std::vector<std::int32_t> integers(typename L::I v) {
-  std::vector<std::int32_t> result(L::width);
-  L::store_int(result.data(), v);
-  return result;
-}
-
 std::int32_t any_int(Random& random) {
   static const std::int32_t special[] = {
       0, 1, -1, 2, 255, 1 << 23, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()};

@@ -37,6 +37,14 @@ using VectorLanes = X86Lanes;
 /// ScalarLanes last.
 using AllLanes = VectorLanes::Plus<simd::ScalarLanes>::Types;
 
+/// The integer lanes of v.
+template <class L>
+std::vector<std::int32_t> integers(typename L::I v) {
+  std::vector<std::int32_t> result(L::width);
+  L::store_int(result.data(), v);
+  return result;
+}
+
 /// Zeros of both signs, ties, subnormal and huge numbers, infinities, NaN.
 inline std::vector<float> special_floats() {
   using Limits = std::numeric_limits<float>;

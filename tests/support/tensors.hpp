@@ -3,6 +3,7 @@
 // Eigen tensors for tests: random ones, copies in another storage order, and comparison bit for bit.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -40,6 +41,13 @@ RowTensor<float, rank> random_tensor(const Dims<rank>& shape, std::uint64_t seed
   RowTensor<float, rank> x(shape);
   Random random(seed);
   for (Eigen::Index i = 0; i < x.size(); ++i) x.data()[i] = random.normal(deviation);
+  return x;
+}
+
+/// A tensor of rank 1 with these elements.
+inline RowTensor<float, 1> tensor_of(const std::vector<float>& values) {
+  RowTensor<float, 1> x(static_cast<Eigen::Index>(values.size()));
+  std::copy(values.begin(), values.end(), x.data());
   return x;
 }
 
