@@ -117,7 +117,8 @@ TYPED_TEST(Dst, OfAnotherShapeIsRejectedAndNotTouched) {
   for (const auto& [rows, cols] : {std::array<Index, 2>{kM + 1, kN}, {kM, kN - 1}, {kN, kM}, {0, 0}}) {
     RowTensor<TypeParam, 2> dst(rows, cols);
     dst.setConstant(TypeParam{77});
-    EXPECT_ERROR(this->multiply(dst), "dst", "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")", "(11, 37)");
+    EXPECT_ERROR(this->multiply(dst), "dst", "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")",
+                 "(11, 37)");
     EXPECT_TRUE(equals(dst, rows, cols, [](Index, Index) { return TypeParam{77}; }));
   }
 }

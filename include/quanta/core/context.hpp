@@ -7,16 +7,14 @@
 #include <functional>
 #include <vector>
 
-#include <unsupported/Eigen/CXX11/Tensor>
-
-#include <quanta/core/buffer.hpp>
+#include <quanta/core/eigen.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
 /// What a Context needs of a pool: Eigen::ThreadPoolDevice's interface. parallelFor(n, cost, f) calls f(first, last) on
 /// ranges that make up [0, n) and returns when all are done.
 template <class D>
-concept ThreadPool = requires(D& device, const Eigen::TensorOpCost& cost, std::function<void(Index, Index)> f) {
+concept ThreadPool = requires(D& device, const detail::TaskCost& cost, std::function<void(Index, Index)> f) {
   { device.numThreads() } -> std::convertible_to<int>;
   device.parallelFor(Index{}, cost, f);
 };
@@ -93,7 +91,7 @@ class Context {
   template <class Device>
   static void run_on(void* device, Index tasks, double cycles, Body body, void* argument) {
     static_cast<Device*>(device)->parallelFor(
-        tasks, Eigen::TensorOpCost(0.0, 0.0, cycles),
+        tasks, detail::TaskCost(0.0, 0.0, cycles),
         [body, argument](Index first, Index last) { body(argument, first, last); });
   }
 

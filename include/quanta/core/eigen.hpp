@@ -217,6 +217,17 @@ Tensor<T, rank, layout> make_tensor(const Shape<rank>& shape) {
   return Tensor<T, rank, layout>(sizes);
 }
 
+/// Dense elements as an Eigen tensor, in place.
+template <class T, int rank>
+Eigen::TensorMap<const Tensor<T, rank>> tensor_map(const TensorView<const T, rank>& x) {
+  Eigen::DSizes<Index, rank> sizes;
+  for (int d = 0; d < rank; ++d) sizes[usize(d)] = x.extent(d);
+  return Eigen::TensorMap<const Tensor<T, rank>>(x.data(), sizes);
+}
+
+/// How much work a task is, as pools with Eigen::ThreadPoolDevice's interface are told: bytes loaded, stored, cycles.
+using TaskCost = Eigen::TensorOpCost;
+
 /// Throws unless the destination has the shape of the result.
 template <std::size_t rank>
 void check_shape(const char* where, const char* what, const std::array<Index, rank>& got,

@@ -38,6 +38,8 @@ inline float fma_emulated(float a, float b, float c);
 
 /// Round half to even for |v| <= 2^22, without a call to libm. The result is an integer, and +0 or -0 for a zero.
 QUANTA_ALWAYS_INLINE constexpr float round_half_even(float v);
+/// For |v| <= 2^51.
+QUANTA_ALWAYS_INLINE constexpr double round_half_even(double v);
 
 /// Is v neither infinite nor NaN? By its bits, so that no compiler flag can answer otherwise.
 constexpr bool is_finite(float v) { return (std::bit_cast<std::uint32_t>(v) & 0x7f800000u) != 0x7f800000u; }
@@ -63,6 +65,11 @@ QUANTA_ALWAYS_INLINE constexpr T opaque(T v) {
 
 QUANTA_ALWAYS_INLINE constexpr float round_half_even(float v) {
   constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it leaves no bits below 1
+  return opaque(v + magic) - magic;
+}
+
+QUANTA_ALWAYS_INLINE constexpr double round_half_even(double v) {
+  constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52
   return opaque(v + magic) - magic;
 }
 

@@ -57,11 +57,4 @@ class CallableLayer {
   }
 };
 
-namespace detail {
-/// For output_size: throws Error unless the features are those a layer was made for.
-inline void check_features(const char* layer, Index got, Index expected) {
-  check(got == expected, layer, ": x has ", got, " features, expected ", expected);
-}
-}  // namespace detail
-
 QUANTA_NAMESPACE_END

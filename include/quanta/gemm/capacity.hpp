@@ -16,9 +16,11 @@ namespace detail {
 
 /// Throws Error when some column's result (or, per_group, some group's) can leave int32 for lhs codes in [min_code,
 /// max_code] with zero points in [min_zero, max_zero]. `bias`, where not null, holds what is added to each column.
+/// `where` begins the message.
 template <class Rhs>
-void check_capacity(const Rhs& rhs, std::int32_t min_code, std::int32_t max_code, std::int32_t min_zero,
-                    std::int32_t max_zero, bool per_group = false, const std::int32_t* bias = nullptr) {
+void check_capacity(const char* where, const Rhs& rhs, std::int32_t min_code, std::int32_t max_code,
+                    std::int32_t min_zero, std::int32_t max_zero, bool per_group = false,
+                    const std::int32_t* bias = nullptr) {
   using Extremes = typename Rhs::Extremes;
   constexpr std::int64_t lowest = std::numeric_limits<std::int32_t>::min();
   constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
@@ -42,7 +44,7 @@ void check_capacity(const Rhs& rhs, std::int32_t min_code, std::int32_t max_code
   for (Index c = 0; c < rhs.n(); ++c) {
     const std::int64_t b = bias != nullptr ? bias[c] : 0;
     for (Index g = 0; g < (per_group ? groups : 1); ++g) {
-      check(fits(rhs.extremes(c, g, per_group ? g + 1 : groups), b, b), "gemm: the sum over k = ", rhs.k(),
+      check(fits(rhs.extremes(c, g, per_group ? g + 1 : groups), b, b), where, ": the sum over k = ", rhs.k(),
             " for output ", c, " can leave int32 (lhs codes ", min_code, " to ", max_code, ", zero points ", min_zero,
             " to ", max_zero, "); use fewer inputs per product, or weights of fewer bits");
     }

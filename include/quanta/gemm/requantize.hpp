@@ -44,8 +44,7 @@ Requantization make_requantization(float scale_x, const Rhs& rhs, float scale_ou
     const double units = static_cast<double>(bias->data()[c * bias->stride(0)]) / scale;
     check(units >= -2147483648.5 && units < 2147483647.5, "gemm_requantized: bias ", c, " is ",
           bias->data()[c * bias->stride(0)], ", which is ", units, " at scale ", scale, ", outside int32");
-    // Half to even: adding 1.5 * 2^52 leaves no bits below 1.
-    r.bias[c] = static_cast<std::int32_t>(fp::opaque(units + 6755399441055744.0) - 6755399441055744.0);
+    r.bias[c] = static_cast<std::int32_t>(fp::round_half_even(units));
   }
   return r;
 }

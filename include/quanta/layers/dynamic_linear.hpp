@@ -15,11 +15,13 @@ QUANTA_NAMESPACE_BEGIN
 /// Int<8>, symmetric. y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
 /// A row that holds a value that is not finite gives a row of NaN.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
-class DynamicLinear : public CallableLayer<DynamicLinear<F, G, Kernel>> {
+class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
   using Weights = PackedRhs<F, G, Kernel>;
   static constexpr bool symmetric_activations = Weights::per_group || F::bits < 8;
 
  public:
+  static constexpr const char* kName = "DynamicLinear";
+
   using ActivationScheme = std::conditional_t<symmetric_activations, Symmetric, Asymmetric>;
   using ActivationFormat = std::conditional_t<symmetric_activations, Int<8>, UInt<8>>;
 
@@ -35,11 +37,12 @@ class DynamicLinear : public CallableLayer<DynamicLinear<F, G, Kernel>> {
   /// From weights already quantized.
   template <RealObject B>
   DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias) : DynamicLinear(weight) {
-    bias_ = detail::copy_bias("DynamicLinear", bias, out_features());
+    this->set_bias(bias);
   }
-  explicit DynamicLinear(const QuantizedTensor<F, 2, G>& weight) : weights_(weight.view()), bias_(weights_.n(), 0.0f) {
+  explicit DynamicLinear(const QuantizedTensor<F, 2, G>& weight)
+      : detail::LinearBase<DynamicLinear>(weight.extent(0)), weights_(weight.view()) {
     constexpr bool by_group = Weights::per_group;
-    detail::check_capacity(weights_, lowest_code, ActivationFormat::max,
+    detail::check_capacity(kName, weights_, lowest_code, ActivationFormat::max,
                            symmetric_activations ? 0 : ActivationFormat::min,
                            symmetric_activations ? 0 : ActivationFormat::max, by_group);
   }
@@ -47,25 +50,16 @@ class DynamicLinear : public CallableLayer<DynamicLinear<F, G, Kernel>> {
   Index in_features() const { return weights_.k(); }
   Index out_features() const { return weights_.n(); }
   const Weights& weights() const { return weights_; }
-  /// (out); zeros when none was given.
-  Eigen::TensorMap<const Tensor<float, 1>> bias() const {
-    return Eigen::TensorMap<const Tensor<float, 1>>(bias_.data(), bias_.size());
-  }
+  /// Of the packed weights.
+  Index weight_bytes() const { return weights_.packed_bytes(); }
 
-  Index output_size(Index features) const {
-    detail::check_features("DynamicLinear", features, in_features());
-    return out_features();
-  }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
-  std::string name() const { return "DynamicLinear"; }
-  Index packed_bytes() const { return weights_.packed_bytes() + static_cast<Index>(bias_.bytes()); }
 
  private:
   using Code = typename ActivationFormat::Code;
   static constexpr std::int32_t lowest_code = ActivationScheme::template low<ActivationFormat>({});
 
   Weights weights_;
-  Buffer<float> bias_;
 };
 
 // ---- bodies ----
@@ -90,7 +84,7 @@ void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<con
   });
   const TensorView<const Code, 2> view(codes, {rows, k});
   const detail::LhsOperand<Code> lhs{view, {scales, zero_points, rows}, 1, lowest_code, ActivationFormat::max};
-  detail::multiply_linear(context, lhs, weights_, bias_, y);
+  detail::multiply_linear(context, lhs, weights_, this->bias_, y);
   if (all_finite) return;
   for (Index r = 0; r < rows; ++r) {
     if (scales[r] == scales[r]) continue;

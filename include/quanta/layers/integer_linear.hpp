@@ -42,7 +42,7 @@ void for_each_row(Context& context, Index slot, const TensorView<const float, 2>
 template <class Code, class Weights>
 void multiply_linear(Context& context, const LhsOperand<Code>& lhs, const Weights& weights, const Buffer<float>& bias,
                      const TensorView<float, 2>& y) {
-  const Eigen::TensorMap<const Tensor<float, 1>> bias_map(bias.data(), bias.size());
+  const auto bias_map = tensor_map(TensorView<const float, 1>(bias.data(), {bias.size()}));
   const AddBias add(bias_map);
   run_product(context, lhs, weights, RealOutput<Weights, LhsOperand<Code>>{y, lhs, &add, {}});
 }

@@ -33,16 +33,50 @@ inline void store_with_bias(const TensorView<float, 2>& y, Index row, Index colu
   }
 }
 
+/// What every linear layer D has around its weights: the bias, and the interface of a layer. D has `kName`,
+/// in_features(), out_features() and weight_bytes().
+template <class D>
+class LinearBase : public CallableLayer<D> {
+ public:
+  /// (out); zeros when none was given.
+  auto bias() const { return tensor_map(TensorView<const float, 1>(bias_.data(), {bias_.size()})); }
+
+  /// The number of outputs. Throws Error unless `features` is the number of inputs.
+  Index output_size(Index features) const {
+    check(features == self().in_features(), D::kName, ": x has ", features, " features, expected ",
+          self().in_features());
+    return self().out_features();
+  }
+  std::string name() const { return D::kName; }
+  /// What the layer holds: its weights as they are stored, and the bias.
+  Index packed_bytes() const { return self().weight_bytes() + static_cast<Index>(bias_.bytes()); }
+
+ protected:
+  explicit LinearBase(Index outputs) : bias_(outputs, 0.0f) {}
+
+  template <RealObject B>
+  void set_bias(const B& bias) {
+    bias_ = copy_bias(D::kName, bias, self().out_features());
+  }
+
+  Buffer<float> bias_;
+
+ private:
+  const D& self() const { return static_cast<const D&>(*this); }
+};
+
 }  // namespace detail
 
 /// y[b, n] = (sum over k ascending of fma(x[b, k], weight[n, k], sum), from 0) + bias[n]. The same bits on every CPU
 /// and for every batch; NaN results are the one quiet NaN.
-class Linear : public CallableLayer<Linear> {
+class Linear : public detail::LinearBase<Linear> {
  public:
+  static constexpr const char* kName = "Linear";
+
   /// weight (out, in), bias (out) of float or double. Throws Error when their sizes differ.
   template <RealObject W, RealObject B>
   Linear(const W& weight, const B& bias) : Linear(detail::Input<float, rank_of<W>>(weight)) {
-    bias_ = detail::copy_bias("Linear", bias, out_features());
+    set_bias(bias);
   }
   /// Without a bias.
   template <RealObject W>
@@ -58,28 +92,20 @@ class Linear : public CallableLayer<Linear> {
     }
     return result;
   }
-  /// (out); zeros when none was given.
-  Eigen::TensorMap<const Tensor<float, 1>> bias() const {
-    return Eigen::TensorMap<const Tensor<float, 1>>(bias_.data(), bias_.size());
-  }
+  /// Of the packed weights.
+  Index weight_bytes() const { return panels_.bytes(); }
 
-  Index output_size(Index features) const {
-    detail::check_features("Linear", features, in_features());
-    return out_features();
-  }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     panels_.multiply(context, x, [&](Index row, Index column, Index count, const float* sums) {
       detail::store_with_bias(y, row, column, count, sums, bias_);
     });
   }
-  std::string name() const { return "Linear"; }
-  Index packed_bytes() const { return panels_.bytes() + static_cast<Index>(bias_.bytes()); }
 
  private:
-  explicit Linear(const detail::Input<float, 2>& weight) : panels_(weight.view()), bias_(panels_.n(), 0.0f) {}
+  explicit Linear(const detail::Input<float, 2>& weight)
+      : LinearBase(weight.view().extent(0)), panels_(weight.view()) {}
 
   detail::FloatPanels panels_;
-  Buffer<float> bias_;
 };
 
 QUANTA_NAMESPACE_END

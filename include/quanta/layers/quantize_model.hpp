@@ -26,7 +26,8 @@ Sequential quantize_weights(const Sequential& model, G granularity = G{});
 ///
 /// `batches` is anything to loop over, once: its elements are Eigen objects (batch, features), or vectors, each one
 /// sample; sizes of batches may differ. Throws Error when a Linear has no data to be calibrated with, when a batch does
-/// not fit the model, or when the input of a Linear is not finite.
+/// not fit the model, or when the input of a Linear is not finite; the message names the batch and the layer, both
+/// counted from 0, the layers of nested Sequentials one by one.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>,
           class ActivationQuantizer = AsymmetricQuantizer<UInt<8>>, MicroKernel Kernel = NativeKernel, class Batches,
           Calibrator C>
@@ -88,6 +89,7 @@ class CalibrationRun {
     Buffer<float> gathered(view.is_dense() ? 0 : view.size());
     walk({view.read(0, view.size(), gathered.data()), {rows, features}});
     samples_ += rows;
+    ++batches_;
   }
 
  private:
@@ -97,7 +99,11 @@ class CalibrationRun {
       const AnyLayer& layer = *layers_[i];
       const Index rows = x.extent(0), features = layer.output_size(x.extent(1));
       if (layer.target<Linear>() != nullptr) {
-        (calibrator++)->observe(Eigen::TensorMap<const Tensor<float, 2>>(x.data(), rows, x.extent(1)));
+        for (Index e = 0; e < x.size(); ++e) {
+          check(fp::is_finite(x.data()[e]), "quantize_static: batch ", batches_, " gives layer ", static_cast<Index>(i),
+                " (", layer.name(), ") ", x.data()[e], " as element ", e, " of its input, expected a finite value");
+        }
+        (calibrator++)->observe(detail::tensor_map(x));
       }
       const TensorView<float, 2> y(outputs_[i % 2].reserve(rows * features), {rows, features});
       layer.forward(context_, x, y);
@@ -107,7 +113,7 @@ class CalibrationRun {
 
   std::vector<const AnyLayer*> layers_;
   std::vector<C> calibrators_;
-  Index samples_ = 0;
+  Index samples_ = 0, batches_ = 0;
   Context context_;
   Buffer<float> outputs_[2];  // what the last layer gave, and what the next one writes
 };

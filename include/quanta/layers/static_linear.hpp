@@ -22,10 +22,12 @@ struct ActivationParams {
 /// Codes of x are saturate(round_half_even(x / scale_x) + zero_point): infinities saturate, NaN counts as 0. Then y[b,
 /// n] = fma(float(acc), scale_x * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
-class StaticLinear : public CallableLayer<StaticLinear<F, G, Kernel>> {
+class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
   using Weights = PackedRhs<F, G, Kernel>;
 
  public:
+  static constexpr const char* kName = "StaticLinear";
+
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
   /// `activation` has a format of at most 8 bits. Throws Error when sizes differ, the weight is not finite, or the sums
   /// can leave int32.
@@ -40,7 +42,7 @@ class StaticLinear : public CallableLayer<StaticLinear<F, G, Kernel>> {
   template <RealObject B, class Scheme, IntegerFormat A>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& activation)
       : StaticLinear(weight, activation) {
-    bias_ = detail::copy_bias("StaticLinear", bias, out_features());
+    this->set_bias(bias);
   }
   template <class Scheme, IntegerFormat A>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const Quantizer<Scheme, A, PerTensor>& activation);
@@ -49,19 +51,10 @@ class StaticLinear : public CallableLayer<StaticLinear<F, G, Kernel>> {
   Index out_features() const { return weights_.n(); }
   const Weights& weights() const { return weights_; }
   const ActivationParams& activation() const { return activation_; }
-  /// (out); zeros when none was given.
-  Eigen::TensorMap<const Tensor<float, 1>> bias() const {
-    return Eigen::TensorMap<const Tensor<float, 1>>(bias_.data(), bias_.size());
-  }
+  /// Of the packed weights.
+  Index weight_bytes() const { return weights_.packed_bytes(); }
 
-  Index output_size(Index features) const {
-    detail::check_features("StaticLinear", features, in_features());
-    return out_features();
-  }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
-  std::string name() const { return "StaticLinear"; }
-  /// Weights and bias.
-  Index packed_bytes() const { return weights_.packed_bytes() + static_cast<Index>(bias_.bytes()); }
 
  private:
   // Codes are written as the kernel's own operands: those of the other signedness are shifted, and the zero point with
@@ -69,7 +62,6 @@ class StaticLinear : public CallableLayer<StaticLinear<F, G, Kernel>> {
   using Operand = typename Kernel::Lhs;
 
   Weights weights_;
-  Buffer<float> bias_;
   ActivationParams activation_;
   std::int32_t shift_;  ///< operand - code
 };
@@ -80,14 +72,14 @@ template <IntegerFormat F, Granularity G, MicroKernel Kernel>
 template <class Scheme, IntegerFormat A>
 StaticLinear<F, G, Kernel>::StaticLinear(const QuantizedTensor<F, 2, G>& weight,
                                          const Quantizer<Scheme, A, PerTensor>& activation)
-    : weights_(weight.view()),
-      bias_(weights_.n(), 0.0f),
+    : detail::LinearBase<StaticLinear>(weight.extent(0)),
+      weights_(weight.view()),
       activation_{A::name, activation.params().scale(0), activation.params().zero_point(0), activation.min_code(),
                   activation.max_code()},
       shift_(detail::kOperandShift<A, Operand>) {
   static_assert(A::bits <= 8, "quanta: activations have formats of at most 8 bits");
   const std::int32_t zero_point = activation_.zero_point;
-  detail::check_capacity(weights_, activation_.min_code, activation_.max_code, zero_point, zero_point,
+  detail::check_capacity(kName, weights_, activation_.min_code, activation_.max_code, zero_point, zero_point,
                          Weights::per_group);
 }
 
@@ -103,7 +95,7 @@ void StaticLinear<F, G, Kernel>::forward(Context& context, const TensorView<cons
                        [&](Index r, const float* row) { simd::quantize(row, k, step, operands + r * k); });
   const TensorView<const Operand, 2> view(operands, {rows, k});
   const detail::LhsOperand<Operand> lhs{view, {&activation_.scale, &zero_point, 1}, 0, step.low, step.high};
-  detail::multiply_linear(context, lhs, weights_, bias_, y);
+  detail::multiply_linear(context, lhs, weights_, this->bias_, y);
 }
 
 QUANTA_NAMESPACE_END

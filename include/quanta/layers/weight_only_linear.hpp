@@ -16,8 +16,10 @@ QUANTA_NAMESPACE_BEGIN
 /// NaN results are the one quiet NaN. While it runs it takes one panel of float weights per thread: at most 32 outputs
 /// wide.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>>
-class WeightOnlyLinear : public CallableLayer<WeightOnlyLinear<F, G>> {
+class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
  public:
+  static constexpr const char* kName = "WeightOnlyLinear";
+
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
   /// Throws Error when sizes differ or the weight is not finite.
   template <RealObject W, RealObject B>
@@ -30,27 +32,18 @@ class WeightOnlyLinear : public CallableLayer<WeightOnlyLinear<F, G>> {
   /// From weights already quantized, at any granularity.
   template <RealObject B>
   WeightOnlyLinear(QuantizedTensor<F, 2, G> weight, const B& bias) : WeightOnlyLinear(std::move(weight)) {
-    bias_ = detail::copy_bias("WeightOnlyLinear", bias, out_features());
+    this->set_bias(bias);
   }
   explicit WeightOnlyLinear(QuantizedTensor<F, 2, G> weight)
-      : weights_(std::move(weight)), bias_(weights_.extent(0), 0.0f) {}
+      : detail::LinearBase<WeightOnlyLinear>(weight.extent(0)), weights_(std::move(weight)) {}
 
   Index in_features() const { return weights_.extent(1); }
   Index out_features() const { return weights_.extent(0); }
   const QuantizedTensor<F, 2, G>& weights() const { return weights_; }
-  /// (out); zeros when none was given.
-  Eigen::TensorMap<const Tensor<float, 1>> bias() const {
-    return Eigen::TensorMap<const Tensor<float, 1>>(bias_.data(), bias_.size());
-  }
+  /// Of the packed weights.
+  Index weight_bytes() const { return weights_.bytes(); }
 
-  Index output_size(Index features) const {
-    detail::check_features("WeightOnlyLinear", features, in_features());
-    return out_features();
-  }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
-  std::string name() const { return "WeightOnlyLinear"; }
-  /// Codes, scales and zero points as they are, and the bias.
-  Index packed_bytes() const { return weights_.bytes() + static_cast<Index>(bias_.bytes()); }
 
  private:
   using Tile = detail::FloatTile;
@@ -59,7 +52,6 @@ class WeightOnlyLinear : public CallableLayer<WeightOnlyLinear<F, G>> {
   void dequantize_panel(const ParamMap& map, Index column, Index count, float* panel) const;
 
   QuantizedTensor<F, 2, G> weights_;
-  Buffer<float> bias_;
 };
 
 // ---- bodies ----
@@ -97,7 +89,7 @@ void WeightOnlyLinear<F, G>::forward(Context& context, const TensorView<const fl
       const Index column = p * Tile::kColumns, count = std::min<Index>(Tile::kColumns, n - column);
       dequantize_panel(map, column, count, panel);
       Tile::multiply(x, part.first_row, part.last_row, panel, [&](Index row, const float* sums) {
-        detail::store_with_bias(y, row, column, count, sums, bias_);
+        detail::store_with_bias(y, row, column, count, sums, this->bias_);
       });
     }
   });
