@@ -1,6 +1,6 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The entropy search as calib/entropy.hpp describes it, with P and Q written out bin by bin for every candidate.
+// The entropy search as calib/entropy.hpp describes it, with P and Q written out over P's bins for every candidate.
 #pragma once
 
 #include <cmath>
@@ -11,107 +11,215 @@ namespace quanta::test {
 
 constexpr int kEntropyBins = 2048;
 
-struct EntropySideOracle {
-  long double end;
-  int levels;
-  std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(kEntropyBins, 0);
+/// A candidate: i parts of 2048 of the histogram, after so many doublings of its end.
+struct EntropyCandidate {
+  int doublings, i;
+  bool operator==(const EntropyCandidate&) const = default;
+};
 
-  int bin_of(double size) const {
-    return std::min(static_cast<int>(std::floor(size / static_cast<double>(end) * kEntropyBins)), kEntropyBins - 1);
+struct EntropySideOracle {
+  /// In units of the smallest, of which 2048 make the smallest histogram.
+  struct PBin {
+    long start, length;
+    std::uint64_t count = 0;
+  };
+
+  double end;
+  int octaves;
+  std::vector<PBin> p;
+
+  EntropySideOracle(double data_end, int halvings) : end(data_end), octaves(halvings) {
+    for (long start = 0; start < long{kEntropyBins} << octaves;) {
+      long length = 1;
+      while (start >= kEntropyBins * length) length *= 2;
+      p.push_back({start, length});
+      start += length;
+    }
+  }
+
+  std::size_t bin_of(double size) const {
+    const double units = std::ldexp(size / end * kEntropyBins, octaves);
+    std::size_t b = 0;
+    while (b + 1 < p.size() && static_cast<double>(p[b + 1].start) <= units) ++b;
+    return b;
   }
 
   /// In whole counts, the first bins getting what is left over.
   void spread(double low, double high, std::uint64_t n) {
-    const int first = bin_of(low), last = bin_of(high);
-    for (std::uint64_t i = 0, bins = static_cast<std::uint64_t>(last - first) + 1; i < bins; ++i) {
-      counts[static_cast<std::size_t>(first) + i] += n / bins + (i < n % bins ? 1 : 0);
-    }
+    const std::size_t first = bin_of(low), bins = bin_of(high) - first + 1;
+    for (std::size_t i = 0; i < bins; ++i) p[first + i].count += n / bins + (i < n % bins ? 1 : 0);
   }
 
-  std::uint64_t mass(int from, int to) const {
+  /// Units of one bin of the histogram.
+  long width(int doublings) const { return 1l << std::min(doublings, octaves); }
+
+  std::uint64_t mass(long from, long to) const {
     std::uint64_t sum = 0;
-    for (int b = from; b < to; ++b) sum += counts[static_cast<std::size_t>(b)];
+    for (const PBin& bin : p) sum += bin.start >= from && bin.start < to ? bin.count : 0;
     return sum;
+  }
+
+  /// How many bins of the histogram a candidate keeps: a bulk's are counted up to its last value.
+  int used = kEntropyBins;
+  void finish() {
+    p[0].count = 0;
+    if (octaves == 0) return;
+    while (used > 1 && p[static_cast<std::size_t>(used - 1)].count == 0) --used;
+  }
+  int kept(EntropyCandidate c) const {
+    return static_cast<int>(std::ceil((c.doublings == 0 ? used : kEntropyBins) * (c.i / double{kEntropyBins})));
+  }
+  double length(EntropyCandidate c) const {
+    return std::ldexp(end, std::min(c.doublings, octaves) - octaves) * (kept(c) / double{kEntropyBins});
   }
 };
 
-/// KL(P || Q) of a candidate of i bins on each side.
-inline long double divergence(const std::vector<EntropySideOracle>& sides, int i) {
-  std::uint64_t all = 0, inside = 0;
-  for (const EntropySideOracle& side : sides) {
-    all += side.mass(0, kEntropyBins);
-    inside += side.mass(0, i);
-  }
-  long double sum = 0.0L;
-  for (const EntropySideOracle& side : sides) {
-    std::vector<std::uint64_t> p(side.counts.begin(), side.counts.begin() + i);
-    p.back() += side.mass(i, kEntropyBins);
-    for (int level = 0; level < side.levels; ++level) {
-      const int from = static_cast<int>(long{i} * level / side.levels);
-      const int to = static_cast<int>(long{i} * (level + 1) / side.levels);
-      int filled = 0;
-      for (int b = from; b < to; ++b) filled += p[static_cast<std::size_t>(b)] != 0 ? 1 : 0;
-      const std::uint64_t mass = side.mass(from, to);
-      const long double q = static_cast<long double>(mass) / static_cast<long double>(filled);
-      for (int b = from; b < to; ++b) {
-        if (p[static_cast<std::size_t>(b)] == 0) continue;
-        if (mass == 0) return std::numeric_limits<long double>::infinity();
-        const long double share =
-            static_cast<long double>(p[static_cast<std::size_t>(b)]) / static_cast<long double>(all);
-        sum += share * std::log(share / (q / static_cast<long double>(inside)));
+struct EntropyOracle {
+  bool symmetric;
+  int levels;
+  Range whole;
+  std::vector<EntropySideOracle> sides;
+
+  /// The data of a sketch, as a scheme sees it.
+  template <class Sketch>
+  EntropyOracle(const Sketch& sketch, bool is_symmetric, int bits)
+      : symmetric(is_symmetric), levels(1 << (symmetric ? bits - 1 : bits)), whole{sketch.min(), sketch.max()} {
+    const double negative = std::max(-double{whole.min}, 0.0), positive = std::max(double{whole.max}, 0.0);
+    const bool two = !symmetric && negative > 0.0 && positive > 0.0;
+    const std::vector<CountedBin> bins = bins_in(sketch);
+    const auto side_of = [&](const CountedBin& bin) { return two && bin.high > 0.0f ? 1 : 0; };
+    const auto far = [](const CountedBin& bin) { return std::max(std::fabs(bin.low), std::fabs(bin.high)); };
+    std::vector<double> ends = {std::max(negative, positive)};
+    if (two) ends = {negative, positive};
+    // The most halvings that leave one value of a thousand beyond, or fewer.
+    std::vector<int> octaves;
+    for (int side = 0; side < static_cast<int>(ends.size()); ++side) {
+      std::uint64_t all = 0;
+      for (const CountedBin& bin : bins) all += side_of(bin) == side && far(bin) > 0.0f ? bin.count : 0;
+      int most = 30;
+      for (int k = 30; k > 0; --k) {
+        std::uint64_t beyond = 0;
+        for (const CountedBin& bin : bins) {
+          const bool out = double{far(bin)} > ends[static_cast<std::size_t>(side)] / std::pow(2.0, k);
+          beyond += side_of(bin) == side && out ? bin.count : 0;
+        }
+        if (1000 * beyond > all) most = k - 1;
+      }
+      octaves.push_back(most);
+    }
+    // Do they leave fewer bins of 2048 than there are levels, or as many?
+    const int most = *std::max_element(octaves.begin(), octaves.end());
+    const bool zoomed = kEntropyBins / std::pow(2.0, most) <= levels;
+    for (std::size_t side = 0; side < ends.size(); ++side) sides.emplace_back(ends[side], zoomed ? octaves[side] : 0);
+    for (const CountedBin& bin : bins) {
+      const double a = std::fabs(double{bin.low}), b = std::fabs(double{bin.high});
+      if (far(bin) > 0.0f) {
+        sides[static_cast<std::size_t>(side_of(bin))].spread(std::min(a, b), std::max(a, b), bin.count);
       }
     }
+    for (EntropySideOracle& side : sides) side.finish();
   }
-  return sum;
-}
 
-/// The sides of a sketch's data, as a scheme sees them.
-template <class Sketch>
-std::vector<EntropySideOracle> entropy_sides(const Sketch& sketch, bool symmetric, int bits) {
-  const double negative = std::max(-double{sketch.min()}, 0.0), positive = std::max(double{sketch.max()}, 0.0);
-  std::vector<EntropySideOracle> sides;
-  const int levels = 1 << (symmetric ? bits - 1 : bits);
-  const bool two = !symmetric && negative > 0.0 && positive > 0.0;
-  if (two) {
-    const int below = static_cast<int>(std::floor(levels * (negative / (negative + positive)) + 0.5));
-    const int kept = std::min(std::max(below, 1), levels - 1);
-    sides.push_back({negative, kept});
-    sides.push_back({positive, levels - kept});
-  } else {
-    sides.push_back({std::max(negative, positive), levels});
+  std::uint64_t total() const {
+    std::uint64_t sum = 0;
+    for (const EntropySideOracle& side : sides) sum += side.mass(0, long{kEntropyBins} << side.octaves);
+    return sum;
   }
-  for (const CountedBin& bin : bins_in(sketch)) {
-    const double a = std::fabs(double{bin.low}), b = std::fabs(double{bin.high});
-    if (b == 0.0 && a == 0.0) continue;  // in the bin at 0 whatever the side
-    sides[two && bin.high > 0.0f ? 1 : 0].spread(std::min(a, b), std::max(a, b), bin.count);
+  int doublings() const {
+    int most = 0;
+    for (const EntropySideOracle& side : sides) most = std::max(most, side.octaves);
+    return most;
   }
-  for (EntropySideOracle& side : sides) side.counts[0] = 0;
-  return sides;
-}
 
-/// How many of the 2048 bins are kept: of equals (but for rounding) the most; all of them where there are too few
-/// values.
-inline int best_bins(const std::vector<EntropySideOracle>& sides) {
-  std::uint64_t total = 0;
-  int least_bins = 1;
-  for (const EntropySideOracle& side : sides) {
-    total += side.mass(0, kEntropyBins);
-    least_bins = std::max(least_bins, side.levels);
+  /// The levels of a side.
+  int share(std::size_t side, int doubled) const {
+    if (sides.size() == 1) return levels;
+    const EntropyCandidate c{doubled, kEntropyBins};
+    const double part = sides[0].length(c) / (sides[0].length(c) + sides[1].length(c));
+    const int below = std::min(std::max(static_cast<int>(std::floor(levels * part + 0.5)), 1), levels - 1);
+    return side == 0 ? below : levels - below;
   }
-  if (total < 2048) return kEntropyBins;
-  int best = kEntropyBins;
-  long double least = std::numeric_limits<long double>::infinity();
-  for (int i = kEntropyBins; i >= least_bins; i -= 8) {
+
+  /// KL(P || Q) of a candidate.
+  long double divergence(EntropyCandidate c) const {
     std::uint64_t inside = 0;
-    for (const EntropySideOracle& side : sides) inside += side.mass(0, i);
-    if (inside == 0) break;
-    const long double d = divergence(sides, i);
-    if (d < least - 1e-12L) {
-      least = d;
-      best = i;
+    for (const EntropySideOracle& side : sides) inside += side.mass(0, side.kept(c) * side.width(c.doublings));
+    const long double all = static_cast<long double>(total());
+    long double sum = 0.0L;
+    for (std::size_t s = 0; s < sides.size(); ++s) {
+      const EntropySideOracle& side = sides[s];
+      const long width = side.width(c.doublings);
+      const int i = side.kept(c), n = share(s, c.doublings);
+      // P, and its counts and Q's in the histogram's bins.
+      std::vector<EntropySideOracle::PBin> p;
+      std::vector<std::uint64_t> counts(static_cast<std::size_t>(i), 0);
+      for (const auto& bin : side.p) {
+        if (bin.start >= i * width) break;
+        p.push_back(bin);
+        counts[static_cast<std::size_t>(bin.start / width)] += bin.count;
+      }
+      std::vector<std::uint64_t> clipped = counts;
+      const std::uint64_t tail = side.mass(i * width, long{kEntropyBins} << side.octaves);
+      p.back().count += tail;
+      clipped.back() += tail;
+      std::vector<long double> q(counts.size(), 0.0L);
+      for (int level = 0; level < n; ++level) {
+        const auto from = static_cast<std::size_t>(long{i} * level / n);
+        const auto to = static_cast<std::size_t>(long{i} * (level + 1) / n);
+        long double mass = 0.0L, filled = 0.0L;
+        for (std::size_t b = from; b < to; ++b) {
+          mass += static_cast<long double>(counts[b]);
+          filled += clipped[b] != 0 ? 1.0L : 0.0L;
+        }
+        for (std::size_t b = from; b < to; ++b) q[b] = clipped[b] != 0 ? mass / filled : 0.0L;
+      }
+      for (const auto& bin : p) {
+        if (bin.count == 0) continue;
+        const long double there = q[static_cast<std::size_t>(bin.start / width)] / static_cast<long double>(inside) *
+                                  static_cast<long double>(bin.length) / static_cast<long double>(width);
+        if (there == 0.0L) return std::numeric_limits<long double>::infinity();
+        const long double share = static_cast<long double>(bin.count) / all;
+        sum += share * std::log(share / there);
+      }
     }
+    return sum;
   }
-  return best;
-}
+
+  /// From the shortest on.
+  std::vector<EntropyCandidate> candidates() const {
+    std::vector<EntropyCandidate> result;
+    for (int doubled = 0; doubled <= doublings(); ++doubled) {
+      int least = kEntropyBins / 2 + 1;
+      if (doubled == 0) least = std::max(share(0, 0), sides.size() > 1 ? share(1, 0) : 0);
+      for (int i = least; i <= kEntropyBins; ++i) {
+        if (i % (doubled == 0 ? 8 : 64) == 0) result.push_back({doubled, i});
+      }
+    }
+    return result;
+  }
+
+  /// Of equals (but for rounding) the longest; the whole where there are too few values.
+  EntropyCandidate best() const {
+    const EntropyCandidate longest{doublings(), kEntropyBins};
+    if (total() < 2048) return longest;
+    std::vector<long double> divergences;
+    const std::vector<EntropyCandidate> all = candidates();
+    for (const EntropyCandidate& c : all) {
+      std::uint64_t inside = 0;
+      for (const EntropySideOracle& side : sides) inside += side.mass(0, side.kept(c) * side.width(c.doublings));
+      divergences.push_back(inside == 0 ? std::numeric_limits<long double>::infinity() : divergence(c));
+    }
+    const long double least = *std::min_element(divergences.begin(), divergences.end());
+    for (std::size_t c = divergences.size(); c-- > 0;) {
+      if (divergences[c] <= least + 1e-12L) return all[c];
+    }
+    return longest;
+  }
+
+  Range range(EntropyCandidate c) const {
+    const auto low = static_cast<float>(sides.front().length(c)), high = static_cast<float>(sides.back().length(c));
+    return {std::min(std::max(whole.min, -low), high), std::max(std::min(whole.max, high), -low)};
+  }
+};
 
 }  // namespace quanta::test

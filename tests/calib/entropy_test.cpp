@@ -12,18 +12,21 @@ namespace quanta::test {
 namespace {
 
 template <class Q>
+EntropyOracle oracle_of(const CalibrationSketch<>& seen) {
+  return {seen.sketch(), std::is_same_v<typename Q::SchemeType, Symmetric>, Q::FormatType::bits};
+}
+
+template <class Q>
 void expect_oracles_range(const CalibrationSketch<>& seen) {
-  constexpr bool symmetric = std::is_same_v<typename Q::SchemeType, Symmetric>;
-  const Range whole{seen.sketch().min(), seen.sketch().max()};
-  const int kept = best_bins(entropy_sides(seen.sketch(), symmetric, Q::FormatType::bits));
-  const double fraction = static_cast<double>(kept) / kEntropyBins;
-  Range expected{static_cast<float>(whole.min * fraction), static_cast<float>(whole.max * fraction)};
-  if (symmetric) {
-    const float t = static_cast<float>(std::max(std::fabs(whole.min), std::fabs(whole.max)) * fraction);
-    expected = {std::max(whole.min, -t), std::min(whole.max, t)};
-  }
-  const Range got = EntropyCalibrator<>(seen).range<Q>();
-  EXPECT_TRUE(same_range(got, expected)) << kept << " bins";
+  const EntropyOracle oracle = oracle_of<Q>(seen);
+  const EntropyCandidate best = oracle.best();
+  EXPECT_TRUE(same_range(EntropyCalibrator<>(seen).range<Q>(), oracle.range(best)))
+      << best.i << " bins, doubled " << best.doublings << " times of " << oracle.doublings();
+}
+
+Values with(Values x, const Values& more) {
+  x.insert(x.end(), more.begin(), more.end());
+  return x;
 }
 
 std::vector<Family> long_families() {
@@ -42,7 +45,12 @@ std::vector<Family> long_families() {
           {"huge", {heavy_values(9000, 10, 1e30f)}},
           {"small", {heavy_values(9000, 11, 1e-25f)}},
           {"two values", {Values(3000, 1.0f), Values(3000, -7.0f)}},
-          {"few", {normal_values(2000, 12)}}};
+          {"few", {normal_values(2000, 12)}},
+          {"outlier", {normal_values(10000, 13), {1e6f}}},
+          {"outlier in a Relu", {relu, {3e5f}}},
+          {"outliers on both sides", {normal_values(5000, 14), {-100.0f, 20.0f, 1e4f}}},
+          {"outlier on the short side", {uneven, {-1e4f}}},
+          {"outliers of all sizes", {normal_values(20000, 15), {9.0f, -80.0f, 700.0f, -6e3f, 5e4f, -4e6f}}}};
 }
 
 TEST(EntropyCalibrator, ChoosesAsTheSearchWrittenOut) {
@@ -93,6 +101,13 @@ TEST(EntropyCalibrator, WithFewValuesKeepsTheWholeRange) {
   EXPECT_LT(observing(EntropyCalibrator<>{}, {few}).range<Q>().max, end);
 }
 
+TEST(EntropyCalibrator, WithFewValuesKeepsTheirOutlier) {
+  const Values few = normal_values(2000, 36);
+  const auto calibrator = observing(EntropyCalibrator<>{}, {few, {1e6f}});
+  EXPECT_EQ(calibrator.range<SymmetricQuantizer<Int<8>>>().max, 1e6f);
+  EXPECT_EQ(calibrator.range<AsymmetricQuantizer<UInt<8>>>().max, 1e6f);
+}
+
 TEST(EntropyCalibrator, WithAsManyLevelsAsBinsKeepsTheWholeRange) {
   const Values x = laplace_cubed_values(50000, 23);
   const auto [least, most] = std::minmax_element(x.begin(), x.end());
@@ -107,11 +122,92 @@ TEST(EntropyCalibrator, OfEqualsTakesTheLargestRange) {
   EXPECT_TRUE(same_range(one, {3.0f, 3.0f}));
   // Half of the values far out: with the whole range the divergence is 0, and with one that clips all of them onto the
   // level of the others too. Rounding must not decide.
+  using Q = SymmetricQuantizer<Int<4>>;
   const auto calibrator = observing(EntropyCalibrator<>{}, {Values(3000, 1.0f), Values(3000, -7.0f)});
-  const auto sides = entropy_sides(calibrator.sketch().sketch(), true, 4);
-  EXPECT_LT(std::fabs(divergence(sides, kEntropyBins)), 1e-15L);
-  EXPECT_LT(std::fabs(divergence(sides, 328)), 1e-15L);
-  EXPECT_TRUE(same_range(calibrator.range<SymmetricQuantizer<Int<4>>>(), {-7.0f, 1.0f}));
+  const EntropyOracle oracle = oracle_of<Q>(calibrator.sketch());
+  EXPECT_LT(std::fabs(oracle.divergence({0, kEntropyBins})), 1e-15L);
+  EXPECT_LT(std::fabs(oracle.divergence({0, 328})), 1e-15L);
+  EXPECT_TRUE(same_range(calibrator.range<Q>(), {-7.0f, 1.0f}));
+}
+
+// Candidates of all histograms are judged by one criterion, and the whole range is one of them.
+TEST(EntropyCalibrator, IsNeverWorseThanTheWholeRange) {
+  for (const Family& family : long_families()) {
+    SCOPED_TRACE(family.name);
+    const auto calibrator = observing(EntropyCalibrator<>{}, family.batches);
+    const auto check = [&]<class Q>() {
+      const EntropyOracle oracle = oracle_of<Q>(calibrator.sketch());
+      const EntropyCandidate longest{oracle.doublings(), kEntropyBins}, best = oracle.best();
+      EXPECT_TRUE(same_range(oracle.range(longest), oracle.whole));
+      ASSERT_TRUE(same_range(calibrator.range<Q>(), oracle.range(best)));
+      EXPECT_LE(oracle.divergence(best), oracle.divergence(longest) + 1e-12L);
+    };
+    check.operator()<SymmetricQuantizer<Int<8>>>();
+    check.operator()<AsymmetricQuantizer<UInt<8>>>();
+  }
+}
+
+TEST(EntropyCalibrator, ClipsFarOutliers) {
+  const Values bulk = normal_values(10000, 30);
+  for (const float outlier : {1e3f, 1e6f, 1e8f}) {
+    SCOPED_TRACE(outlier);
+    const auto one = observing(EntropyCalibrator<>{}, {bulk, {outlier}});
+    const auto both = observing(EntropyCalibrator<>{}, {bulk, {outlier, -outlier}});
+    for_each_quantizer<PerTensor>([&]<class Q>(typename Q::FitOptions options) {
+      if (Q::FormatType::bits > 10) return;
+      for (const Range range : {one.range<Q>(0, options), both.range<Q>(0, options)}) {
+        EXPECT_LT(range.max, 5.0f);
+        EXPECT_GT(range.max, 2.0f);
+        EXPECT_GT(range.min, -5.0f);
+        EXPECT_LT(range.min, -2.0f);
+      }
+    });
+  }
+}
+
+TEST(EntropyCalibrator, ClipsFarOutliersOfAnyBulk) {
+  // Even, in few places, tiny, and all on one side: what the outlier hides is seen whatever its shape.
+  using Int8 = SymmetricQuantizer<Int<8>>;
+  using UInt8 = AsymmetricQuantizer<UInt<8>>;
+  Values uniform(10000);
+  Random random(31);
+  for (float& v : uniform) v = random.uniform();
+  const auto even = observing(EntropyCalibrator<>{}, {uniform, {1e6f}});
+  EXPECT_NEAR(even.range<Int8>().max, 1.0f, 0.1f);
+  EXPECT_NEAR(even.range<UInt8>().min, -1.0f, 0.1f);
+  EXPECT_NEAR(even.range<UInt8>().max, 1.0f, 0.1f);
+  const auto places = observing(EntropyCalibrator<>{}, {Values(5000, 1.0f), Values(5000, 2.0f), {1e6f}});
+  EXPECT_NEAR(places.range<Int8>().max, 2.0f, 0.02f);
+  EXPECT_NEAR(places.range<UInt8>().max, 2.0f, 0.02f);
+  const auto tiny = observing(EntropyCalibrator<>{}, {normal_values(10000, 32, 1e-37f), {1e-33f}});
+  EXPECT_LT(tiny.range<Int8>().max, 5e-37f);
+  EXPECT_GT(tiny.range<Int8>().max, 2e-37f);
+  const auto below =
+      observing(EntropyCalibrator<>{}, {scaled_values(absolute_values(normal_values(10000, 33)), -1.0f), {-1e6f}});
+  EXPECT_GT(below.range<UInt8>().min, -5.0f);
+  EXPECT_LT(below.range<UInt8>().min, -2.0f);
+  // Of very uneven sides the longer one's outlier is clipped, and that of the shorter.
+  Values gelu = normal_values(20000, 34, 2.0f);
+  for (float& v : gelu) v = v < 0.0f ? v / (8.0f + v * v) : v;
+  const float end = *std::max_element(gelu.begin(), gelu.end());
+  for (const float outlier : {1e5f, -1e5f}) {
+    const Range range = observing(EntropyCalibrator<>{}, {gelu, {outlier}}).range<UInt8>();
+    EXPECT_GE(range.min, -0.5f);
+    EXPECT_LT(range.min, 0.0f);
+    EXPECT_LE(range.max, 1.01f * end);
+    EXPECT_GT(range.max, 0.5f * end);
+  }
+}
+
+TEST(EntropyCalibrator, ChangesNothingWhileTheBulkHasBinsEnough) {
+  // What lies beyond is no outlier where it is more than one value of a thousand, or not far beyond.
+  const Values bulk = normal_values(10000, 35);
+  for (const Values& more : {Values(11, 1e4f), Values{20.0f}}) {
+    const auto seen = observing(EntropyCalibrator<>{}, {bulk, more}).sketch();
+    EXPECT_EQ(oracle_of<SymmetricQuantizer<Int<8>>>(seen).doublings(), 0);
+  }
+  const auto seen = observing(EntropyCalibrator<>{}, {bulk, Values(10, 1e4f)}).sketch();
+  EXPECT_GT(oracle_of<SymmetricQuantizer<Int<8>>>(seen).doublings(), 10);
 }
 
 TEST(EntropyCalibrator, CutsBothSidesAtTheSameFraction) {
