@@ -13,10 +13,10 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-template <class S>
-Bytes bytes_of(const S& sketch) {
+template <int bits>
+Bytes bytes_of(const Sketch<bits>& sketch) {
   Bytes bytes;
-  sketch.serialize(bytes);
+  SketchBytes<bits>::write(sketch, bytes);
   return bytes;
 }
 
@@ -49,7 +49,7 @@ void expect_possible(const S& sketch) {
   // It goes on as any sketch does.
   S more = sketch;
   const float v = 1.0f;
-  more.add(&v, 1, {v, v});
+  more.add(&v, 1);
   ASSERT_EQ(more.count(), sketch.count() + 1);
 }
 
@@ -76,21 +76,21 @@ TEST(SketchBytes, ComeBackPerChannelAndFromNothing) {
   EXPECT_TRUE(CalibrationSketch<PerChannel<1>>::deserialize(sketch.serialize()) == sketch);
   const Sketch<8> empty;
   std::size_t position = 0;
-  EXPECT_TRUE(Sketch<8>::deserialize(bytes_of(empty), position) == empty);
+  EXPECT_TRUE(SketchBytes<8>::read(bytes_of(empty), position) == empty);
 }
 
 TEST(SketchBytes, StandBehindOthers) {
   const Sketch<8> a = sketch_of<8>({{1.0f, -2.0f}}), b = sketch_of<8>({{0.0f}});
   Bytes bytes(3, std::byte{9});
-  a.serialize(bytes);
-  b.serialize(bytes);
+  SketchBytes<8>::write(a, bytes);
+  SketchBytes<8>::write(b, bytes);
   std::size_t position = 3;
-  EXPECT_TRUE(Sketch<8>::deserialize(bytes, position) == a);
-  EXPECT_TRUE(Sketch<8>::deserialize(bytes, position) == b);
+  EXPECT_TRUE(SketchBytes<8>::read(bytes, position) == a);
+  EXPECT_TRUE(SketchBytes<8>::read(bytes, position) == b);
   EXPECT_EQ(position, bytes.size());
-  EXPECT_ERROR(Sketch<8>::deserialize(bytes, position), "Sketch", "0 bytes left");
+  EXPECT_ERROR(SketchBytes<8>::read(bytes, position), "Sketch", "0 bytes left");
   position = bytes.size() + 1;
-  EXPECT_ERROR(Sketch<8>::deserialize(bytes, position), "Sketch");
+  EXPECT_ERROR(SketchBytes<8>::read(bytes, position), "Sketch");
   EXPECT_EQ(position, bytes.size() + 1);
 }
 
@@ -99,7 +99,7 @@ TEST(SketchBytes, CutAnywhereAreAnErrorThatMovesNothing) {
   for (std::size_t n = 0; n < bytes.size(); ++n) {
     const Bytes part(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
     std::size_t position = 0;
-    EXPECT_ERROR(Sketch<6>::deserialize(part, position), "Sketch");
+    EXPECT_ERROR(SketchBytes<6>::read(part, position), "Sketch");
     EXPECT_EQ(position, 0u);
   }
   CalibrationSketch<PerChannel<0>> two;
@@ -117,10 +117,25 @@ TEST(SketchBytes, CutAnywhereAreAnErrorThatMovesNothing) {
 TEST(SketchBytes, OfAnotherResolutionOrKindAreAnError) {
   const Bytes bytes = bytes_of(sketch_of<6>({{1.0f, 2.0f}}));
   std::size_t position = 0;
-  EXPECT_ERROR(Sketch<8>::deserialize(bytes, position), "not a sketch with 8 bits");
+  EXPECT_ERROR(SketchBytes<8>::read(bytes, position), "not a sketch with 8 bits");
   CalibrationSketch<PerChannel<0>> channels;
   channels.observe(random_tensor<1>({1}, 1));
-  EXPECT_ERROR(CalibrationSketch<>::deserialize(channels.serialize()), "not a sketch with 8 bits");
+  EXPECT_ERROR(CalibrationSketch<>::deserialize(channels.serialize()), "PerChannel<0>, expected PerTensor");
+  const Bytes whole = observed({{1.0f}}).serialize();
+  EXPECT_ERROR(CalibrationSketch<PerChannel<0>>::deserialize(whole), "PerTensor, expected PerChannel<0>");
+}
+
+TEST(SketchBytes, OfAnotherAxisAreAnError) {
+  // A square batch: the numbers of channels are no help.
+  CalibrationSketch<PerChannel<0>> rows;
+  rows.observe(random_tensor<2>({3, 3}, 1));
+  EXPECT_ERROR(CalibrationSketch<PerChannel<1>>::deserialize(rows.serialize()), "PerChannel<0>", "PerChannel<1>");
+  EXPECT_ERROR(CalibrationSketch<PerChannel<-2>>::deserialize(rows.serialize()), "PerChannel<0>", "PerChannel<-2>");
+  EXPECT_ERROR(CalibrationSketch<PerChannel<1>>::deserialize(CalibrationSketch<PerChannel<0>>{}.serialize()),
+               "PerChannel<0>", "PerChannel<1>");
+  Bytes unknown = rows.serialize();
+  unknown[0] = std::byte{7};
+  EXPECT_ERROR(CalibrationSketch<PerChannel<0>>::deserialize(unknown), "kind 7");
 }
 
 // Every byte in turn changes in every bit, in some and in all. What is accepted must be a sketch that some data has,
@@ -137,7 +152,7 @@ TEST(SketchBytes, ThatAreWrongAreAnErrorOrAnotherPossibleSketch) {
         wrong[at] ^= static_cast<std::byte>(change);
         std::size_t position = 0;
         try {
-          const Sketch<6> sketch = Sketch<6>::deserialize(wrong, position);
+          const Sketch<6> sketch = SketchBytes<6>::read(wrong, position);
           ASSERT_NO_FATAL_FAILURE(expect_possible(sketch)) << "byte " << at << " changed by " << change;
           const Bytes again = bytes_of(sketch);
           ASSERT_TRUE(position == again.size() && std::equal(again.begin(), again.end(), wrong.begin()))
@@ -172,7 +187,7 @@ Bytes header(std::uint64_t count, std::uint64_t zeros, std::uint64_t below, floa
 TEST(SketchBytes, WithNumbersThatContradictEachOtherAreAnError) {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
   std::size_t at = 0;
-  EXPECT_EQ(Sketch<8>::deserialize(header(3, 3, 3, 0.0f, 0.0f, 0), at).zeros(), 3u);  // the form is right
+  EXPECT_EQ(SketchBytes<8>::read(header(3, 3, 3, 0.0f, 0.0f, 0), at).zeros(), 3u);  // the form is right
   const Bytes wrong[] = {
       header(3, 4, 3, 0.0f, 0.0f, 0),     header(3, 3, 2, 0.0f, 0.0f, 0),     header(2, 2, 3, 0.0f, 0.0f, 0),
       header(3, 3, 3, 0.0f, 1.0f, 0),     header(3, 3, 3, nan, nan, 0),       header(3, 3, 3, -infinity, 0.0f, 0),
@@ -182,17 +197,21 @@ TEST(SketchBytes, WithNumbersThatContradictEachOtherAreAnError) {
   };
   for (const Bytes& bytes : wrong) {
     std::size_t position = 0;
-    EXPECT_ERROR(Sketch<8>::deserialize(bytes, position), "Sketch");
+    EXPECT_ERROR(SketchBytes<8>::read(bytes, position), "Sketch");
   }
 }
 
 TEST(SketchBytes, OfAChannelThatSawNothingAreAnError) {
   // observe() gives every channel values, and calibrators rely on it.
-  const std::uint64_t channels = 1;
-  Bytes bytes(sizeof channels);
-  std::memcpy(bytes.data(), &channels, sizeof channels);
-  Sketch<8>{}.serialize(bytes);
-  EXPECT_ERROR(CalibrationSketch<>::deserialize(bytes), "CalibrationSketch");
+  Bytes bytes = observed({{1.0f}}).serialize();
+  bytes.resize(16);  // one channel follows
+  SketchBytes<8>::write(Sketch<8>{}, bytes);
+  EXPECT_ERROR(CalibrationSketch<>::deserialize(bytes), "CalibrationSketch", "channel 0");
+  Bytes two = observed({{1.0f}}).serialize();
+  two[8] = std::byte{2};
+  const Bytes more = bytes_of(sketch_of<8>({{1.0f}}));
+  two.insert(two.end(), more.begin(), more.end());
+  EXPECT_ERROR(CalibrationSketch<>::deserialize(two), "2 sketches of one tensor");
 }
 
 }  // namespace

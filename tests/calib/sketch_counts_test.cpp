@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/calib/sketch_oracle.hpp"
+#include "tests/support/expect_error.hpp"
 
 namespace quanta::test {
 namespace {
@@ -91,6 +92,16 @@ TEST(SketchCounts, TheWindowIsThirtyOneOctaves) {
   EXPECT_EQ(bins_in(sketch_of<8>({out})).front(), (CountedBin{0.0f, 0.0f, 1}));
   // Nothing that is out of the window is lost when the minimum is.
   EXPECT_EQ(sketch_of<8>({out}).min(), out[1]);
+}
+
+TEST(SketchCounts, FindTheRangeOfWhatIsAddedThemselves) {
+  Sketch<8> sketch;
+  const Values wrong = {1.0f, std::numeric_limits<float>::infinity()};
+  EXPECT_ERROR(sketch.add(wrong.data(), 2), "Sketch", "finite");
+  EXPECT_TRUE(sketch.empty());
+  const Values x = {1e-30f, 3e38f, -2.0f, -0.0f};
+  for (const float& v : x) sketch.add(&v, 1);
+  EXPECT_TRUE(sketch == sketch_of<8>({x}));
 }
 
 TEST(SketchCounts, OfNothingAreNone) {

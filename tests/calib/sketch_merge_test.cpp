@@ -108,6 +108,28 @@ TEST(SketchMerge, RefusesAnotherNumberOfChannelsAndStaysAsItWas) {
   EXPECT_EQ(three.serialize(), before);
 }
 
+TEST(SketchMerge, RefusesCountsThatWouldWrapAndStaysAsItWas) {
+  CalibrationSketch<PerChannel<1>> many;
+  many.observe(random_tensor<2>({1, 2}, 3));
+  for (int i = 0; i < 63; ++i) many.merge(CalibrationSketch<PerChannel<1>>(many));
+  const std::vector<std::byte> before = many.serialize();
+  EXPECT_EQ(many.sketch(1).count(), std::uint64_t{1} << 63);
+  EXPECT_ERROR(many.merge(CalibrationSketch<PerChannel<1>>(many)), "merge", "2^64");
+  EXPECT_ERROR(many.merge(many), "merge", "2^64");
+  EXPECT_EQ(many.serialize(), before);
+  // As many as there is room for, then one more.
+  CalibrationSketch<> full = observed({{1.0f}});
+  for (int i = 0; i < 63; ++i) {
+    full.merge(CalibrationSketch<>(full));
+    full.observe(as_eigen({1.0f}));
+  }
+  EXPECT_EQ(full.sketch().count(), ~std::uint64_t{0});
+  const std::vector<std::byte> all = full.serialize();
+  EXPECT_ERROR(full.observe(as_eigen({2.0f})), "observe", "2^64");
+  EXPECT_EQ(full.serialize(), all);
+  EXPECT_TRUE(CalibrationSketch<>::deserialize(all) == full);
+}
+
 TEST(SketchMerge, CountsPastAllFloatAnd32BitLimits) {
   CalibrationSketch<> sketch = observed({{-1.0f, 0.0f, 0.0f, 0.0f, 2.0f}});
   for (int i = 0; i < 34; ++i) sketch.merge(CalibrationSketch<>(sketch));

@@ -88,9 +88,7 @@ template <int mantissa_bits>
 Sketch<mantissa_bits> sketch_of(const std::vector<Values>& batches) {
   Sketch<mantissa_bits> sketch;
   for (const Values& batch : batches) {
-    if (batch.empty()) continue;
-    const auto [least, most] = std::minmax_element(batch.begin(), batch.end());
-    sketch.add(batch.data(), static_cast<Index>(batch.size()), {*least + 0.0f, *most + 0.0f});
+    sketch.add(batch.data(), static_cast<Index>(batch.size()));
   }
   return sketch;
 }

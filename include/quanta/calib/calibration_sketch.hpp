@@ -9,7 +9,7 @@
 
 #include <type_traits>
 
-#include <quanta/calib/sketch.hpp>
+#include <quanta/calib/sketch_bytes.hpp>
 #include <quanta/quant/quantizer.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -21,6 +21,21 @@ template <Granularity G>
 inline constexpr bool is_calibration_granularity = std::is_same_v<G, PerTensor>;
 template <int axis>
 inline constexpr bool is_calibration_granularity<PerChannel<axis>> = true;
+
+/// What a CalibrationSketch's bytes begin with.
+struct SketchesHeader {
+  std::uint32_t kind;  ///< 0 per tensor, 1 per channel
+  std::int32_t axis;
+  std::uint64_t channels;
+
+  static SketchesHeader of(const GranularityInfo& info, std::uint64_t channels) {
+    return {info.kind == GranularityKind::per_channel ? 1u : 0u, info.axis, channels};
+  }
+  std::string granularity() const {
+    if (kind > 1) return text("kind ", kind);
+    return kind == 0 ? "PerTensor" : text("PerChannel<", axis, ">");
+  }
+};
 
 /// Calls f(channel, slice) for every channel of a view; per tensor, once with the whole.
 template <int rank, class F>
@@ -50,7 +65,8 @@ class CalibrationSketch {
 
  public:
   using GranularityType = G;
-  using ChannelSketch = Sketch<std::is_same_v<G, PerTensor> ? 8 : 6>;
+  static constexpr int kMantissaBits = std::is_same_v<G, PerTensor> ? 8 : 6;
+  using ChannelSketch = Sketch<kMantissaBits>;
 
   /// Counts the values of x: any Eigen object of float or double. Shapes may differ from call to call, the number of
   /// channels may not. Throws Error, and stays as it was, when an element is not finite, naming the first, or the
@@ -59,7 +75,7 @@ class CalibrationSketch {
   void observe(const X& x);
 
   /// Counts what `other` counted. The result is the same in any order and for any split of the data. Throws Error when
-  /// the numbers of channels differ.
+  /// the numbers of channels differ, or the values of a channel are 2^64 or more; it then stays as it was.
   void merge(const CalibrationSketch& other);
 
   /// 0 before the first observation.
@@ -72,7 +88,8 @@ class CalibrationSketch {
     return sketches_[usize(channel)];
   }
 
-  /// The state as bytes, equal for equal states, and back. Throws Error on bytes that are not one.
+  /// The state as bytes, equal for equal states: the granularity (u32 kind, i32 axis), the channels (u64), their
+  /// sketches. And back; throws Error on bytes that are not one, or are one of another granularity.
   std::vector<std::byte> serialize() const;
   static CalibrationSketch deserialize(const std::vector<std::byte>& bytes);
 
@@ -96,6 +113,9 @@ void CalibrationSketch<G>::observe(const X& x) {
   detail::check(empty() || map.count == channels(), "observe: x has ", map.count, " channels, the earlier data had ",
                 channels());
   const Buffer<Range> ranges = detail::observed_ranges("observe", view, map);
+  for (const ChannelSketch& seen : sketches_) {
+    seen.check_room("observe", static_cast<std::uint64_t>(view.size() / map.count));
+  }
   if (empty()) sketches_.resize(usize(map.count));
   constexpr Index kChunk = 4096;
   float scratch[kChunk];
@@ -117,27 +137,34 @@ void CalibrationSketch<G>::merge(const CalibrationSketch& other) {
     sketches_ = other.sketches_;
     return;
   }
+  for (std::size_t c = 0; c < sketches_.size(); ++c) sketches_[c].check_room("merge", other.sketches_[c].count());
   for (std::size_t c = 0; c < sketches_.size(); ++c) sketches_[c].merge(other.sketches_[c]);
 }
 
 template <Granularity G>
 std::vector<std::byte> CalibrationSketch<G>::serialize() const {
-  std::vector<std::byte> bytes(sizeof(std::uint64_t));
-  const std::uint64_t n = sketches_.size();
-  std::memcpy(bytes.data(), &n, sizeof n);
-  for (const ChannelSketch& sketch : sketches_) sketch.serialize(bytes);
+  const detail::SketchesHeader header = detail::SketchesHeader::of(G{}.info(), sketches_.size());
+  std::vector<std::byte> bytes(sizeof header);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  for (const ChannelSketch& sketch : sketches_) SketchBytes<kMantissaBits>::write(sketch, bytes);
   return bytes;
 }
 
 template <Granularity G>
 CalibrationSketch<G> CalibrationSketch<G>::deserialize(const std::vector<std::byte>& bytes) {
-  std::uint64_t n = 0;
-  detail::check(bytes.size() >= sizeof n, "CalibrationSketch: ", bytes.size(), " bytes, expected at least 8");
-  std::memcpy(&n, bytes.data(), sizeof n);
-  std::size_t position = sizeof n;
+  detail::SketchesHeader header{};
+  detail::check(bytes.size() >= sizeof header, "CalibrationSketch: ", bytes.size(), " bytes, expected at least ",
+                sizeof header);
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const auto expected = detail::SketchesHeader::of(G{}.info(), header.channels);
+  detail::check(header.kind == expected.kind && header.axis == expected.axis, "CalibrationSketch: the bytes are of ",
+                header.granularity(), ", expected ", expected.granularity());
+  detail::check(header.kind != 0 || header.channels <= 1, "CalibrationSketch: ", header.channels,
+                " sketches of one tensor");
+  std::size_t position = sizeof header;
   CalibrationSketch result;
-  for (std::uint64_t c = 0; c < n; ++c) {
-    result.sketches_.push_back(ChannelSketch::deserialize(bytes, position));
+  for (std::uint64_t c = 0; c < header.channels; ++c) {
+    result.sketches_.push_back(SketchBytes<kMantissaBits>::read(bytes, position));
     detail::check(!result.sketches_.back().empty(), "CalibrationSketch: channel ", c, " holds no values");
   }
   detail::check(position == bytes.size(), "CalibrationSketch: ", bytes.size() - position, " bytes too many");

@@ -23,9 +23,15 @@
 #include <vector>
 
 #include <quanta/core/eigen.hpp>
+#include <quanta/quant/granularity.hpp>
 #include <quanta/simd/passes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
+
+template <Granularity G>
+class CalibrationSketch;
+template <int mantissa_bits>
+struct SketchBytes;
 
 /// 2^-mantissa_bits is the relative resolution. Memory: 16 * (31 * 2^mantissa_bits + 8) bytes of counts.
 template <int mantissa_bits>
@@ -39,11 +45,17 @@ class Sketch {
 
   Sketch() : counts_(2 * kHalf, 0) {}
 
-  /// Adds adjacent finite values, all within `range`, which the whole batch they come from spans exactly.
-  void add(const float* x, Index n, Range range);
+  /// Adds n adjacent values. Throws Error, and stays as it was, when one is not finite or check_room does.
+  void add(const float* x, Index n);
 
-  /// Adds what another sketch saw.
+  /// Adds what another sketch saw. Throws Error, and stays as it was, when check_room does.
   void merge(const Sketch& other);
+
+  /// Throws Error unless n more values can be counted: 2^64 - 1 are the most, which merging may reach.
+  void check_room(const char* where, std::uint64_t n) const {
+    detail::check(n <= ~std::uint64_t{0} - count_, where, ": ", n, " values more than the ", count_,
+                  " counted, expected less than 2^64 in all");
+  }
 
   /// How many values, and how many of them were 0.
   std::uint64_t count() const { return count_; }
@@ -60,24 +72,23 @@ class Sketch {
 
   bool operator==(const Sketch& other) const;
 
-  /// The state as bytes, equal for equal states (little-endian; only bins that hold values), added to `out`.
-  void serialize(std::vector<std::byte>& out) const;
-  /// The sketch that starts at bytes[position], which then moves behind it. Throws Error, and leaves position, when
-  /// there is none of this resolution or its numbers contradict each other.
-  static Sketch deserialize(const std::vector<std::byte>& bytes, std::size_t& position);
-
   /// Memory held.
   Index bytes() const { return static_cast<Index>(sizeof(*this) + counts_.bytes()); }
 
  private:
+  template <Granularity G>
+  friend class CalibrationSketch;
+  friend struct SketchBytes<mantissa_bits>;
+
+  /// Adds adjacent finite values, all within `range`: a wider one costs resolution, a narrower one memory not held.
+  void add(const float* x, Index n, Range range);
+
   // Counts of one sign: kSlots bins for what lies below the window (several, so that equal values in a row, the zeros
   // after a Relu, do not wait for each other), then the window from its lowest bin up.
   static constexpr int kSlots = 8;
   static constexpr Index kBinsPerOctave = Index{1} << mantissa_bits;
   static constexpr Index kWindow = kOctaves * kBinsPerOctave;
   static constexpr Index kHalf = kSlots + kWindow;
-
-  static constexpr std::uint32_t kMagic = 0x514b5300u + mantissa_bits;  // "QKS" and the resolution
 
   /// A float's bin among all of its sign.
   static std::int32_t key_of(float v) {
@@ -116,6 +127,15 @@ void Sketch<mantissa_bits>::raise_base(std::int32_t base) {
 }
 
 template <int mantissa_bits>
+void Sketch<mantissa_bits>::add(const float* x, Index n) {
+  if (n == 0) return;
+  const simd::MinMax seen = simd::min_max(x, n);
+  detail::check(seen.finite, "Sketch: values that are not finite");
+  check_room("Sketch", static_cast<std::uint64_t>(n));
+  add(x, n, {seen.min + 0.0f, seen.max + 0.0f});  // + 0 turns -0 into +0
+}
+
+template <int mantissa_bits>
 void Sketch<mantissa_bits>::add(const float* x, Index n, Range range) {
   if (n == 0) return;
   raise_base(base_for(std::max(key_of(range.min), key_of(range.max))));
@@ -143,6 +163,7 @@ void Sketch<mantissa_bits>::add(const float* x, Index n, Range range) {
 template <int mantissa_bits>
 void Sketch<mantissa_bits>::merge(const Sketch& other) {
   if (other.empty()) return;
+  check_room("merge", other.count_);
   raise_base(other.base_);
   const Index shift = std::min<Index>(base_ - other.base_, kWindow);
   for (const Index half : {Index{0}, kHalf}) {
@@ -187,94 +208,6 @@ bool Sketch<mantissa_bits>::operator==(const Sketch& other) const {
          below_window() == other.below_window() &&
          std::equal(counts_.begin() + kSlots, counts_.begin() + kHalf, other.counts_.begin() + kSlots) &&
          std::equal(counts_.begin() + kHalf + kSlots, counts_.end(), other.counts_.begin() + kHalf + kSlots);
-}
-
-template <int mantissa_bits>
-void Sketch<mantissa_bits>::serialize(std::vector<std::byte>& out) const {
-  const auto put = [&](auto value) {
-    const auto* raw = reinterpret_cast<const std::byte*>(&value);
-    out.insert(out.end(), raw, raw + sizeof value);
-  };
-  std::uint64_t bins = 0;
-  for (const Index half : {Index{0}, kHalf}) {
-    for (Index i = kSlots; i < kHalf; ++i) bins += counts_[half + i] != 0 ? 1u : 0u;
-  }
-  put(kMagic);
-  put(count_);
-  put(zeros_);
-  put(below_window());
-  put(min());
-  put(max());
-  put(bins);
-  for (const Index half : {Index{0}, kHalf}) {
-    for (Index i = kSlots; i < kHalf; ++i) {
-      if (counts_[half + i] == 0) continue;
-      put(static_cast<std::uint32_t>(half + i));
-      put(counts_[half + i]);
-    }
-  }
-}
-
-template <int mantissa_bits>
-Sketch<mantissa_bits> Sketch<mantissa_bits>::deserialize(const std::vector<std::byte>& bytes, std::size_t& position) {
-  std::size_t at = position;
-  const auto get = [&](auto& value) {
-    const std::size_t left = bytes.size() - std::min(at, bytes.size());
-    detail::check(left >= sizeof value, "Sketch: ", left, " bytes left at ", at, ", expected ", sizeof value);
-    std::memcpy(&value, bytes.data() + at, sizeof value);
-    at += sizeof value;
-  };
-  Sketch sketch;
-  std::uint32_t magic = 0;
-  std::uint64_t below = 0, bins = 0;
-  get(magic);
-  detail::check(magic == kMagic, "Sketch: the bytes at ", position, " are not a sketch with ", mantissa_bits,
-                " bits of mantissa");
-  get(sketch.count_);
-  get(sketch.zeros_);
-  get(below);
-  get(sketch.min_);
-  get(sketch.max_);
-  get(bins);
-  const float low = sketch.min_, high = sketch.max_;
-  const auto is_minus_zero = [](float v) { return std::bit_cast<std::uint32_t>(v) == 0x80000000u; };
-  detail::check(fp::is_finite(low) && fp::is_finite(high) && low <= high && !is_minus_zero(low) && !is_minus_zero(high),
-                "Sketch: range [", low, ", ", high, "]");
-  detail::check(
-      sketch.zeros_ <= below && below <= sketch.count_ && (sketch.zeros_ == 0 || (low <= 0.0f && high >= 0.0f)),
-      "Sketch: ", sketch.zeros_, " zeros of ", sketch.count_, " values in [", low, ", ", high, "]");
-  sketch.base_ = base_for(std::max(key_of(low), key_of(high)));
-  sketch.counts_[0] = below;
-  // Bins in their order, the one around 0 being 0: the least and the most that hold values are those of the extremes.
-  const auto place_of = [&](float v) {
-    const std::int64_t place = std::max(key_of(v) - sketch.base_ + 1, 0);
-    return v < 0.0f ? -place : place;
-  };
-  std::int64_t least = below != 0 ? 0 : kWindow + 1, most = -least;
-  std::uint64_t total = below, last = 0;
-  for (std::uint64_t i = 0; i < bins; ++i) {
-    std::uint32_t slot = 0;
-    std::uint64_t n = 0;
-    get(slot);
-    get(n);
-    const bool in_window = slot < 2 * kHalf && slot % kHalf >= kSlots;
-    detail::check(in_window && slot > last && n != 0 && n <= sketch.count_ - total, "Sketch: bin ", i, " of ", bins,
-                  " does not fit the others");
-    sketch.counts_[slot] = n;
-    total += n;
-    last = slot;
-    const std::int64_t place = static_cast<std::int64_t>(slot % kHalf) - kSlots + 1;
-    least = std::min(least, slot < kHalf ? -place : place);
-    most = std::max(most, slot < kHalf ? -place : place);
-  }
-  detail::check(total == sketch.count_, "Sketch: ", total, " values in bins, ", sketch.count_, " counted");
-  const auto is_seen = [&](float v, std::int64_t place) {
-    return place_of(v) == place && (place != 0 || (v == 0.0f ? sketch.zeros_ != 0 : below > sketch.zeros_));
-  };
-  detail::check(total == 0 ? low == 0.0f && high == 0.0f : is_seen(low, least) && is_seen(high, most),
-                "Sketch: range [", low, ", ", high, "] is not that of its bins");
-  position = at;
-  return sketch;
 }
 
 QUANTA_NAMESPACE_END
