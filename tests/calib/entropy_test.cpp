@@ -24,11 +24,6 @@ void expect_oracles_range(const CalibrationSketch<>& seen) {
       << best.i << " bins, doubled " << best.doublings << " times of " << oracle.doublings();
 }
 
-Values with(Values x, const Values& more) {
-  x.insert(x.end(), more.begin(), more.end());
-  return x;
-}
-
 std::vector<Family> long_families() {
   Values relu = absolute_values(heavy_values(4000, 6));
   relu.resize(20000, 0.0f);
