@@ -39,9 +39,8 @@ struct EntropySideOracle {
 
   std::size_t bin_of(double size) const {
     const double units = std::ldexp(size / end * kEntropyBins, octaves);
-    std::size_t b = 0;
-    while (b + 1 < p.size() && static_cast<double>(p[b + 1].start) <= units) ++b;
-    return b;
+    const auto above = [&](double u, const PBin& bin) { return u < static_cast<double>(bin.start); };
+    return static_cast<std::size_t>(std::upper_bound(p.begin(), p.end(), units, above) - p.begin()) - 1;
   }
 
   /// In whole counts, the first bins getting what is left over.
