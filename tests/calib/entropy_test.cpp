@@ -7,6 +7,7 @@
 
 #include "tests/calib/calibrators.hpp"
 #include "tests/calib/entropy_oracle.hpp"
+#include "tests/support/scale.hpp"
 
 namespace quanta::test {
 namespace {
@@ -22,6 +23,10 @@ void expect_oracles_range(const CalibrationSketch<>& seen) {
   const EntropyCandidate best = oracle.best();
   EXPECT_TRUE(same_range(EntropyCalibrator<>(seen).range<Q>(), oracle.range(best)))
       << best.i << " bins, doubled " << best.doublings << " times of " << oracle.doublings();
+  // Never worse than the whole range, which is the last candidate.
+  const EntropyCandidate longest{oracle.doublings(), kEntropyBins};
+  EXPECT_TRUE(same_range(oracle.range(longest), oracle.whole));
+  EXPECT_LE(oracle.divergence(best), oracle.divergence(longest) + 1e-12L);
 }
 
 std::vector<Family> long_families() {
@@ -48,16 +53,22 @@ std::vector<Family> long_families() {
           {"outliers of all sizes", {normal_values(20000, 15), {9.0f, -80.0f, 700.0f, -6e3f, 5e4f, -4e6f}}}};
 }
 
+// The search written out is slow: where tests are to be short, every seventh case of families times quantizers.
 TEST(EntropyCalibrator, ChoosesAsTheSearchWrittenOut) {
+  const int every = test_scale() < 1.0 ? 7 : 1;
+  int number = 0;
   for (const Family& family : long_families()) {
     SCOPED_TRACE(family.name);
     CalibrationSketch<> seen;
     for (const Values& batch : family.batches) seen.observe(as_eigen(batch));
-    expect_oracles_range<SymmetricQuantizer<Int<8>>>(seen);
-    expect_oracles_range<SymmetricQuantizer<Int<4>>>(seen);
-    expect_oracles_range<AsymmetricQuantizer<UInt<8>>>(seen);
-    expect_oracles_range<AsymmetricQuantizer<Int<8>>>(seen);
-    expect_oracles_range<AsymmetricQuantizer<UInt<2>>>(seen);
+    const auto check = [&]<class Q>() {
+      if (number++ % every == 0) expect_oracles_range<Q>(seen);
+    };
+    check.operator()<SymmetricQuantizer<Int<8>>>();
+    check.operator()<SymmetricQuantizer<Int<4>>>();
+    check.operator()<AsymmetricQuantizer<UInt<8>>>();
+    check.operator()<AsymmetricQuantizer<Int<8>>>();
+    check.operator()<AsymmetricQuantizer<UInt<2>>>();
   }
 }
 
@@ -126,22 +137,6 @@ TEST(EntropyCalibrator, OfEqualsTakesTheLargestRange) {
 }
 
 // Candidates of all histograms are judged by one criterion, and the whole range is one of them.
-TEST(EntropyCalibrator, IsNeverWorseThanTheWholeRange) {
-  for (const Family& family : long_families()) {
-    SCOPED_TRACE(family.name);
-    const auto calibrator = observing(EntropyCalibrator<>{}, family.batches);
-    const auto check = [&]<class Q>() {
-      const EntropyOracle oracle = oracle_of<Q>(calibrator.sketch());
-      const EntropyCandidate longest{oracle.doublings(), kEntropyBins}, best = oracle.best();
-      EXPECT_TRUE(same_range(oracle.range(longest), oracle.whole));
-      ASSERT_TRUE(same_range(calibrator.range<Q>(), oracle.range(best)));
-      EXPECT_LE(oracle.divergence(best), oracle.divergence(longest) + 1e-12L);
-    };
-    check.operator()<SymmetricQuantizer<Int<8>>>();
-    check.operator()<AsymmetricQuantizer<UInt<8>>>();
-  }
-}
-
 TEST(EntropyCalibrator, ClipsFarOutliers) {
   const Values bulk = normal_values(10000, 30);
   for (const float outlier : {1e3f, 1e6f, 1e8f}) {
