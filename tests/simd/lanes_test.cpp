@@ -174,6 +174,44 @@ TYPED_TEST(Lanes, IntegersWrapCompareAndConvert) {
   }
 }
 
+TYPED_TEST(Lanes, TestsSeeEveryLane) {
+  using L = TypeParam;
+  std::vector<std::int32_t> zero(L::width, 0);
+  EXPECT_TRUE(L::all_zero(L::load_int(zero.data())));
+  EXPECT_FALSE(L::all_below(L::load_int(zero.data()), 0));
+  EXPECT_TRUE(L::all_below(L::load_int(zero.data()), 1));
+  for (std::size_t i = 0; i < L::width; ++i) {
+    for (const std::int32_t other : {1, -1, std::numeric_limits<std::int32_t>::min()}) {
+      std::vector<std::int32_t> one = zero;
+      one[i] = other;
+      EXPECT_FALSE(L::all_zero(L::load_int(one.data())));
+      EXPECT_FALSE(L::all_zero(L::or_int(L::load_int(zero.data()), L::load_int(one.data()))));
+      EXPECT_EQ(L::all_below(L::load_int(one.data()), 1), other < 1);
+    }
+  }
+}
+
+TYPED_TEST(Lanes, DifferenceIsZeroOnlyOfEqualFiniteNumbers) {
+  using L = TypeParam;
+  const auto [a, b] = pairs();
+  for (std::size_t i = 0; i < a.size(); i += L::width) {
+    const std::vector<std::int32_t> got = integers<L>(L::difference(L::load(&a[i]), L::load(&b[i])));
+    for (std::size_t j = 0; j < L::width; ++j) {
+      if (a[i + j] == 0.0f && b[i + j] == 0.0f) continue;
+      ASSERT_EQ(got[j] == 0, a[i + j] == b[i + j] && std::isfinite(a[i + j])) << a[i + j] << ' ' << b[i + j];
+    }
+  }
+}
+
+TYPED_TEST(Lanes, FloatBitsAreItsOwn) {
+  using L = TypeParam;
+  const auto [a, b] = pairs();
+  for (std::size_t i = 0; i < a.size(); i += L::width) {
+    const std::vector<std::int32_t> got = integers<L>(L::float_bits(L::load(&a[i])));
+    for (std::size_t j = 0; j < L::width; ++j) ASSERT_EQ(got[j], std::bit_cast<std::int32_t>(a[i + j]));
+  }
+}
+
 TYPED_TEST(Lanes, MagnitudeBitsAreThoseWithoutTheSign) {
   using L = TypeParam;
   const auto [a, b] = pairs();
@@ -206,6 +244,30 @@ TYPED_TEST(Lanes, StoresEveryCodeOfEveryTypeAndNothingBehind) {
   check_store_narrow<TypeParam, std::int16_t>(-32768, 32767);
   check_store_narrow<TypeParam, std::uint16_t>(0, 65535);
   check_store_narrow<TypeParam, std::int32_t>(-70000, 70000);
+}
+
+// Of values that do not fit, their low bits; four vectors in order.
+template <class L, class Code>
+void check_low_bits() {
+  constexpr std::size_t n = 4 * L::width;
+  Random random(5);
+  for (int round = 0; round < 100; ++round) {
+    std::vector<std::int32_t> values;
+    for (std::size_t i = 0; i < n; ++i) values.push_back(static_cast<std::int32_t>(random.bits()));
+    std::vector<Code> stored(n + 1, Code{77});
+    const auto vector = [&](std::size_t v) { return L::load_int(&values[v * L::width]); };
+    L::store_narrow(stored.data(), vector(0), vector(1), vector(2), vector(3));
+    for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(stored[i], static_cast<Code>(values[i]));
+    ASSERT_EQ(stored[n], Code{77});
+  }
+}
+
+TYPED_TEST(Lanes, StoresTheLowBitsOfFourVectors) {
+  check_low_bits<TypeParam, std::int8_t>();
+  check_low_bits<TypeParam, std::uint8_t>();
+  check_low_bits<TypeParam, std::int16_t>();
+  check_low_bits<TypeParam, std::uint16_t>();
+  check_low_bits<TypeParam, std::int32_t>();
 }
 
 TYPED_TEST(Lanes, ReductionsFindTheExtremeInEveryLane) {

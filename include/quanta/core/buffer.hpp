@@ -74,4 +74,25 @@ class Buffer {
   Index size_ = 0;
 };
 
+/// As a Buffer of uninitialised elements that does not move: up to `inline_size` of them lie in the object itself, so
+/// that small work needs no allocation.
+template <class T, int inline_size>
+class SmallBuffer {
+ public:
+  explicit SmallBuffer(Index size) : heap_(size > inline_size ? size : 0), size_(size) {}
+  SmallBuffer(const SmallBuffer&) = delete;
+  SmallBuffer& operator=(const SmallBuffer&) = delete;
+
+  T* data() { return heap_.empty() ? here_ : heap_.data(); }
+  Index size() const { return size_; }
+  T& operator[](Index i) { return data()[i]; }
+  T* begin() { return data(); }
+  T* end() { return data() + size_; }
+
+ private:
+  alignas(kCacheLine) T here_[inline_size];
+  Buffer<T> heap_;
+  Index size_;
+};
+
 QUANTA_NAMESPACE_END

@@ -53,6 +53,8 @@ struct Avx2Lanes {
   static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
   static I min_int(I a, I b) { return _mm256_min_epi32(a, b); }
   static I and_int(I a, I b) { return _mm256_and_si256(a, b); }
+  static I or_int(I a, I b) { return _mm256_or_si256(a, b); }
+  static I float_bits(F v) { return _mm256_castps_si256(v); }
   template <int n>
   static I shift_right(I v) {
     return _mm256_srli_epi32(v, n);
@@ -76,6 +78,23 @@ struct Avx2Lanes {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
     }
   }
+  template <class T>
+  static void store_narrow(T* p, I a, I b, I c, I d) {
+    if constexpr (sizeof(T) == 1) {
+      const __m256i low = _mm256_set1_epi32(0xff);
+      const __m256i ab = _mm256_packus_epi32(_mm256_and_si256(a, low), _mm256_and_si256(b, low));
+      const __m256i cd = _mm256_packus_epi32(_mm256_and_si256(c, low), _mm256_and_si256(d, low));
+      // Packing works within halves: four bytes of a, b, c, d, then the other four of each.
+      const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+      const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), order);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
+      return;
+    }
+    store_narrow(p, a);
+    store_narrow(p + width, b);
+    store_narrow(p + 2 * width, c);
+    store_narrow(p + 3 * width, d);
+  }
 
   static float reduce_min(F v) {
     __m128 m = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -92,6 +111,11 @@ struct Avx2Lanes {
     m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
     return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
   }
+  static bool all_below(I v, std::int32_t limit) {
+    return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(limit), v))) == 0xff;
+  }
+  static I difference(F a, F b) { return float_bits(_mm256_sub_ps(a, b)); }
+  static bool all_zero(I v) { return _mm256_testz_si256(v, v) != 0; }
 };
 
 }  // namespace simd

@@ -45,6 +45,8 @@ struct Avx512Lanes {
   static I max_int(I a, I b) { return _mm512_maskz_max_epi32(kAll, a, b); }
   static I min_int(I a, I b) { return _mm512_maskz_min_epi32(kAll, a, b); }
   static I and_int(I a, I b) { return _mm512_and_si512(a, b); }
+  static I or_int(I a, I b) { return _mm512_or_si512(a, b); }
+  static I float_bits(F v) { return _mm512_castps_si512(v); }
   template <int n>
   static I shift_right(I v) {
     return _mm512_maskz_srli_epi32(kAll, v, n);
@@ -61,22 +63,30 @@ struct Avx512Lanes {
       _mm512_storeu_si512(p, v);
     }
   }
+  template <class T>
+  static void store_narrow(T* p, I a, I b, I c, I d) {
+    store_narrow(p, a);
+    store_narrow(p + width, b);
+    store_narrow(p + 2 * width, c);
+    store_narrow(p + 3 * width, d);
+  }
 
-  static float reduce_min(F v) {
-    alignas(64) float lane[16];
-    store(lane, v);
-    return Avx2Lanes::reduce_min(Avx2Lanes::min(Avx2Lanes::load(lane), Avx2Lanes::load(lane + 8)));
-  }
-  static float reduce_max(F v) {
-    alignas(64) float lane[16];
-    store(lane, v);
-    return Avx2Lanes::reduce_max(Avx2Lanes::max(Avx2Lanes::load(lane), Avx2Lanes::load(lane + 8)));
-  }
+  static float reduce_min(F v) { return Avx2Lanes::reduce_min(Avx2Lanes::min(low_half(v), high_half(v))); }
+  static float reduce_max(F v) { return Avx2Lanes::reduce_max(Avx2Lanes::max(low_half(v), high_half(v))); }
   static std::int32_t reduce_max_int(I v) {
-    alignas(64) std::int32_t lane[16];
-    store_int(lane, v);
-    return Avx2Lanes::reduce_max_int(Avx2Lanes::max_int(Avx2Lanes::load_int(lane), Avx2Lanes::load_int(lane + 8)));
+    const F bits = _mm512_castsi512_ps(v);
+    return Avx2Lanes::reduce_max_int(Avx2Lanes::max_int(Avx2Lanes::float_bits(low_half(bits)),  //
+                                                        Avx2Lanes::float_bits(high_half(bits))));
   }
+  static bool all_below(I v, std::int32_t limit) {
+    return _mm512_cmplt_epi32_mask(v, _mm512_set1_epi32(limit)) == kAll;
+  }
+  static I difference(F a, F b) { return float_bits(_mm512_sub_ps(a, b)); }
+  static bool all_zero(I v) { return _mm512_test_epi32_mask(v, v) == 0; }
+
+ private:
+  static __m256 low_half(F v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 0); }
+  static __m256 high_half(F v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 1); }
 };
 
 }  // namespace simd

@@ -42,6 +42,8 @@ struct NeonLanes {
   static I max_int(I a, I b) { return vmaxq_s32(a, b); }
   static I min_int(I a, I b) { return vminq_s32(a, b); }
   static I and_int(I a, I b) { return vandq_s32(a, b); }
+  static I or_int(I a, I b) { return vorrq_s32(a, b); }
+  static I float_bits(F v) { return vreinterpretq_s32_f32(v); }
   template <int n>
   static I shift_right(I v) {
     return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(v), n));
@@ -61,10 +63,26 @@ struct NeonLanes {
       vst1q_s32(reinterpret_cast<std::int32_t*>(p), v);
     }
   }
+  template <class T>
+  static void store_narrow(T* p, I a, I b, I c, I d) {
+    if constexpr (sizeof(T) == 1) {
+      const int16x8_t ab = vcombine_s16(vmovn_s32(a), vmovn_s32(b)), cd = vcombine_s16(vmovn_s32(c), vmovn_s32(d));
+      const int8x16_t bytes = vcombine_s8(vmovn_s16(ab), vmovn_s16(cd));
+      std::memcpy(p, &bytes, sizeof bytes);
+      return;
+    }
+    store_narrow(p, a);
+    store_narrow(p + width, b);
+    store_narrow(p + 2 * width, c);
+    store_narrow(p + 3 * width, d);
+  }
 
   static float reduce_min(F v) { return vminvq_f32(v); }
   static float reduce_max(F v) { return vmaxvq_f32(v); }
   static std::int32_t reduce_max_int(I v) { return vmaxvq_s32(v); }
+  static bool all_below(I v, std::int32_t limit) { return vmaxvq_s32(v) < limit; }
+  static I difference(F a, F b) { return float_bits(vsubq_f32(a, b)); }
+  static bool all_zero(I v) { return vmaxvq_u32(vreinterpretq_u32_s32(v)) == 0; }
 };
 
 }  // namespace simd

@@ -45,6 +45,7 @@ struct ScalarLanes {
   static I max_int(I a, I b) { return a > b ? a : b; }
   static I min_int(I a, I b) { return a < b ? a : b; }
   static I and_int(I a, I b) { return wrap(bits(a) & bits(b)); }
+  static I or_int(I a, I b) { return wrap(bits(a) | bits(b)); }
   /// Bits moved down by n, zeros coming in.
   template <int n>
   static I shift_right(I v) {
@@ -54,16 +55,30 @@ struct ScalarLanes {
   static I sign_mask(F v) { return (std::bit_cast<std::uint32_t>(v) >> 31) != 0 ? -1 : 0; }
   /// The bits of |v| as an integer: ordered as the values are, infinity and NaN above all finite ones.
   static I magnitude_bits(F v) { return static_cast<I>(std::bit_cast<std::uint32_t>(v) & 0x7fffffffu); }
-  /// Stores values that fit T.
+  /// The float's own bits.
+  static I float_bits(F v) { return std::bit_cast<I>(v); }
+  /// Stores the low bits of each, as many as T has.
   template <class T>
   static void store_narrow(T* p, I v) {
     *p = static_cast<T>(v);
+  }
+  /// The same of four, one after another.
+  template <class T>
+  static void store_narrow(T* p, I a, I b, I c, I d) {
+    store_narrow(p, a);
+    store_narrow(p + 1, b);
+    store_narrow(p + 2, c);
+    store_narrow(p + 3, d);
   }
 
   /// Over all lanes.
   static float reduce_min(F v) { return v; }
   static float reduce_max(F v) { return v; }
   static std::int32_t reduce_max_int(I v) { return v; }
+  static bool all_below(I v, std::int32_t limit) { return v < limit; }
+  /// Zero where a and b are the same finite number, else not; not defined of zeros. Neither is a product just made.
+  static I difference(F a, F b) { return float_bits(a - b); }
+  static bool all_zero(I v) { return v == 0; }
 
  private:
   static std::uint32_t bits(I v) { return static_cast<std::uint32_t>(v); }
