@@ -37,23 +37,36 @@ void check_map(const std::array<Index, rank>& shape, const GranularityInfo& info
   const std::vector<std::size_t> expected = reference::parameter_numbers(shape, sharing, count);
   const ParamMap map = param_map(info, shape);
   ASSERT_EQ(map.count, static_cast<Index>(count));
+  const ParamSlots slots(map);
   const Index n = static_cast<Index>(expected.size());
   // Every piece of small tensors; of larger ones those that begin or end at an edge.
   for (Index first = 0; first <= n; first += n > 60 ? 7 : 1) {
     for (Index last = first; last <= n; last += n > 60 ? std::max<Index>(1, (n - last) / 3) : 1) {
       std::vector<Index> params(usize(last - first), -1);
       Index runs = 0;
-      for_each_run(map, first, last, [&](Index offset, Index length, Index param) {
-        ASSERT_GE(length, 1);
-        for (Index i = offset; i < offset + length; ++i) params[usize(i)] = param;
+      const auto record = [&](const ParamRun& run) {
+        ASSERT_GE(run.count, 1);
+        ASSERT_TRUE(run.rows == 1 || (run.follows && run.rows > 1));
+        for (Index i = 0; i < run.rows * run.count; ++i) {
+          params[usize(run.offset + i)] = run.param + (run.follows ? i % run.count : 0);
+        }
         ++runs;
-      });
+      };
+      for_each_run(map, first, last, record);
       for (Index i = first; i < last; ++i) {
         ASSERT_EQ(params[usize(i - first)], static_cast<Index>(expected[usize(i)]))
             << first << ".." << last << ": " << i;
+        ASSERT_EQ(map(i), static_cast<Index>(expected[usize(i)]));
+      }
+      const Index runs_of_params = runs;
+      for_each_run(slots.map, first, last, record);
+      for (Index i = first; i < last; ++i) {
+        ASSERT_LT(params[usize(i - first)], slots.map.count);
+        ASSERT_EQ(slots.param(params[usize(i - first)]), static_cast<Index>(expected[usize(i)]))
+            << first << ".." << last << ": " << i;
       }
       if (sharing.kind == Sharing::tensor && last > first) {
-        ASSERT_EQ(runs, 1);
+        ASSERT_EQ(runs_of_params, 1);
       }
     }
   }
@@ -77,10 +90,26 @@ TEST(Granularity, MapsEveryElementOfEveryShape) {
   check_every_axis<2>({5, 7});
   check_every_axis<2>({1, 9});
   check_every_axis<2>({9, 1});
+  check_every_axis<2>({200, 3});
+  check_every_axis<3>({30, 3, 4});
   check_every_axis<3>({2, 3, 5});
   check_every_axis<3>({3, 1, 4});
   check_every_axis<4>({2, 3, 2, 3});
   check_every_axis<5>({2, 3, 1, 4, 5});
+}
+
+TEST(Granularity, SlotsMakeLongRows) {
+  const auto longest = [](const GranularityInfo& info, const auto& shape) {
+    const ParamSlots slots(param_map(info, shape));
+    Index most = 0;
+    for_each_run(slots.map, 0, element_count(shape), [&](const ParamRun& run) { most = std::max(most, run.count); });
+    return most;
+  };
+  EXPECT_GE(longest({GranularityKind::per_channel, 1, 0}, Shape<2>{1000, 3}), 100);
+  EXPECT_GE(longest({GranularityKind::per_channel, 1, 0}, Shape<4>{100, 3, 2, 2}), 100);
+  EXPECT_EQ(longest({GranularityKind::per_channel, 1, 0}, Shape<2>{10, 5000}), 5000);
+  EXPECT_EQ(longest({GranularityKind::per_group, 0, 4}, Shape<2>{40, 50}), 50);
+  EXPECT_EQ(longest({GranularityKind::per_group, 1, 1}, Shape<2>{40, 50}), 2000);
 }
 
 TEST(Granularity, EmptyTensorsHaveNoRuns) {

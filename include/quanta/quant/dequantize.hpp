@@ -23,6 +23,15 @@ inline constexpr std::int32_t zero_point_min<F> = F::min;
 template <IntegerFormat F>
 inline constexpr std::int32_t zero_point_max<F> = F::max;
 
+template <class Code>
+void codes_to_levels(const Code* codes, Index n, float* levels) {
+  Index i = 0;
+  for (; i + 16 <= n; i += 16) {  // a count the compiler knows: GCC then makes vectors of it at -O2 too
+    for (Index j = 0; j < 16; ++j) levels[i + j] = static_cast<float>(codes[i + j]);
+  }
+  for (; i < n; ++i) levels[i] = static_cast<float>(codes[i]);
+}
+
 /// levels[i] = the level of code first + i of the stream. Integers of up to 16 bits are exact as float.
 template <IntegerFormat F>
 void decode_levels(const std::byte* stream, Index first, Index count, float* levels) {
@@ -31,11 +40,7 @@ void decode_levels(const std::byte* stream, Index first, Index count, float* lev
   for (Index done = 0; done < count; done += kChunk) {
     const Index n = std::min(kChunk, count - done);
     unpack_bits<F>(stream, first + done, n, codes);
-    Index i = 0;
-    for (; i + 16 <= n; i += 16) {  // a count the compiler knows: GCC then makes vectors of it at -O2 too
-      for (Index j = 0; j < 16; ++j) levels[done + i + j] = static_cast<float>(codes[i + j]);
-    }
-    for (; i < n; ++i) levels[done + i] = static_cast<float>(codes[i]);
+    codes_to_levels(codes, n, levels + done);
   }
 }
 
@@ -47,8 +52,14 @@ struct FormatDecoder {
 
 /// The reals of the elements [first, first + count), given their levels.
 inline void scale_elements(float* values, Index first, Index count, const ParamMap& map, const ParamsData& params) {
-  for_each_run(map, first, first + count, [&](Index offset, Index n, Index param) {
-    simd::scale_levels(values + offset, n, params.scale(param), static_cast<float>(params.zero_point(param)));
+  for_each_run(map, first, first + count, [&](const ParamRun& run) {
+    float* at = values + run.offset;
+    if (run.follows) {
+      const ParamsData columns = params.from(run.param);
+      simd::scale_columns(at, run.rows, run.count, columns.scales, columns.zero_points);
+    } else {
+      simd::scale_levels(at, run.count, params.scale(run.param), static_cast<float>(params.zero_point(run.param)));
+    }
   });
 }
 
@@ -59,11 +70,12 @@ void dequantize(Decode decode, const ParamMap& map, const ParamsData& params, co
   float scratch[kChunk];
   const bool dense = out.is_dense();
   const Index n = out.size();
+  const SlotParams slots(map, params);
   for (Index first = 0; first < n; first += kChunk) {
     const Index count = std::min(kChunk, n - first);
     float* values = dense ? out.data() + first : scratch;
     decode(first, count, values);
-    scale_elements(values, first, count, map, params);
+    scale_elements(values, first, count, slots.map(), slots.data());
     if (!dense) out.write(first, count, values);
   }
 }

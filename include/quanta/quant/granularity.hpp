@@ -35,12 +35,18 @@ struct Extents {
 };
 
 /// From an element's logical row-major index to its parameter. The index is seen as (o, a, i) with extents (outer,
-/// axis, inner); the parameter is o * outer_step + a / group + i * inner_step, and there are `count` of them.
+/// axis, inner); the parameter is o * outer_step + a / group * group_step + i * inner_step, and there are `count` of
+/// them.
 struct ParamMap {
   Index outer, axis, inner;
   Index group;
-  Index outer_step, inner_step;
+  Index outer_step, group_step, inner_step;
   Index count;
+
+  Index operator()(Index element) const {
+    const Index a = element / inner % axis;
+    return element / inner / axis * outer_step + a / group * group_step + element % inner * inner_step;
+  }
 };
 
 /// A granularity knows the map for a shape; `Kind` and the numbers describe it to files and tables.
@@ -98,50 +104,120 @@ struct PerGroup {
 /// size.
 ParamMap param_map(const GranularityInfo& info, Extents extents);
 
-/// Calls f(offset, count, param) for the runs of neighbouring elements of [first, last) that share a parameter; offset
-/// counts from `first`.
+/// Neighbouring elements and their parameters: all have `param`; or, where `follows`, they are `rows` rows, and the
+/// elements of each have param, param + 1, ...
+///
+///   one parameter     p p p p p p p p
+///   that follow       p p+1 p+2 p+3 | p p+1 p+2 p+3 | ...
+struct ParamRun {
+  Index offset;       ///< of the first element
+  Index rows, count;  ///< rows of count elements each; one row where they share a parameter
+  Index param;
+  bool follows;
+};
+
+/// Calls f(ParamRun) for the elements [first, last), in order; offsets count from `first`.
 template <class F>
 void for_each_run(const ParamMap& map, Index first, Index last, F f);
+
+/// Parameters numbered anew, as slots, where that makes long runs of short ones: where neighbours' parameters lie
+/// apart, and where a short pattern of channels is repeated over and over, which then has a slot for each element of
+/// several repetitions.
+struct ParamSlots {
+  explicit ParamSlots(const ParamMap& params);
+
+  /// Are slots and parameters the same?
+  bool same() const { return same_; }
+  /// The parameter of a slot.
+  Index param(Index slot) const;
+
+  ParamMap map;     ///< from elements to slots
+  ParamMap params;  ///< from elements to parameters
+
+ private:
+  bool same_ = true;
+};
 
 // ---- bodies ----
 
 inline ParamMap param_map(const GranularityInfo& info, Extents extents) {
-  if (info.kind == GranularityKind::per_tensor) {
-    const Index n = extents.product(0, extents.rank);
-    return {1, n, 1, std::max<Index>(n, 1), 0, 0, 1};
-  }
+  const Index n = extents.product(0, extents.rank);
+  if (info.kind == GranularityKind::per_tensor) return {1, n, 1, std::max<Index>(n, 1), 0, 0, 0, 1};
   const int axis = info.axis < 0 ? info.axis + extents.rank : info.axis;
   detail::check(axis >= 0 && axis < extents.rank, "granularity: axis ", info.axis, " of a tensor of rank ",
                 extents.rank);
-  const Index outer = extents.product(0, axis);
+  const Index outer = extents.product(0, axis), length = extents[axis];
   const Index inner = extents.product(axis + 1, extents.rank);
-  if (info.kind == GranularityKind::per_channel) return {outer, extents[axis], inner, 1, 0, 0, extents[axis]};
+  if (info.kind == GranularityKind::per_channel) {
+    if (inner == 1) return {1, outer, length, std::max<Index>(outer, 1), 0, 0, 1, length};
+    return {outer, length, inner, 1, 0, 1, 0, length};
+  }
   detail::check(info.group_size >= 1, "granularity: group size ", info.group_size, ", expected at least 1");
-  const Index groups = ceil_div(extents[axis], info.group_size);
-  return {outer, extents[axis], inner, info.group_size, inner * groups, groups, outer * inner * groups};
+  const Index group = std::min(info.group_size, std::max<Index>(length, 1));
+  const Index groups = ceil_div(length, group);
+  if (group == 1 && inner == 1) return {1, 1, n, 1, 0, 0, 1, n};
+  return {outer, length, inner, group, inner * groups, 1, inner == 1 ? 0 : groups, outer * inner * groups};
 }
 
 template <class F>
 void for_each_run(const ParamMap& map, Index first, Index last, F f) {
+  if (first >= last) return;
+  const Index line = map.axis * map.inner, group = map.group * map.inner;
+  Index begin_of_line = first / line * line;
+  Index begin = begin_of_line + (first - begin_of_line) / group * group;
+  Index param_of_line = first / line * map.outer_step;
+  Index param = param_of_line + (begin - begin_of_line) / group * map.group_step;
   for (Index at = first; at < last;) {
-    const Index i = at % map.inner;
-    const Index a = at / map.inner % map.axis;
-    const Index o = at / map.inner / map.axis;
-    const Index param = o * map.outer_step + a / map.group + i * map.inner_step;
-    Index count = std::min(map.inner - i, last - at);  // up to the end of the innermost extent
-    Index step = map.inner_step;
-    if (map.inner == 1) {
-      step = map.group == 1 ? 1 : 0;
-      const Index end = map.group == 1 ? map.axis - a : std::min(map.group - a % map.group, map.axis - a);
-      count = std::min(end, last - at);
+    const Index end = std::min(std::min(begin + group, begin_of_line + line), last);
+    if (map.inner_step == 0) {
+      f(ParamRun{at - first, 1, end - at, param, false});
+      at = end;
     }
-    if (step == 0) {
-      f(at - first, count, param);
-    } else {
-      for (Index j = 0; j < count; ++j) f(at - first + j, Index{1}, param + j * step);
+    while (at < end) {
+      const Index i = (at - begin) % map.inner;
+      const Index count = map.inner_step == 1 ? std::min(map.inner - i, end - at) : 1;
+      const Index rows = count == map.inner ? (end - at) / count : 1;
+      f(ParamRun{at - first, rows, count, param + i * map.inner_step, true});
+      at += rows * count;
     }
-    at += count;
+    begin += group;
+    param += map.group_step;
+    if (begin >= begin_of_line + line) {
+      begin_of_line += line;
+      begin = begin_of_line;
+      param_of_line += map.outer_step;
+      param = param_of_line;
+    }
   }
+}
+
+inline ParamSlots::ParamSlots(const ParamMap& p) : map(p), params(p) {
+  constexpr Index kShort = 64;   // a run this long is worth a call of its own
+  constexpr Index kRow = 512;    // how long rows become
+  constexpr Index kMost = 4096;  // how long rows may become
+  if (p.inner_step > 1) {        // groups along another axis than the last: (outer, group, inner) instead of
+    map.group_step = p.inner;    // (outer, inner, group)
+    map.inner_step = 1;
+    same_ = false;
+    return;
+  }
+  // Per channel, is there a short pattern, and is it repeated?
+  const bool follows = p.inner_step == 1 && p.group_step == 0 && p.outer == 1;
+  const bool in_runs = p.inner_step == 0 && p.outer_step == 0 && p.group_step == 1 && p.group == 1;
+  const Index period = follows ? p.inner : p.axis * p.inner;
+  const Index repetitions = follows ? p.axis : p.outer;
+  if (!(follows || in_runs) || p.inner >= kShort || repetitions < 2 || period < 1 || period > kMost) return;
+  const Index row = period * std::min(repetitions, ceil_div(kRow, period));
+  const Index rows = ceil_div(period * repetitions, row);
+  map = {1, rows, row, rows, 0, 0, 1, row};
+  same_ = false;
+}
+
+inline Index ParamSlots::param(Index slot) const {
+  if (same_) return slot;
+  if (map.outer_step == 0) return params(slot);  // a row is the first elements of the tensor
+  const Index o = slot / map.outer_step, in_line = slot % map.outer_step;
+  return params((o * map.axis + in_line / map.inner * map.group) * map.inner + in_line % map.inner);
 }
 
 QUANTA_NAMESPACE_END

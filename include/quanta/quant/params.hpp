@@ -35,7 +35,40 @@ struct ParamsData {
 
   float scale(Index i) const { return scales[i]; }
   std::int32_t zero_point(Index i) const { return zero_points != nullptr ? zero_points[i] : 0; }
+  /// The parameters from i on.
+  ParamsData from(Index i) const { return {scales + i, zero_points != nullptr ? zero_points + i : nullptr, size - i}; }
 };
+
+namespace detail {
+
+/// Parameters by slot (quant/granularity.hpp): the very ones borrowed, or copies in the order of the slots.
+class SlotParams {
+ public:
+  SlotParams(const ParamMap& map, const ParamsData& params) : slots_(map), data_(params) {
+    if (slots_.same()) return;
+    const Index n = slots_.map.count;
+    scales_ = Buffer<float>(n);
+    for (Index s = 0; s < n; ++s) scales_[s] = params.scales[slots_.param(s)];
+    data_ = {scales_.data(), nullptr, n};
+    if (params.zero_points == nullptr) return;
+    zero_points_ = Buffer<std::int32_t>(n);
+    for (Index s = 0; s < n; ++s) zero_points_[s] = params.zero_points[slots_.param(s)];
+    data_.zero_points = zero_points_.data();
+  }
+  SlotParams(const SlotParams&) = delete;
+  SlotParams& operator=(const SlotParams&) = delete;
+
+  const ParamMap& map() const { return slots_.map; }
+  const ParamsData& data() const { return data_; }
+
+ private:
+  ParamSlots slots_;
+  ParamsData data_;
+  Buffer<float> scales_;
+  Buffer<std::int32_t> zero_points_;
+};
+
+}  // namespace detail
 
 /// Owns the parameters of one tensor: one per tensor, channel, or (line, group), in the order of quant/granularity.hpp.
 template <Granularity G>

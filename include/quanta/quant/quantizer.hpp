@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include <quanta/core/eigen.hpp>
+#include <quanta/quant/observed_ranges.hpp>
 #include <quanta/quant/quantized_tensor.hpp>
 #include <quanta/quant/scheme.hpp>
 
@@ -89,10 +90,14 @@ class Quantizer {
  private:
   static Quantizer fit_ranges(const Range* ranges, Index count, G granularity, FitOptions options);
 
+  /// The codes of adjacent elements, of which the first has logical index `first`.
+  void quantize_piece(const float* values, Index first, Index count, const detail::SlotParams& slots,
+                      QuantizeOptions options, typename F::Code* codes) const;
+
   /// Calls sink(first, count, codes) with the codes of x, chunk by chunk in logical order; chunks start at multiples
   /// of 8.
   template <int rank, class Sink>
-  void quantize_chunks(const TensorView<const float, rank>& x, const ParamMap& map, QuantizeOptions options,
+  void quantize_chunks(const TensorView<const float, rank>& x, const detail::SlotParams& slots, QuantizeOptions options,
                        Sink sink) const;
 
   QuantParams<G> params_;
@@ -107,49 +112,7 @@ using SymmetricQuantizer = Quantizer<Symmetric, F, G>;
 template <IntegerFormat F, Granularity G = PerTensor>
 using AsymmetricQuantizer = Quantizer<Asymmetric, F, G>;
 
-namespace detail {
-
-/// Smallest and largest value per parameter. Throws Error naming the first element that is not finite.
-template <int rank>
-Buffer<Range> observed_ranges(const char* where, const TensorView<const float, rank>& x, const ParamMap& map);
-
-}  // namespace detail
-
 // ---- bodies ----
-
-namespace detail {
-
-template <int rank>
-Buffer<Range> observed_ranges(const char* where, const TensorView<const float, rank>& x, const ParamMap& map) {
-  static_assert(std::is_trivially_copyable_v<simd::MinMax>);
-  Buffer<simd::MinMax> seen(map.count, simd::MinMax{});
-  constexpr Index kChunk = 4096;
-  float scratch[kChunk];
-  const Index n = x.size();
-  for (Index first = 0; first < n; first += kChunk) {
-    const Index last = std::min(first + kChunk, n);
-    const float* values = x.read(first, last - first, scratch);
-    bool finite = true;
-    for_each_run(map, first, last, [&](Index offset, Index count, Index param) {
-      const simd::MinMax run = simd::min_max(values + offset, count);
-      finite = finite && run.finite;
-      seen[param].merge(run);
-    });
-    if (!finite) {
-      Index bad = 0;
-      while (fp::is_finite(values[bad])) ++bad;
-      fail(where, ": element ", first + bad, " (row-major) is ", values[bad], ", expected finite values");
-    }
-  }
-  Buffer<Range> ranges(map.count);
-  for (Index p = 0; p < map.count; ++p) {
-    const bool empty = seen[p].min > seen[p].max;
-    ranges[p] = empty ? Range{} : Range{seen[p].min + 0.0f, seen[p].max + 0.0f};  // + 0 turns -0 into +0
-  }
-  return ranges;
-}
-
-}  // namespace detail
 
 template <class Scheme, IntegerFormat F, Granularity G>
 template <RealObject X>
@@ -190,22 +153,38 @@ Quantizer<Scheme, F, G>::Quantizer(QuantParams<G> params, FitOptions options)
 }
 
 template <class Scheme, IntegerFormat F, Granularity G>
+void Quantizer<Scheme, F, G>::quantize_piece(const float* values, Index first, Index count,
+                                             const detail::SlotParams& slots, QuantizeOptions options,
+                                             typename F::Code* codes) const {
+  const ParamsData& params = slots.data();
+  const std::int32_t low = min_code(), high = max_code();
+  for_each_run(slots.map(), first, first + count, [&](const ParamRun& run) {
+    const float* from = values + run.offset;
+    typename F::Code* to = codes + run.offset;
+    const Index index = first + run.offset;
+    if (run.follows) {
+      const ParamsData columns = params.from(run.param);
+      const simd::QuantizeColumns steps{columns.scales, columns.zero_points, low, high};
+      detail::quantize_rows(from, run.rows, run.count, steps, options, index, to);
+    } else {
+      const simd::QuantizeStep step{params.scale(run.param), params.zero_point(run.param), low, high};
+      detail::quantize_run(from, run.count, step, options, index, to);
+    }
+  });
+}
+
+template <class Scheme, IntegerFormat F, Granularity G>
 template <int rank, class Sink>
-void Quantizer<Scheme, F, G>::quantize_chunks(const TensorView<const float, rank>& x, const ParamMap& map,
+void Quantizer<Scheme, F, G>::quantize_chunks(const TensorView<const float, rank>& x, const detail::SlotParams& slots,
                                               QuantizeOptions options, Sink sink) const {
   constexpr Index kChunk = 2048;
   float scratch[kChunk];
   typename F::Code codes[kChunk];
-  const ParamsData params = params_.data();
   const Index n = x.size();
   for (Index first = 0; first < n; first += kChunk) {
-    const Index last = std::min(first + kChunk, n);
-    const float* values = x.read(first, last - first, scratch);
-    for_each_run(map, first, last, [&](Index offset, Index count, Index param) {
-      const simd::QuantizeStep step{params.scale(param), params.zero_point(param), min_code(), max_code()};
-      detail::quantize_run(values + offset, count, step, options, first + offset, codes + offset);
-    });
-    sink(first, last - first, static_cast<const typename F::Code*>(codes));
+    const Index count = std::min(kChunk, n - first);
+    quantize_piece(x.read(first, count, scratch), first, count, slots, options, codes);
+    sink(first, count, static_cast<const typename F::Code*>(codes));
   }
 }
 
@@ -213,15 +192,21 @@ template <class Scheme, IntegerFormat F, Granularity G>
 template <RealObject X>
 auto Quantizer<Scheme, F, G>::quantize(const X& x, QuantizeOptions options) const -> QuantizedTensor<F, rank_of<X>, G> {
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
+  using Code = typename F::Code;
   const detail::Input<float, rank_of<X>> input(x);
-  const auto& shape = input.view().shape();
-  const ParamMap map = param_map(params_.granularity().info(), shape);
-  detail::check_params("quantize", params_.data(), map, shape, F::min, F::max);
-  Buffer<std::byte> stream(detail::packed_size(input.view().size(), F::bits));
-  quantize_chunks(input.view(), map, options, [&](Index first, Index count, const typename F::Code* codes) {
-    detail::pack_bits<F>(codes, first, count, stream.data());
-  });
-  return QuantizedTensor<F, rank_of<X>, G>::from_packed(shape, std::move(stream), params_);
+  const TensorView<const float, rank_of<X>>& view = input.view();
+  const ParamMap map = param_map(params_.granularity().info(), view.shape());
+  detail::check_params("quantize", params_.data(), map, view.shape(), F::min, F::max);
+  const detail::SlotParams slots(map, params_.data());
+  Buffer<std::byte> stream(detail::packed_size(view.size(), F::bits));
+  if (F::bits == 8 * int(sizeof(Code)) && view.is_dense()) {  // no bits to pack, no elements to gather
+    quantize_piece(view.data(), 0, view.size(), slots, options, reinterpret_cast<Code*>(stream.data()));
+  } else {
+    quantize_chunks(view, slots, options, [&](Index first, Index count, const Code* codes) {
+      detail::pack_bits<F>(codes, first, count, stream.data());
+    });
+  }
+  return QuantizedTensor<F, rank_of<X>, G>::from_packed(view.shape(), std::move(stream), params_);
 }
 
 template <class Scheme, IntegerFormat F, Granularity G>
@@ -232,11 +217,12 @@ auto Quantizer<Scheme, F, G>::fake_quantize(const X& x, QuantizeOptions options)
   const auto& shape = input.view().shape();
   const ParamMap map = param_map(params_.granularity().info(), shape);
   detail::check_params("fake_quantize", params_.data(), map, shape, F::min, F::max);
+  const detail::SlotParams slots(map, params_.data());
   Tensor<float, rank_of<X>> result = detail::make_tensor<float, rank_of<X>>(shape);
-  quantize_chunks(input.view(), map, options, [&](Index first, Index count, const typename F::Code* codes) {
+  quantize_chunks(input.view(), slots, options, [&](Index first, Index count, const typename F::Code* codes) {
     float* values = result.data() + first;
-    for (Index i = 0; i < count; ++i) values[i] = static_cast<float>(codes[i]);
-    detail::scale_elements(values, first, count, map, params_.data());
+    detail::codes_to_levels(codes, count, values);
+    detail::scale_elements(values, first, count, slots.map(), slots.data());
   });
   return result;
 }

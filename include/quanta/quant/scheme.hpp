@@ -80,6 +80,14 @@ inline std::int32_t round_by(float v, const QuantizeOptions& options, Index inde
   return static_cast<std::int32_t>(fp::round_half_even(v));
 }
 
+/// The code of one real.
+inline std::int32_t code_by(float x, const simd::QuantizeStep& step, const QuantizeOptions& options, Index index) {
+  using L = simd::ScalarLanes;
+  const float low = static_cast<float>(step.low - step.zero_point);
+  const float high = static_cast<float>(step.high - step.zero_point);
+  return round_by(L::min(L::max(L::nan_to_zero(x / step.scale), low), high), options, index) + step.zero_point;
+}
+
 /// The codes of n adjacent reals with one step; `index` is the logical index of the first.
 template <class Code>
 void quantize_run(const float* x, Index n, const simd::QuantizeStep& step, const QuantizeOptions& options, Index index,
@@ -88,12 +96,21 @@ void quantize_run(const float* x, Index n, const simd::QuantizeStep& step, const
     simd::quantize(x, n, step, codes);
     return;
   }
-  const float low = static_cast<float>(step.low - step.zero_point);
-  const float high = static_cast<float>(step.high - step.zero_point);
-  for (Index i = 0; i < n; ++i) {
-    using L = simd::ScalarLanes;
-    const float real = L::min(L::max(L::nan_to_zero(x[i] / step.scale), low), high);
-    codes[i] = static_cast<Code>(round_by(real, options, index + i) + step.zero_point);
+  for (Index i = 0; i < n; ++i) codes[i] = static_cast<Code>(code_by(x[i], step, options, index + i));
+}
+
+/// The same of `rows` adjacent rows, each column with its own step.
+template <class Code>
+void quantize_rows(const float* x, Index rows, Index columns, const simd::QuantizeColumns& steps,
+                   const QuantizeOptions& options, Index index, Code* codes) {
+  if (options.rounding == Rounding::half_even) {
+    simd::quantize_columns(x, rows, columns, steps, codes);
+    return;
+  }
+  for (Index r = 0, i = 0; r < rows; ++r) {
+    for (Index j = 0; j < columns; ++j, ++i) {
+      codes[i] = static_cast<Code>(code_by(x[i], steps.step(j), options, index + i));
+    }
   }
 }
 
