@@ -4,19 +4,17 @@
 // MovingAverageMinMaxObserver). It depends on the order and the size of the batches by definition.
 #pragma once
 
-#include <quanta/calib/min_max.hpp>
+#include <quanta/calib/channel_ranges.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
 /// v is float32, each operation rounded (in double and once where the difference overflows), and stays between v and
 /// v_batch; 0 is not folded into it (only the quantizer widens its range to contain 0).
 template <Granularity G = PerTensor>
-class MovingAverageCalibrator {
-  static_assert(detail::is_calibration_granularity<G>, "quanta: calibrators are PerTensor or PerChannel<axis>");
+class MovingAverageCalibrator : public detail::ChannelRanges<G> {
+  using Base = detail::ChannelRanges<G>;
 
  public:
-  using GranularityType = G;
-
   /// The weight of a new batch. Throws Error unless 0 < constant <= 1.
   explicit MovingAverageCalibrator(float constant = 0.01f) : constant_(constant) {
     detail::check(constant > 0.0f && constant <= 1.0f, "MovingAverageCalibrator: constant ", constant,
@@ -26,22 +24,11 @@ class MovingAverageCalibrator {
   /// Counts x as one batch. Errors as CalibrationSketch's.
   template <RealObject X>
   void observe(const X& x) {
-    MinMaxCalibrator<G> batch;
-    batch.observe(x);
-    if (batch.channels() == 0) return;
-    detail::check(channels() == 0 || batch.channels() == channels(), "observe: x has ", batch.channels(),
-                  " channels, the earlier data had ", channels());
-    if (channels() == 0) ranges_ = Buffer<Range>(batch.channels());
-    for (Index c = 0; c < channels(); ++c) {
-      const Range seen = batch.seen(c);
-      if (batches_ == 0) {
-        ranges_[c] = seen;
-        continue;
-      }
-      const float min = moved(ranges_[c].min, seen.min);
-      ranges_[c] = {min, std::max(min, moved(ranges_[c].max, seen.max))};
-    }
-    ++batches_;
+    const bool any = Base::join_observed(x, [this](Range held, Range seen) {
+      const float min = moved(held.min, seen.min);
+      return Range{min, std::max(min, moved(held.max, seen.max))};
+    });
+    batches_ += any ? 1u : 0u;
   }
 
   /// The mean of the two averages, weighted by their numbers of batches, in double: symmetric, but not what one pass
@@ -50,32 +37,15 @@ class MovingAverageCalibrator {
     detail::check(constant_ == other.constant_, "merge: the other has constant ", other.constant_, ", this one ",
                   constant_);
     if (other.batches_ == 0) return;
-    detail::check(channels() == 0 || channels() == other.channels(), "merge: the other has ", other.channels(),
-                  " channels, this one ", channels());
-    if (batches_ == 0) ranges_ = other.ranges_;
     const double mine = static_cast<double>(batches_), theirs = static_cast<double>(other.batches_);
     const auto mean = [&](float a, float b) {
       return static_cast<float>((fp::mul(mine, double{a}) + fp::mul(theirs, double{b})) / (mine + theirs));
     };
-    for (Index c = 0; c < channels(); ++c) {
-      ranges_[c] = {mean(ranges_[c].min, other.ranges_[c].min), mean(ranges_[c].max, other.ranges_[c].max)};
-    }
+    Base::join_other(other, [&](Range a, Range b) { return Range{mean(a.min, b.min), mean(a.max, b.max)}; });
     batches_ += other.batches_;
   }
 
-  Index channels() const { return ranges_.size(); }
   std::uint64_t batches() const { return batches_; }
-
-  /// The averages whatever the quantizer. Throws Error when nothing was observed or there is no such channel.
-  template <class Quantizer>
-  Range range(Index channel = 0, const typename Quantizer::FitOptions& = {}) const {
-    return seen(channel);
-  }
-  Range seen(Index channel = 0) const {
-    detail::check(channels() > 0, "calibration: no data was observed");
-    detail::check(channel >= 0 && channel < channels(), "calibration: channel ", channel, " of ", channels());
-    return ranges_[channel];
-  }
 
  private:
   float moved(float v, float seen) const {
@@ -88,7 +58,6 @@ class MovingAverageCalibrator {
 
   float constant_;
   std::uint64_t batches_ = 0;
-  Buffer<Range> ranges_;
 };
 
 QUANTA_NAMESPACE_END
