@@ -136,6 +136,13 @@
 #define QUANTA_RESTRICT
 #endif
 
+// Asks for the cache line at p.
+#if defined(__GNUC__)
+#define QUANTA_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define QUANTA_PREFETCH(p) static_cast<void>(p)
+#endif
+
 // Before a loop that is worth vectorizing and that clang would unroll instead; GCC vectorizes it as it is.
 #if defined(__clang__)
 #define QUANTA_VECTORIZE_LOOP _Pragma("clang loop vectorize(enable) unroll(disable)")
