@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Calibration on one core: how fast batches are observed, as a fraction of the read bandwidth measured in the same run,
-// and how long a search over the finished sketch takes.
+// Calibration on one core: how fast batches are observed, and weights fitted and quantized per channel, as a fraction
+// of the read bandwidth measured in the same run; and how long a search over the finished sketch takes.
 #include <algorithm>
 #include <chrono>
 #include <string>
@@ -14,6 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using Vector = Eigen::VectorXf;
+using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 template <class F>
 double seconds(F f) {
@@ -49,18 +50,55 @@ double read_seconds(const Vector& x) {
   });
 }
 
-template <class Observe>
-void observe(benchmark::State& state, Eigen::Index n, bool relu, Observe f) {
-  const Vector x = activations(n, relu);
+/// Times f(x) beside a bare read of x. `Object` is what f takes: the values as they are, or in rows of `columns`.
+template <class Object, class F>
+void measure(benchmark::State& state, const Vector& values, Eigen::Index columns, F f) {
+  const Eigen::Index n = values.size();
+  const Eigen::Map<const Object> x(values.data(), n / columns, columns);
   double ours = 1e30, limit = 1e30;
   for (int round = 0; round < 10; ++round) {
     ours = std::min(ours, seconds([&] { f(x); }));
-    limit = std::min(limit, read_seconds(x));
+    limit = std::min(limit, read_seconds(values));
   }
   for (auto _ : state) f(x);
   const double bytes = 4.0 * static_cast<double>(n);
   state.counters["GB/s"] = 1e-9 * bytes / ours;
   state.counters["of_read_limit"] = limit / ours;
+}
+
+template <class F>
+void add_observe(const std::string& name, Eigen::Index n, bool relu, F f) {
+  benchmark::RegisterBenchmark(("observe/" + name).c_str(),
+                               [=](benchmark::State& state) { measure<Vector>(state, activations(n, relu), 1, f); });
+}
+
+/// Everything that is done per channel, the channels being the rows (axis 0) or the columns (axis 1) of a matrix.
+template <int axis>
+void add_channels(Eigen::Index rows, Eigen::Index columns) {
+  using G = quanta::PerChannel<axis>;
+  using Quantizer = quanta::SymmetricQuantizer<quanta::Int<8>, G>;
+  const std::string suffix =
+      "/axis" + std::to_string(axis) + "/" + std::to_string(rows) + "x" + std::to_string(columns);
+  const auto add = [&](const std::string& name, auto make) {
+    benchmark::RegisterBenchmark(("channels/" + name + suffix).c_str(), [=](benchmark::State& state) {
+      const Vector values = activations(rows * columns, false);
+      const RowMatrix sample = Eigen::Map<const RowMatrix>(values.data(), rows, columns);
+      auto work = make(sample);
+      measure<RowMatrix>(state, values, columns, [&](const auto& x) { work(x); });
+    });
+  };
+  add("min_max", [](const RowMatrix&) {
+    return [calibrator = quanta::MinMaxCalibrator<G>{}](const auto& x) mutable { calibrator.observe(x); };
+  });
+  add("sketch", [](const RowMatrix&) {
+    return [sketch = quanta::CalibrationSketch<G>{}](const auto& x) mutable { sketch.observe(x); };
+  });
+  add("quantize", [](const RowMatrix& sample) {
+    return [q = Quantizer::fit(sample)](const auto& x) { benchmark::DoNotOptimize(q.quantize(x).data()); };
+  });
+  add("fit_quantize", [](const RowMatrix&) {
+    return [](const auto& x) { benchmark::DoNotOptimize(Quantizer::fit(x).quantize(x).data()); };
+  });
 }
 
 template <class Quantizer, class C>
@@ -87,16 +125,21 @@ int main(int argc, char** argv) {
     const std::string data = relu ? "/relu" : "/normal";
     for (const Eigen::Index n : {Eigen::Index{1} << 16, Eigen::Index{1} << 24}) {
       const std::string size = "/" + std::to_string(n >> 8) + "Ki";
-      benchmark::RegisterBenchmark(("observe/sketch" + data + size).c_str(), [=](benchmark::State& state) {
-        quanta::CalibrationSketch<> sketch;
-        observe(state, n, relu, [&](const Vector& x) { sketch.observe(x); });
-      });
-      benchmark::RegisterBenchmark(("observe/min_max" + data + size).c_str(), [=](benchmark::State& state) {
-        quanta::MinMaxCalibrator<> calibrator;
-        observe(state, n, relu, [&](const Vector& x) { calibrator.observe(x); });
-      });
+      add_observe("sketch" + data + size, n, relu,
+                  [sketch = quanta::CalibrationSketch<>{}](const auto& x) mutable { sketch.observe(x); });
+      add_observe("min_max" + data + size, n, relu,
+                  [calibrator = quanta::MinMaxCalibrator<>{}](const auto& x) mutable { calibrator.observe(x); });
+      add_observe("quantize" + data + size, n, relu,
+                  [q = quanta::SymmetricQuantizer<quanta::Int<8>>(0.03f)](const auto& x) {
+                    benchmark::DoNotOptimize(q.quantize(x).data());
+                  });
     }
   }
+  for (const int size : {256, 4096}) {
+    add_channels<0>(size, size);
+    add_channels<1>(size, size);
+  }
+  add_channels<1>(1 << 20, 16);
   quanta::CalibrationSketch<> normal, relu;
   normal.observe(activations(1 << 20, false));
   relu.observe(activations(1 << 20, true));
