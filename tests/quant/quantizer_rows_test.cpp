@@ -60,6 +60,40 @@ TEST(QuantizerRows, OfOtherFormatsAndGroups) {
   expect_reference_results<AsymmetricQuantizer<UInt<8>, PerGroup<100, 0>>>(x, {}, {Sharing::group, 0, 100});
 }
 
+template <class Q, int rank>
+void check_in_one_call(const Dims<rank>& shape, typename Q::GranularityType g = {}) {
+  const RowTensor<float, rank> x = uneven_tensor<rank>(shape, 8);
+  const auto expected = Q::fit(x, g).quantize(x), got = Q::fit_quantize(x, g), other = Q::fit_quantize(col_major(x), g);
+  for (const auto* q : {&got, &other}) {
+    ASSERT_EQ(q->params().size(), expected.params().size());
+    for (Index p = 0; p < expected.params().size(); ++p) {
+      ASSERT_EQ(q->params().scale(p), expected.params().scale(p));
+      ASSERT_EQ(q->params().zero_point(p), expected.params().zero_point(p));
+    }
+    ASSERT_EQ(q->bytes(), expected.bytes());
+    ASSERT_TRUE(std::equal(q->data(), q->data() + detail::packed_size(x.size(), Q::FormatType::bits), expected.data()));
+  }
+}
+
+TEST(QuantizerRows, FitAndQuantizeInOneCall) {
+  check_in_one_call<SymmetricQuantizer<Int<8>, PerTensor>, 2>({9, 50});
+  check_in_one_call<SymmetricQuantizer<Int<8>, PerChannel<0>>, 2>({9, 50});
+  check_in_one_call<AsymmetricQuantizer<UInt<8>, PerChannel<0>>, 3>({3, 5, 7});
+  check_in_one_call<AsymmetricQuantizer<UInt<8>, PerChannel<1>>, 3>({3, 5, 7});
+  check_in_one_call<AsymmetricQuantizer<UInt<8>, PerChannel<1>>, 3>({1, 5, 7});
+  check_in_one_call<AsymmetricQuantizer<UInt<8>, PerChannel<1>>, 2>({9, 50});
+  check_in_one_call<AsymmetricQuantizer<Int<16>, PerGroup<16>>, 2>({9, 50});
+  check_in_one_call<SymmetricQuantizer<Int<4>, PerGroup<16>>, 2>({9, 50});
+  check_in_one_call<SymmetricQuantizer<Int<8>, PerGroup<Dynamic, 0>>, 2>({9, 50}, PerGroup<Dynamic, 0>{4});
+  check_in_one_call<SymmetricQuantizer<Int<8>, PerChannel<0>>, 2>({4, 0});
+  RowTensor<float, 2> x = random_tensor<2>({4, 20}, 9);
+  x.data()[33] = std::numeric_limits<float>::infinity();
+  using Q = SymmetricQuantizer<Int<8>, PerChannel<0>>;
+  EXPECT_ERROR(Q::fit_quantize(x), "fit", "element 33", "finite");
+  EXPECT_EQ(
+      Q::fit_quantize(random_tensor<2>({2, 3}, 1), {.full_range = true}, {.rounding = Rounding::half_away}).size(), 6);
+}
+
 // Found in the same pass, whichever row or part of a vector it is in.
 TEST(QuantizerRows, NameTheFirstElementThatIsNotFinite) {
   using Q = SymmetricQuantizer<Int<8>, PerChannel<1>>;

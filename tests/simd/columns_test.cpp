@@ -43,6 +43,21 @@ TYPED_TEST(Columns, MinMaxCoversEveryColumnAndWhatWasThere) {
   }
 }
 
+TYPED_TEST(Columns, MinMaxOfManyRows) {
+  const RowTensor<float, 2> x = random_tensor<2>({20000, 14}, 3);
+  std::vector<float> low(14, 0.0f), high(14, 0.0f);
+  ASSERT_TRUE(simd::min_max_columns<TypeParam>(x.data(), 20000, 14, low.data(), high.data()));
+  for (Index j = 0; j < 14; ++j) {
+    float least = 0.0f, most = 0.0f;
+    for (Index i = 0; i < 20000; ++i) {
+      least = std::min(least, x(i, j));
+      most = std::max(most, x(i, j));
+    }
+    EXPECT_EQ(low[usize(j)], least);
+    EXPECT_EQ(high[usize(j)], most);
+  }
+}
+
 TYPED_TEST(Columns, MinMaxSeesEveryNonFiniteElement) {
   const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   for (const Index rows : kRows) {

@@ -47,6 +47,8 @@ struct ParamMap {
     const Index a = element / inner % axis;
     return element / inner / axis * outer_step + a / group * group_step + element % inner * inner_step;
   }
+  /// Are the elements of each parameter neighbours, in one run?
+  bool has_one_run_each() const { return inner_step == 0 && (outer <= 1 || outer_step != 0); }
 };
 
 /// A granularity knows the map for a shape; `Kind` and the numbers describe it to files and tables.

@@ -32,6 +32,17 @@ class Quantizer {
   template <RealObject X>
   static Quantizer fit(const X& x, G granularity, FitOptions options = {});
 
+  /// fit(x, granularity, options).quantize(x, rounding), the same bits; where every channel or group lies in one piece,
+  /// it is quantized while it is still in cache.
+  template <RealObject X>
+  static QuantizedTensor<F, rank_of<X>, G> fit_quantize(const X& x, G granularity, FitOptions options = {},
+                                                        QuantizeOptions rounding = {});
+  template <RealObject X>
+  static QuantizedTensor<F, rank_of<X>, G> fit_quantize(const X& x, FitOptions options = {},
+                                                        QuantizeOptions rounding = {}) {
+    return fit_quantize(x, G{}, options, rounding);
+  }
+
   /// Parameters for a known range. Throws Error unless it is finite and min <= max.
   static Quantizer fit(Range range, FitOptions options = {}) requires std::same_as<G, PerTensor> {
     const Range ranges[] = {range};
@@ -122,6 +133,39 @@ Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit(const X& x, G granularity, 
   const ParamMap map = param_map(granularity.info(), input.view().shape());
   const Buffer<Range> ranges = detail::observed_ranges("fit", input.view(), map);
   return fit_ranges(ranges.data(), ranges.size(), granularity, options);
+}
+
+template <class Scheme, IntegerFormat F, Granularity G>
+template <RealObject X>
+auto Quantizer<Scheme, F, G>::fit_quantize(const X& x, G granularity, FitOptions options, QuantizeOptions rounding)
+    -> QuantizedTensor<F, rank_of<X>, G> {
+  static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
+  using Code = typename F::Code;
+  const detail::Input<float, rank_of<X>> input(x);
+  const TensorView<const float, rank_of<X>>& view = input.view();
+  const Index n = view.size();
+  const ParamMap map = param_map(granularity.info(), view.shape());
+  const bool whole_codes = F::bits == 8 * int(sizeof(Code));
+  if (!whole_codes || !view.is_dense() || !map.has_one_run_each() || n == 0) {
+    const Buffer<Range> ranges = detail::observed_ranges("fit", view, map);
+    return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize(x, rounding);
+  }
+  Buffer<float> scales(map.count);
+  Buffer<std::int32_t> zero_points(map.count);
+  Buffer<std::byte> stream(detail::packed_size(n, F::bits));
+  Code* const codes = reinterpret_cast<Code*>(stream.data());
+  for_each_run(map, 0, n, [&](const ParamRun& run) {
+    const float* values = view.data() + run.offset;
+    const simd::MinMax seen = simd::min_max(values, run.count);
+    if (!seen.finite) detail::fail_not_finite("fit", view);
+    const ScaleZeroPoint p = Scheme::template from_range<F>(Range{seen.min + 0.0f, seen.max + 0.0f}, options);
+    scales[run.param] = p.scale;
+    zero_points[run.param] = p.zero_point;
+    const simd::QuantizeStep step{p.scale, p.zero_point, Scheme::template low<F>(options), F::max};
+    detail::quantize_run(values, run.count, step, rounding, run.offset, codes + run.offset);
+  });
+  return QuantizedTensor<F, rank_of<X>, G>::from_packed(view.shape(), std::move(stream),
+                                                        QuantParams<G>(scales, zero_points, granularity));
 }
 
 template <class Scheme, IntegerFormat F, Granularity G>

@@ -89,7 +89,7 @@ struct SameStep {
 
 /// What is prepared for a block of columns that many rows share.
 struct ColumnFactors {
-  static constexpr Index kColumns = 1024;
+  static constexpr Index kColumns = 4096;
   alignas(64) float less[kColumns], more[kColumns];
 };
 
