@@ -149,8 +149,8 @@ void Sketch<mantissa_bits>::add(const float* x, Index n, Range range) {
     const Index chunk = std::min(kChunk, n - first);
     zeros_ += static_cast<std::uint64_t>(chunk - simd::sketch_slots<23 - mantissa_bits, kSlots>(
                                                      x + first, chunk, base_, static_cast<std::int32_t>(kHalf), slots));
-    // Sixteen at a time: the loop itself would cost as much as the counting. Counting leaves the memory idle, so it asks
-    // for the values that come next.
+    // Sixteen at a time: the loop itself would cost as much as the counting. Counting leaves the memory idle, so it
+    // asks for the values that come next.
     Index i = 0;
     for (; i + 16 <= chunk; i += 16) {
       QUANTA_PREFETCH(x + std::min(first + kChunk + i, n - 1));
