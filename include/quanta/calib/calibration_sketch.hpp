@@ -9,6 +9,7 @@
 
 #include <type_traits>
 
+#include <quanta/calib/channel_pieces.hpp>
 #include <quanta/calib/sketch_bytes.hpp>
 #include <quanta/quant/quantizer.hpp>
 
@@ -36,61 +37,6 @@ struct SketchesHeader {
     return kind == 0 ? "PerTensor" : text("PerChannel<", axis, ">");
   }
 };
-
-/// Calls f(values, count) for adjacent pieces of a view, in logical order.
-template <int rank, class F>
-void for_each_piece(const TensorView<const float, rank>& view, F f) {
-  constexpr Index kChunk = 4096;
-  const Index n = view.size();
-  if (view.is_dense()) return f(view.data(), n);
-  float scratch[kChunk];
-  for (Index first = 0; first < n; first += kChunk) {
-    const Index count = std::min(kChunk, n - first);
-    f(view.read(first, count, scratch), count);
-  }
-}
-
-/// Calls f(channel, values, count) for adjacent pieces of every channel of a view; per tensor, of channel 0.
-template <int rank, class F>
-void for_each_channel_piece(const TensorView<const float, rank>& view, const GranularityInfo& info, F f) {
-  if (info.kind == GranularityKind::per_tensor) {
-    return for_each_piece(view, [&](const float* values, Index count) { f(Index{0}, values, count); });
-  }
-  // The axis goes to the end, where a few neighbouring channels are read together and then taken apart, so that memory
-  // is not read once for each of them; or, where channels are not neighbours, only one at a time.
-  const int axis = info.axis < 0 ? info.axis + rank : info.axis;
-  Shape<rank> shape = view.shape(), strides = view.strides();
-  const Index channels = view.extent(axis), stride = view.stride(axis);
-  std::rotate(shape.begin() + axis, shape.begin() + axis + 1, shape.end());
-  std::rotate(strides.begin() + axis, strides.begin() + axis + 1, strides.end());
-  constexpr Index kTogether = 16, kChunk = 256;
-  const Index together = stride == 1 ? kTogether : 1;
-  float rows[kTogether * kChunk], values[kChunk];
-  for (Index c = 0; c < channels; c += together) {
-    const Index width = std::min(together, channels - c);
-    if (width ==
-        1) {  // the axis to the front, so that what is left of the innermost dimension is walked in long strides
-      Shape<rank> front = view.shape(), front_strides = view.strides();
-      std::rotate(front.begin(), front.begin() + axis, front.begin() + axis + 1);
-      std::rotate(front_strides.begin(), front_strides.begin() + axis, front_strides.begin() + axis + 1);
-      front[0] = 1;
-      const TensorView<const float, rank> slice(view.data() + c * stride, front, front_strides);
-      for_each_piece(slice, [&](const float* piece, Index count) { f(c, piece, count); });
-      continue;
-    }
-    shape[rank - 1] = width;
-    const TensorView<const float, rank> slice(view.data() + c * stride, shape, strides);
-    const Index n = slice.size() / width;
-    for (Index first = 0; first < n; first += kChunk) {
-      const Index count = std::min(kChunk, n - first);
-      const float* read = slice.read(first * width, count * width, rows);
-      for (Index k = 0; k < width; ++k) {
-        for (Index r = 0; r < count; ++r) values[r] = read[r * width + k];
-        f(c + k, static_cast<const float*>(values), count);
-      }
-    }
-  }
-}
 
 }  // namespace detail
 
