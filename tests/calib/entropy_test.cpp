@@ -157,31 +157,31 @@ TEST(EntropyCalibrator, ClipsFarOutliers) {
 
 TEST(EntropyCalibrator, ClipsFarOutliersOfAnyBulk) {
   // Even, in few places, tiny, and all on one side: what the outlier hides is seen whatever its shape.
-  using Int8 = SymmetricQuantizer<Int<8>>;
-  using UInt8 = AsymmetricQuantizer<UInt<8>>;
+  using Signed = SymmetricQuantizer<Int<8>>;
+  using Unsigned = AsymmetricQuantizer<UInt<8>>;
   Values uniform(10000);
   Random random(31);
   for (float& v : uniform) v = random.uniform();
   const auto even = observing(EntropyCalibrator<>{}, {uniform, {1e6f}});
-  EXPECT_NEAR(even.range<Int8>().max, 1.0f, 0.1f);
-  EXPECT_NEAR(even.range<UInt8>().min, -1.0f, 0.1f);
-  EXPECT_NEAR(even.range<UInt8>().max, 1.0f, 0.1f);
+  EXPECT_NEAR(even.range<Signed>().max, 1.0f, 0.1f);
+  EXPECT_NEAR(even.range<Unsigned>().min, -1.0f, 0.1f);
+  EXPECT_NEAR(even.range<Unsigned>().max, 1.0f, 0.1f);
   const auto places = observing(EntropyCalibrator<>{}, {Values(5000, 1.0f), Values(5000, 2.0f), {1e6f}});
-  EXPECT_NEAR(places.range<Int8>().max, 2.0f, 0.02f);
-  EXPECT_NEAR(places.range<UInt8>().max, 2.0f, 0.02f);
+  EXPECT_NEAR(places.range<Signed>().max, 2.0f, 0.02f);
+  EXPECT_NEAR(places.range<Unsigned>().max, 2.0f, 0.02f);
   const auto tiny = observing(EntropyCalibrator<>{}, {normal_values(10000, 32, 1e-37f), {1e-33f}});
-  EXPECT_LT(tiny.range<Int8>().max, 5e-37f);
-  EXPECT_GT(tiny.range<Int8>().max, 2e-37f);
+  EXPECT_LT(tiny.range<Signed>().max, 5e-37f);
+  EXPECT_GT(tiny.range<Signed>().max, 2e-37f);
   const auto below =
       observing(EntropyCalibrator<>{}, {scaled_values(absolute_values(normal_values(10000, 33)), -1.0f), {-1e6f}});
-  EXPECT_GT(below.range<UInt8>().min, -5.0f);
-  EXPECT_LT(below.range<UInt8>().min, -2.0f);
+  EXPECT_GT(below.range<Unsigned>().min, -5.0f);
+  EXPECT_LT(below.range<Unsigned>().min, -2.0f);
   // Of very uneven sides the longer one's outlier is clipped, and that of the shorter.
   Values gelu = normal_values(20000, 34, 2.0f);
   for (float& v : gelu) v = v < 0.0f ? v / (8.0f + v * v) : v;
   const float end = *std::max_element(gelu.begin(), gelu.end());
   for (const float outlier : {1e5f, -1e5f}) {
-    const Range range = observing(EntropyCalibrator<>{}, {gelu, {outlier}}).range<UInt8>();
+    const Range range = observing(EntropyCalibrator<>{}, {gelu, {outlier}}).range<Unsigned>();
     EXPECT_GE(range.min, -0.5f);
     EXPECT_LT(range.min, 0.0f);
     EXPECT_LE(range.max, 1.01f * end);
