@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // The contract of include/quanta/gemm/micro_kernel.hpp, each kernel on its own: every number of rows, with and without
-// a tail, at any stride, writing rows * kNr results and nothing else, modulo 2^32.
+// a tail, at any stride, from 0 or from what the tile holds, writing rows * kNr results and nothing else, modulo 2^32.
 #include <limits>
 
 #include <quanta/gemm/micro_kernel.hpp>
@@ -33,7 +33,7 @@ std::vector<T> operands(Index n, Random& random) {
 
 // Both arrays end where the kernel may read last, so that sanitizers see a read behind them.
 template <class Kernel, int rows>
-void check(Index blocks, bool with_tail, Index gap, Random& random) {
+void check(Index blocks, bool with_tail, Index gap, bool accumulate, Random& random) {
   constexpr int nr = Kernel::kNr, kr = Kernel::kKr;
   constexpr std::int32_t untouched = 123456789;
   const Index whole = blocks * kr, stride = whole + gap;
@@ -42,10 +42,10 @@ void check(Index blocks, bool with_tail, Index gap, Random& random) {
   const auto panel = operands<typename Kernel::Rhs>((blocks + (with_tail ? 1 : 0)) * nr * kr, random);
   std::vector<std::int32_t> tile(static_cast<std::size_t>(rows * nr + 64), untouched);
   Kernel::template run<rows>({data.data(), stride, with_tail ? tail.data() : nullptr}, panel.data(), blocks,
-                             tile.data());
+                             tile.data(), accumulate);
   for (int r = 0; r < rows; ++r) {
     for (int c = 0; c < nr; ++c) {
-      std::int64_t sum = 0;
+      std::int64_t sum = accumulate ? untouched : 0;
       for (Index k = 0; k < whole + (with_tail ? kr : 0); ++k) {
         const std::int64_t a = k < whole ? data[usize(r * stride + k)] : tail[usize(r * kr + k - whole)];
         sum += a * panel[usize(k / kr * nr * kr + c * kr + k % kr)];
@@ -59,8 +59,9 @@ void check(Index blocks, bool with_tail, Index gap, Random& random) {
 }
 
 template <class Kernel, int... i>
-void check_all_rows(std::integer_sequence<int, i...>, Index blocks, bool with_tail, Index gap, Random& random) {
-  (check<Kernel, i + 1>(blocks, with_tail, gap, random), ...);
+void check_all_rows(std::integer_sequence<int, i...>, Index blocks, bool with_tail, Index gap, bool accumulate,
+                    Random& random) {
+  (check<Kernel, i + 1>(blocks, with_tail, gap, accumulate, random), ...);
 }
 
 TYPED_TEST(Contract, EveryNumberOfRowsBlocksAndTail) {
@@ -68,7 +69,10 @@ TYPED_TEST(Contract, EveryNumberOfRowsBlocksAndTail) {
   for (Index blocks = 0; blocks <= 18; ++blocks) {
     for (const bool with_tail : {false, true}) {
       for (const Index gap : {0, 3}) {
-        check_all_rows<TypeParam>(std::make_integer_sequence<int, TypeParam::kMr>(), blocks, with_tail, gap, random);
+        for (const bool accumulate : {false, true}) {
+          check_all_rows<TypeParam>(std::make_integer_sequence<int, TypeParam::kMr>(), blocks, with_tail, gap,
+                                    accumulate, random);
+        }
       }
     }
   }
@@ -86,9 +90,11 @@ TYPED_TEST(Contract, SumsWrapModulo2To32) {
     const std::vector<Lhs> data(usize(blocks * kr), a);
     const std::vector<RhsCode> panel(usize(blocks * kr * nr), b);
     std::vector<std::int32_t> tile(nr, 1);
-    TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data());
     const std::int64_t sum = blocks * kr * std::int64_t{a} * b;
+    TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data(), false);
     for (const std::int32_t got : tile) EXPECT_EQ(got, static_cast<std::int32_t>(sum));
+    TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data(), true);
+    for (const std::int32_t got : tile) EXPECT_EQ(got, static_cast<std::int32_t>(2 * sum));
   }
 }
 

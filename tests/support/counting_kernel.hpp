@@ -19,9 +19,9 @@ struct CountingKernel : Kernel {
 
   template <int rows>
   static void run(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
-                  std::int32_t* tile) {
+                  std::int32_t* tile, bool accumulate) {
     integer_multiply_adds += (blocks + (lhs.tail != nullptr ? 1 : 0)) * rows * Kernel::kNr * Kernel::kKr;
-    Kernel::template run<rows>(lhs, panel, blocks, tile);
+    Kernel::template run<rows>(lhs, panel, blocks, tile, accumulate);
   }
 };
 

@@ -29,15 +29,17 @@ struct LhsTile {
   const T* tail;
 };
 
-/// run<rows>(lhs, panel, blocks, tile): tile[r * kNr + c] = sum of lhs(r, k) * rhs(c, k) over all blocks (the tail too,
-/// where there is one), modulo 2^32, for r < rows. 1 <= rows <= kMr. Writes nothing else.
+/// run<rows>(lhs, panel, blocks, tile, accumulate): tile[r * kNr + c] = sum of lhs(r, k) * rhs(c, k) over all blocks
+/// (the tail too, where there is one), modulo 2^32, for r < rows. 1 <= rows <= kMr. With `accumulate` the sums start
+/// from what the tile holds, so that k can be cut into pieces; else from 0, and the tile is not read. Writes nothing
+/// else.
 template <class K>
 concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {
   { K::name } -> std::convertible_to<const char*>;
   requires K::kMr >= 1 && K::kNr >= 1 && K::kKr >= 1;
   requires sizeof(typename K::Lhs) == 1 && sizeof(typename K::Rhs) == 1;
-  K::template run<1>(lhs, panel, Index{}, tile);
-  K::template run<K::kMr>(lhs, panel, Index{}, tile);
+  K::template run<1>(lhs, panel, Index{}, tile, bool{});
+  K::template run<K::kMr>(lhs, panel, Index{}, tile, bool{});
 };
 
 /// The int8 kernel of an instruction set: each gemm/kernels/<isa>.hpp specialises it.

@@ -26,9 +26,16 @@ struct Int8Kernel<arch::Avx512Vnni> {
   static constexpr int kKr = 4;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     __m512i acc[rows][2];
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = _mm512_setzero_si512(); });
+    if (accumulate) {
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        acc[r][0] = _mm512_loadu_si512(tile + r * kNr);
+        acc[r][1] = _mm512_loadu_si512(tile + r * kNr + 16);
+      });
+    } else {
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = _mm512_setzero_si512(); });
+    }
     // Two pointers and small multiples of the stride reach all rows: 14 multiples would not fit the general registers.
     const auto step = [&acc](const Lhs* upper, const Lhs* lower, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
       const __m512i b0 = _mm512_loadu_si512(block);

@@ -26,9 +26,16 @@ struct Int8Kernel<arch::AvxVnni> {
   static constexpr int kKr = 4;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     __m256i acc[rows][2];
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = _mm256_setzero_si256(); });
+    if (accumulate) {
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        acc[r][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + r * kNr));
+        acc[r][1] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + r * kNr + 8));
+      });
+    } else {
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = _mm256_setzero_si256(); });
+    }
     const auto step = [&acc](const Lhs* row, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
       const __m256i b0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block));
       const __m256i b1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + 32));

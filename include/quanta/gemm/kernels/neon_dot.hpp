@@ -27,9 +27,16 @@ struct Int8Kernel<arch::NeonDot> {
   static constexpr int kKr = 4;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     int32x4_t acc[rows][2];
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = vdupq_n_s32(0); });
+    if (accumulate) {
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        acc[r][0] = vld1q_s32(tile + r * kNr);
+        acc[r][1] = vld1q_s32(tile + r * kNr + 4);
+      });
+    } else {
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = vdupq_n_s32(0); });
+    }
     const Lhs* row = lhs.data;
     for (; blocks >= 4; blocks -= 4, row += 4 * kKr, panel += 4 * kNr * kKr) {
       int8x16_t a[rows];

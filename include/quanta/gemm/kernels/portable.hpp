@@ -19,8 +19,13 @@ struct PortableKernel {
   static constexpr int kKr = kr;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     std::uint32_t acc[rows][nr] = {};  // unsigned: sums wrap modulo 2^32, as those of the vector kernels do
+    if (accumulate) {
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < nr; ++c) acc[r][c] = static_cast<std::uint32_t>(tile[r * nr + c]);
+      }
+    }
     const auto step = [&acc](const Lhs* row, Index stride, const Rhs* block) {
       for (int r = 0; r < rows; ++r) {
         for (int c = 0; c < nr; ++c) {
