@@ -2,6 +2,7 @@
 //
 // The contract of include/quanta/gemm/micro_kernel.hpp, each kernel on its own: every number of rows, with and without
 // a tail, at any stride, from 0 or from what the tile holds, writing rows * kNr results and nothing else, modulo 2^32.
+#include <algorithm>
 #include <limits>
 
 #include <quanta/gemm/micro_kernel.hpp>
@@ -12,20 +13,39 @@
 namespace quanta::test {
 namespace {
 
+/// A kernel's second form as if it were its first, for weights of at most 64.
+template <HasProvenForm Kernel>
+struct SecondForm : Kernel {
+  template <int rows>
+  static void run(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
+                  std::int32_t* tile, bool accumulate) {
+    ASSERT_TRUE(Kernel::proves(panel, blocks + (lhs.tail != nullptr ? 1 : 0)));
+    Kernel::template run_proven<rows>(lhs, panel, blocks, tile, accumulate);
+  }
+};
+template <class Kernel>
+inline constexpr int kLargestWeight = 255;
+template <class Kernel>
+inline constexpr int kLargestWeight<SecondForm<Kernel>> = 64;
+
 template <class Kernel>
 class Contract : public testing::Test {};
-using ContractKernels = CompiledKernels::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>::Types;
+using FirstForms = CompiledKernels::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>;
+#if QUANTA_HAS_AVX2
+using ContractKernels = FirstForms::Plus<SecondForm<Int8Kernel<arch::Avx2>>>::Types;
+#else
+using ContractKernels = FirstForms::Types;
+#endif
 TYPED_TEST_SUITE(Contract, ContractKernels);
 
 template <class T>
-std::vector<T> operands(Index n, Random& random) {
+std::vector<T> operands(Index n, Random& random, int largest = 255) {
   using Limits = std::numeric_limits<T>;
   std::vector<T> result;
   for (Index i = 0; i < n; ++i) {
+    const int low = std::max<int>(Limits::min(), -largest), high = std::min<int>(Limits::max(), largest);
     const int kind = random.between(0, 2);
-    const int value = kind == 0   ? Limits::min()
-                      : kind == 1 ? Limits::max()
-                                  : random.between(Limits::min(), Limits::max());
+    const int value = kind == 0 ? low : kind == 1 ? high : random.between(low, high);
     result.push_back(static_cast<T>(value));
   }
   return result;
@@ -39,7 +59,8 @@ void check(Index blocks, bool with_tail, Index gap, bool accumulate, Random& ran
   const Index whole = blocks * kr, stride = whole + gap;
   const auto data = operands<typename Kernel::Lhs>((rows - 1) * stride + whole, random);
   const auto tail = operands<typename Kernel::Lhs>(with_tail ? rows * kr : 0, random);
-  const auto panel = operands<typename Kernel::Rhs>((blocks + (with_tail ? 1 : 0)) * nr * kr, random);
+  const auto panel =
+      operands<typename Kernel::Rhs>((blocks + (with_tail ? 1 : 0)) * nr * kr, random, kLargestWeight<Kernel>);
   std::vector<std::int32_t> tile(static_cast<std::size_t>(rows * nr + 64), untouched);
   Kernel::template run<rows>({data.data(), stride, with_tail ? tail.data() : nullptr}, panel.data(), blocks,
                              tile.data(), accumulate);
@@ -86,7 +107,9 @@ TYPED_TEST(Contract, SumsWrapModulo2To32) {
   const Index blocks = 600000 / kr;
   for (const bool low : {true, false}) {
     const Lhs a = low ? std::numeric_limits<Lhs>::min() : std::numeric_limits<Lhs>::max();
-    const RhsCode b = low ? std::numeric_limits<RhsCode>::min() : std::numeric_limits<RhsCode>::max();
+    constexpr int largest = kLargestWeight<TypeParam>;
+    const auto b = static_cast<RhsCode>(low ? std::max<int>(std::numeric_limits<RhsCode>::min(), -largest)
+                                            : std::min<int>(std::numeric_limits<RhsCode>::max(), largest));
     const std::vector<Lhs> data(usize(blocks * kr), a);
     const std::vector<RhsCode> panel(usize(blocks * kr * nr), b);
     std::vector<std::int32_t> tile(nr, 1);

@@ -20,8 +20,20 @@ struct CountingKernel : Kernel {
   template <int rows>
   static void run(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
                   std::int32_t* tile, bool accumulate) {
-    integer_multiply_adds += (blocks + (lhs.tail != nullptr ? 1 : 0)) * rows * Kernel::kNr * Kernel::kKr;
+    count(lhs, blocks, rows);
     Kernel::template run<rows>(lhs, panel, blocks, tile, accumulate);
+  }
+
+  template <int rows>
+  static void run_proven(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
+                         std::int32_t* tile, bool accumulate) requires HasProvenForm<Kernel> {
+    count(lhs, blocks, rows);
+    Kernel::template run_proven<rows>(lhs, panel, blocks, tile, accumulate);
+  }
+
+ private:
+  static void count(const LhsTile<typename Kernel::Lhs>& lhs, Index blocks, int rows) {
+    integer_multiply_adds += (blocks + (lhs.tail != nullptr ? 1 : 0)) * rows * Kernel::kNr * Kernel::kKr;
   }
 };
 

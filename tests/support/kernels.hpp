@@ -22,10 +22,15 @@ struct KernelList {
 };
 
 using PortableOnly = KernelList<Int8Kernel<arch::Scalar>>;
-#if QUANTA_HAS_AVXVNNI
-using WithAvxVnni = PortableOnly::Plus<Int8Kernel<arch::AvxVnni>>;
+#if QUANTA_HAS_AVX2
+using WithAvx2 = PortableOnly::Plus<Int8Kernel<arch::Avx2>>;
 #else
-using WithAvxVnni = PortableOnly;
+using WithAvx2 = PortableOnly;
+#endif
+#if QUANTA_HAS_AVXVNNI
+using WithAvxVnni = WithAvx2::Plus<Int8Kernel<arch::AvxVnni>>;
+#else
+using WithAvxVnni = WithAvx2;
 #endif
 #if QUANTA_HAS_AVX512VNNI
 using WithAvx512Vnni = WithAvxVnni::Plus<Int8Kernel<arch::Avx512Vnni>>;
@@ -41,9 +46,10 @@ using CompiledKernels = WithAvx512Vnni;
 using U8 = std::uint8_t;
 using S8 = std::int8_t;
 
-/// The tiles of Avx512Vnni, AvxVnni, NeonDot and Scalar, on any CPU.
-using EmulatedKernels = KernelList<PortableKernel<14, 32, 4, U8, S8>, PortableKernel<6, 16, 4, U8, S8>,
-                                   PortableKernel<8, 8, 4, S8, S8>, PortableKernel<4, 8, 4, U8, S8>>;
+/// The tiles of Avx512Vnni, AvxVnni, Avx2, NeonDot and Scalar, on any CPU.
+using EmulatedKernels =
+    KernelList<PortableKernel<14, 32, 4, U8, S8>, PortableKernel<6, 16, 4, U8, S8>, PortableKernel<4, 16, 4, U8, S8>,
+               PortableKernel<8, 8, 4, S8, S8>, PortableKernel<4, 8, 16, U8, S8>>;
 /// Tiles and operand types that no kernel of the library has; the contract allows them.
 using OddKernels =
     KernelList<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>, PortableKernel<3, 7, 2, S8, S8>>;

@@ -24,15 +24,24 @@ inline constexpr Index kRowBlock = 112;
 /// A product below this many multiply-adds is not worth waking a thread for.
 inline constexpr double kParallelWork = 250000.0;
 
-/// Calls Kernel::run<rows> for rows known at run time.
+/// Calls Kernel::run<rows>, or run_proven<rows> where there is such a form, for rows known at run time.
 template <class Kernel>
-void run_kernel(Index rows, const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
-                std::int32_t* tile, bool accumulate) {
+void run_kernel(bool proven, Index rows, const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel,
+                Index blocks, std::int32_t* tile, bool accumulate) {
   using Run = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename Kernel::Rhs*, Index, std::int32_t*, bool);
-  static constexpr auto table = []<int... i>(std::integer_sequence<int, i...>) {
-    return std::array<Run, sizeof...(i)>{&Kernel::template run<i + 1>...};
+  using Table = std::array<Run, usize(Kernel::kMr)>;
+  using Rows = std::make_integer_sequence<int, Kernel::kMr>;
+  if constexpr (HasProvenForm<Kernel>) {
+    static constexpr auto table = []<int... i>(std::integer_sequence<int, i...>) {
+      return Table{&Kernel::template run_proven<i + 1>...};
+    }
+    (Rows());
+    if (proven) return table[usize(rows - 1)](lhs, panel, blocks, tile, accumulate);
   }
-  (std::make_integer_sequence<int, Kernel::kMr>{});
+  static constexpr auto table = []<int... i>(std::integer_sequence<int, i...>) {
+    return Table{&Kernel::template run<i + 1>...};
+  }
+  (Rows());
   table[usize(rows - 1)](lhs, panel, blocks, tile, accumulate);
 }
 
@@ -56,7 +65,8 @@ void run_tile(const LhsOperand<Code>& lhs, const LhsRows<typename Rhs::KernelTyp
     if constexpr (!Output::by_group) {
       if (groups == 1) raw = sums;
     }
-    run_kernel<Kernel>(rows, prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr, raw, false);
+    run_kernel<Kernel>(rhs.proven(panel), rows, prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr,
+                       raw, false);
     for (Index r = 0; r < rows; ++r) {
       const std::int32_t zero_x = lhs.zero_point(row_of_result + r) + LhsRows<Kernel, Code>::shift;
       correct_zero_points<Kernel>(rhs, panel, g, zero_x, with_sums ? prepared.sum(row + r, g) : 0, raw + r * nr);

@@ -42,6 +42,17 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
   K::template run<K::kMr>(lhs, panel, Index{}, tile, bool{});
 };
 
+/// A kernel may have a second, faster form that is exact for some weights only. proves(panel, blocks): is it exact for
+/// all of these blocks, whatever the lhs? Asked once per panel when weights are packed. run_proven<rows> is the
+/// contract of `run` where it is. Both forms read one layout.
+template <class K>
+concept HasProvenForm = MicroKernel<K> &&
+    requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {
+  { K::proves(panel, Index{}) } -> std::same_as<bool>;
+  K::template run_proven<1>(lhs, panel, Index{}, tile, bool{});
+  K::template run_proven<K::kMr>(lhs, panel, Index{}, tile, bool{});
+};
+
 /// The int8 kernel of an instruction set: each gemm/kernels/<isa>.hpp specialises it.
 template <class Arch>
 struct Int8Kernel;

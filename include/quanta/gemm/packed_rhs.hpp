@@ -65,6 +65,9 @@ class PackedRhs {
   const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size(); }
   static constexpr std::int32_t operand_shift = detail::kOperandShift<F, typename Kernel::Rhs>;
 
+  /// May the kernel's faster form multiply this panel? False where it has none (gemm/micro_kernel.hpp).
+  bool proven(Index p) const { return !proven_.empty() && proven_[p] != 0; }
+
   /// Per (group, column), rows of layout().padded_n(): the sum of the group's operands; the scale; the zero point in
   /// operand terms, null where all are 0. The scale per tensor is a single value.
   const std::int32_t* sums(Index g) const { return sums_.data() + g * layout_.padded_n(); }
@@ -95,9 +98,10 @@ class PackedRhs {
     return operands_[layout_.position(column, step)] - operand_shift;
   }
 
-  /// All memory held: operands with their padding, scales, zero points and sums.
+  /// All memory held: operands with their padding, scales, zero points, sums and flags.
   Index packed_bytes() const {
-    return static_cast<Index>(operands_.bytes() + sums_.bytes() + scales_.bytes() + zero_points_.bytes());
+    return static_cast<Index>(operands_.bytes() + proven_.bytes() + sums_.bytes() + scales_.bytes() +
+                              zero_points_.bytes());
   }
 
  private:
@@ -107,6 +111,7 @@ class PackedRhs {
 
   RhsLayout layout_;
   Buffer<typename Kernel::Rhs> operands_;
+  Buffer<std::uint8_t> proven_;
   Buffer<std::int32_t> sums_;
   Buffer<float> scales_;
   Buffer<std::int32_t> zero_points_;
@@ -175,6 +180,10 @@ PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
       whole = {whole.positive + part.positive, whole.negative + part.negative};
     }
     column_.cover(whole);
+  }
+  if constexpr (HasProvenForm<Kernel>) {
+    proven_ = Buffer<std::uint8_t>(layout_.panels(), 0);
+    for (Index p = 0; p < layout_.panels(); ++p) proven_[p] = Kernel::proves(panel(p), layout_.blocks()) ? 1 : 0;
   }
 }
 

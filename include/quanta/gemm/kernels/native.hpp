@@ -3,6 +3,7 @@
 // The kernel of this translation unit: that of the best instruction set its flags allow and a kernel is there for.
 #pragma once
 
+#include <quanta/gemm/kernels/avx2.hpp>
 #include <quanta/gemm/kernels/avx512_vnni.hpp>
 #include <quanta/gemm/kernels/avx_vnni.hpp>
 #include <quanta/gemm/kernels/neon_dot.hpp>
