@@ -74,6 +74,21 @@ double dot_peak() {
     });
   }
 #endif
+#if QUANTA_HAS_NEON
+  if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::Neon>>) {
+    return dot_rate<int16x8_t, 8>(vdupq_n_s16(0), vdupq_n_s16(1), [](int16x8_t acc, int16x8_t a, int16x8_t) {
+      return vmull_s8(vget_low_s8(vreinterpretq_s8_s16(acc)), vget_low_s8(vreinterpretq_s8_s16(a)));
+    });
+  }
+#endif
+#if QUANTA_HAS_NEONI8MM
+  if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::NeonI8mm>>) {
+    return dot_rate<int32x4_t, 32>(vdupq_n_s32(0), vdupq_n_s32(0x01010101),
+                                   [](int32x4_t acc, int32x4_t a, int32x4_t b) {
+                                     return vusmmlaq_s32(acc, vreinterpretq_u8_s32(a), vreinterpretq_s8_s32(b));
+                                   });
+  }
+#endif
 #if QUANTA_HAS_NEONDOT
   if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::NeonDot>>) {
     return dot_rate<int32x4_t, 16>(vdupq_n_s32(0), vdupq_n_s32(0x01010101),

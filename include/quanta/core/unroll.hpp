@@ -1,7 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // A loop whose counter is a constant expression. Micro-kernels use it so that every accumulator has a name the compiler
-// can keep in a register; an ordinary loop over an array of accumulators spills with GCC 12.
+// can keep in a register; an ordinary loop over an array of accumulators spills with GCC 12. And a value that stays
+// where it was written: GCC reorders the instructions of a long loop body until their results no longer fit the
+// registers.
 #pragma once
 
 #include <type_traits>
@@ -16,6 +18,15 @@ template <int n, class F>
 QUANTA_ALWAYS_INLINE constexpr void unroll(F&& f) {
   [&]<int... i>(std::integer_sequence<int, i...>) QUANTA_INLINE_LAMBDA { (f(std::integral_constant<int, i>{}), ...); }
   (std::make_integer_sequence<int, n>{});
+}
+
+/// v, a vector register; computed after every `in_order` above it and before every one below.
+template <class T>
+QUANTA_ALWAYS_INLINE T in_order(T v) {
+#if defined(QUANTA_FLOAT_REGISTER)
+  asm volatile("" : QUANTA_FLOAT_REGISTER(v));
+#endif
+  return v;
 }
 
 QUANTA_NAMESPACE_END

@@ -112,14 +112,6 @@ struct Int8Kernel<arch::Avx2> {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile + r * kNr + 8), acc[r][1]);
     });
   }
-
-  /// v. Without it GCC adds the two products of an accumulator first, and needs a register more than there are.
-  QUANTA_ALWAYS_INLINE static __m256i in_order(__m256i v) {
-#if defined(QUANTA_FLOAT_REGISTER)
-    asm("" : QUANTA_FLOAT_REGISTER(v));
-#endif
-    return v;
-  }
 };
 
 QUANTA_NAMESPACE_END

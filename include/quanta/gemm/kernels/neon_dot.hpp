@@ -45,8 +45,8 @@ struct Int8Kernel<arch::NeonDot> {
         const int8x16_t b0 = vld1q_s8(panel + block * (kNr * kKr));
         const int8x16_t b1 = vld1q_s8(panel + block * (kNr * kKr) + 16);
         unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-          acc[r][0] = vdotq_laneq_s32(acc[r][0], b0, a[r], block.value);
-          acc[r][1] = vdotq_laneq_s32(acc[r][1], b1, a[r], block.value);
+          acc[r][0] = in_order(vdotq_laneq_s32(acc[r][0], b0, a[r], block.value));
+          acc[r][1] = in_order(vdotq_laneq_s32(acc[r][1], b1, a[r], block.value));
         });
       });
     }

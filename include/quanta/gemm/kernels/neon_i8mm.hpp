@@ -1,0 +1,91 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// NEON with I8MM: USMMLA multiplies two rows of 8 unsigned bytes by two columns of 8 signed bytes and adds to a square
+// of 2 x 2 int32. Of the lhs's two signednesses the unsigned one is read as it is, since activations are mostly
+// UInt<8>.
+//
+//   lhs rows r and r + 1                     two columns of the panel      one accumulator
+//   | r   k0..7 | r   k8..15 |  -- ZIP1 -->  | c   k0..7 |                 | r,c  r,c+1  r+1,c  r+1,c+1 |
+//   | r+1 k0..7 | r+1 k8..15 |  -- ZIP2 -->  | c+1 k0..7 |
+//                                (next block)
+//
+//   registers     16 accumulators (2 pairs of rows x 8 pairs of columns), 4 of lhs, 1 of rhs, 4 of the next lhs: 25 of
+//   32 per 2 blocks  16 loads of rhs, 4 of lhs, 4 ZIP, 32 USMMLA. The ZIPs take a ninth of the vector units' time; wide
+//   tiles
+//                 keep that small. Rows already in pairs would need none, but the contract reads rows where they are
+#pragma once
+
+#include <quanta/core/unroll.hpp>
+#include <quanta/gemm/micro_kernel.hpp>
+
+#if QUANTA_HAS_NEONI8MM
+#include <arm_neon.h>
+
+QUANTA_NAMESPACE_BEGIN
+
+template <>
+struct Int8Kernel<arch::NeonI8mm> {
+  using Lhs = std::uint8_t;
+  using Rhs = std::int8_t;
+  static constexpr const char* name = arch::NeonI8mm::name;
+  static constexpr int kMr = 4;
+  static constexpr int kNr = 16;
+  static constexpr int kKr = 8;
+
+  template <int rows>
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+    constexpr int row_pairs = (rows + 1) / 2, column_pairs = kNr / 2;
+    int32x4_t acc[row_pairs][column_pairs];
+    unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
+      unroll<column_pairs>([&](auto c) QUANTA_INLINE_LAMBDA { acc[p][c] = vdupq_n_s32(0); });
+    });
+    const auto multiply = [&acc](const uint8x16_t* a, const Rhs* block) QUANTA_INLINE_LAMBDA {
+      unroll<column_pairs>([&](auto c) QUANTA_INLINE_LAMBDA {
+        const int8x16_t b = vld1q_s8(block + c * 16);
+        unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA { acc[p][c] = in_order(vusmmlaq_s32(acc[p][c], a[p], b)); });
+      });
+    };
+    // The last row of an odd number stands for two: its second result is not stored.
+    const auto second = [](auto p) QUANTA_INLINE_LAMBDA { return 2 * p + 1 < rows ? 2 * p + 1 : 2 * p; };
+    const Lhs* row = lhs.data;
+    for (; blocks >= 2; blocks -= 2, row += 2 * kKr, panel += 2 * kNr * kKr) {
+      uint8x16_t first_block[row_pairs], second_block[row_pairs];
+      unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
+        const uint64x2_t upper = vreinterpretq_u64_u8(vld1q_u8(row + 2 * p * lhs.stride));
+        const uint64x2_t lower = vreinterpretq_u64_u8(vld1q_u8(row + second(p) * lhs.stride));
+        first_block[p] = vreinterpretq_u8_u64(vzip1q_u64(upper, lower));
+        second_block[p] = vreinterpretq_u8_u64(vzip2q_u64(upper, lower));
+      });
+      multiply(first_block, panel);
+      multiply(second_block, panel + kNr * kKr);
+    }
+    const auto step = [&](const Lhs* from, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
+      uint8x16_t a[row_pairs];
+      unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
+        a[p] = vcombine_u8(vld1_u8(from + 2 * p * stride), vld1_u8(from + second(p) * stride));
+      });
+      multiply(a, block);
+    };
+    if (blocks > 0) {
+      step(row, lhs.stride, panel);
+      panel += kNr * kKr;
+    }
+    if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
+    const auto store = [&](std::int32_t* to, int64x2_t two_pairs) QUANTA_INLINE_LAMBDA {
+      const int32x4_t sums = vreinterpretq_s32_s64(two_pairs);
+      vst1q_s32(to, accumulate ? vaddq_s32(sums, vld1q_s32(to)) : sums);
+    };
+    unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
+      unroll<column_pairs / 2>([&](auto c) QUANTA_INLINE_LAMBDA {
+        const int64x2_t left = vreinterpretq_s64_s32(acc[p][2 * c]);
+        const int64x2_t right = vreinterpretq_s64_s32(acc[p][2 * c + 1]);
+        std::int32_t* const to = tile + 2 * p * kNr + 4 * c;
+        store(to, vzip1q_s64(left, right));
+        if constexpr (2 * p + 1 < rows) store(to + kNr, vzip2q_s64(left, right));
+      });
+    });
+  }
+};
+
+QUANTA_NAMESPACE_END
+#endif
