@@ -55,6 +55,12 @@ double dot_peak() {
                                  [](__m512i acc, __m512i a, __m512i b) { return _mm512_dpbusd_epi32(acc, a, b); });
   }
 #endif
+#if QUANTA_HAS_AVXVNNIINT8
+  if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::AvxVnniInt8>>) {
+    return dot_rate<__m256i, 32>(_mm256_setzero_si256(), _mm256_set1_epi8(1),
+                                 [](__m256i acc, __m256i a, __m256i b) { return _mm256_dpbssd_epi32(acc, a, b); });
+  }
+#endif
 #if QUANTA_HAS_AVX2
   // vpmaddwd, 16 products each. Widening and adding share its units, so the general form cannot reach more than
   // 0.7. Eight accumulators, because GCC 12 does not keep more in the 16 registers there are.

@@ -28,7 +28,7 @@ namespace {
 
 // What this CPU can run. Nothing here depends on the flags of the build.
 struct Cpu {
-  bool avx2 = false, fma = false, avx512 = false, avx512_vnni = false, avx_vnni = false;
+  bool avx2 = false, fma = false, avx512 = false, avx512_vnni = false, avx_vnni = false, avx_vnni_int8 = false;
   bool neon = false, neon_dot = false, neon_i8mm = false;
 
   Cpu() {
@@ -39,8 +39,11 @@ struct Cpu {
     avx512 = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
              __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0;
     avx512_vnni = avx512 && __builtin_cpu_supports("avx512vnni") != 0;
-    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // leaf 7, subleaf 1: no compiler of 2022 has a name for this bit
-    avx_vnni = avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1u) != 0;
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // leaf 7, subleaf 1: no compiler of 2022 has names for these bits
+    if (avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0) {
+      avx_vnni = (eax >> 4 & 1u) != 0;
+      avx_vnni_int8 = (edx >> 4 & 1u) != 0;
+    }
 #elif defined(__aarch64__)
     neon = true;
 #if defined(__linux__) && defined(HWCAP_ASIMDDP)
@@ -69,6 +72,9 @@ const char* lacking(const Cpu& cpu) {
 #endif
 #if defined(__AVXVNNI__)
   if (!cpu.avx_vnni) return "AVX-VNNI";
+#endif
+#if defined(__AVXVNNIINT8__)
+  if (!cpu.avx_vnni_int8) return "AVX-VNNI-INT8";
 #endif
 #if defined(__ARM_FEATURE_DOTPROD) && defined(__linux__)
   if (!cpu.neon_dot) return "DotProd";
@@ -100,6 +106,7 @@ void print_isas() {
   };
   add(arch::Scalar{}, true);
   add(arch::Avx2{}, cpu.avx2 && cpu.fma);
+  add(arch::AvxVnniInt8{}, cpu.avx_vnni_int8);
   add(arch::AvxVnni{}, cpu.avx_vnni || cpu.avx512_vnni);  // two encodings of one instruction
   add(arch::Avx512Vnni{}, cpu.avx512_vnni);
   add(arch::Neon{}, cpu.neon);

@@ -6,8 +6,9 @@
 // Switches a user may define before the first include (each the same in every file of one target):
 //   QUANTA_FORCE_SCALAR       use no vector instructions, whatever the flags allow
 //   QUANTA_ALLOW_FAST_MATH    compile under -ffast-math although results are then no longer the same everywhere
-//   QUANTA_ENABLE_AVXVNNI     MSVC only: it has no macro for AVX-VNNI, so say that the CPU has it
-//   QUANTA_ENABLE_AVX512VNNI  MSVC only: likewise for AVX512-VNNI
+//   QUANTA_ENABLE_<ISA>       MSVC only: it compiles every instruction with any flags and has no macros for AVXVNNI,
+//                             AVX512VNNI, AVXVNNIINT8, NEONDOT and NEONI8MM, so say that the CPU has them. clang-cl has
+//                             the macros of clang, and MSVC's own __AVX2__, __AVX512F__ and so on follow /arch
 #pragma once
 
 #include <cfloat>
@@ -88,6 +89,14 @@
 #define QUANTA_HAS_AVXVNNI 0
 #endif
 
+// The dot product of two signed operands (Intel Arrow Lake, Lunar Lake and Sierra Forest). No CPU has it without
+// AVX-VNNI.
+#if !QUANTA_SCALAR_ONLY && (defined(__AVXVNNIINT8__) || (QUANTA_HAS_AVX2 && defined(QUANTA_ENABLE_AVXVNNIINT8)))
+#define QUANTA_HAS_AVXVNNIINT8 1
+#else
+#define QUANTA_HAS_AVXVNNIINT8 0
+#endif
+
 // 32-bit Arm has neither a round-to-nearest convert nor a divide on vectors; it uses the portable code.
 #if !QUANTA_SCALAR_ONLY && ((defined(__aarch64__) && defined(__ARM_NEON)) || defined(_M_ARM64))
 #define QUANTA_HAS_NEON 1
@@ -95,13 +104,13 @@
 #define QUANTA_HAS_NEON 0
 #endif
 
-#if QUANTA_HAS_NEON && defined(__ARM_FEATURE_DOTPROD)
+#if QUANTA_HAS_NEON && (defined(__ARM_FEATURE_DOTPROD) || defined(QUANTA_ENABLE_NEONDOT))
 #define QUANTA_HAS_NEONDOT 1
 #else
 #define QUANTA_HAS_NEONDOT 0
 #endif
 
-#if QUANTA_HAS_NEON && defined(__ARM_FEATURE_MATMUL_INT8)
+#if QUANTA_HAS_NEON && (defined(__ARM_FEATURE_MATMUL_INT8) || defined(QUANTA_ENABLE_NEONI8MM))
 #define QUANTA_HAS_NEONI8MM 1
 #else
 #define QUANTA_HAS_NEONI8MM 0
@@ -109,17 +118,24 @@
 
 // ---- How to keep a float value out of the optimizer's sight (core/fp.hpp) ----------------------------------------------
 
-#if defined(__GNUC__) && defined(__AVX512F__)
+// clang-cl defines no __GNUC__, but knows what this file asks of GCC.
+#if defined(__GNUC__) || defined(__clang__)
+#define QUANTA_GNU_SYNTAX 1
+#else
+#define QUANTA_GNU_SYNTAX 0
+#endif
+
+#if QUANTA_GNU_SYNTAX && defined(__AVX512F__)
 #define QUANTA_FLOAT_REGISTER "+v"
-#elif defined(__GNUC__) && (defined(__x86_64__) || defined(__SSE2__))
+#elif QUANTA_GNU_SYNTAX && (defined(__x86_64__) || defined(__SSE2__))
 #define QUANTA_FLOAT_REGISTER "+x"
-#elif defined(__GNUC__) && defined(__aarch64__)
+#elif QUANTA_GNU_SYNTAX && defined(__aarch64__)
 #define QUANTA_FLOAT_REGISTER "+w"
 #endif
 
 // ---- Spelling --------------------------------------------------------------------------------------------------------
 
-#if defined(__GNUC__)
+#if QUANTA_GNU_SYNTAX
 #define QUANTA_ALWAYS_INLINE inline __attribute__((always_inline))
 #define QUANTA_INLINE_LAMBDA __attribute__((always_inline))
 #define QUANTA_COLD __attribute__((noinline, cold))
@@ -206,23 +222,14 @@
 #else
 #define QUANTA_FAST_MATH 0
 #endif
-#if defined(QUANTA_ENABLE_AVXVNNI)
-#define QUANTA_ABI_AVXVNNI 1
-#else
-#define QUANTA_ABI_AVXVNNI 0
-#endif
-#if defined(QUANTA_ENABLE_AVX512VNNI)
-#define QUANTA_ABI_AVX512VNNI 1
-#else
-#define QUANTA_ABI_AVX512VNNI 0
-#endif
-
 #define QUANTA_ABI_VERSION \
   QUANTA_ABI_GLUE(v, QUANTA_VERSION_MAJOR, _, QUANTA_VERSION_MINOR, _, QUANTA_VERSION_PATCH, _, )
-#define QUANTA_ABI_SWITCHES                                                                            \
-  QUANTA_ABI_GLUE(_s, QUANTA_SCALAR_ONLY, QUANTA_FAST_MATH, QUANTA_HAS_EXCEPTIONS, QUANTA_ABI_AVXVNNI, \
-                  QUANTA_ABI_AVX512VNNI, _align, QUANTA_ABI_ALIGN)
-#define QUANTA_ABI QUANTA_ABI_GLUE(QUANTA_ABI_VERSION, QUANTA_ABI_ISA, QUANTA_ABI_SWITCHES, , , , , )
+#define QUANTA_ABI_ENABLED                                                                                       \
+  QUANTA_ABI_GLUE(_e, QUANTA_HAS_AVXVNNI_VEX, QUANTA_HAS_AVX512VNNI, QUANTA_HAS_AVXVNNIINT8, QUANTA_HAS_NEONDOT, \
+                  QUANTA_HAS_NEONI8MM, , )
+#define QUANTA_ABI_SWITCHES \
+  QUANTA_ABI_GLUE(_s, QUANTA_SCALAR_ONLY, QUANTA_FAST_MATH, QUANTA_HAS_EXCEPTIONS, _align, QUANTA_ABI_ALIGN, , )
+#define QUANTA_ABI QUANTA_ABI_GLUE(QUANTA_ABI_VERSION, QUANTA_ABI_ISA, QUANTA_ABI_ENABLED, QUANTA_ABI_SWITCHES, , , , )
 
 #define QUANTA_NAMESPACE_BEGIN \
   namespace quanta {           \

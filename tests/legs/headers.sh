@@ -34,6 +34,13 @@ if [[ $(uname -m) == x86_64 ]]; then
   for isa in -mavx2 '-mavx2 -mfma' '-mavx2 -mfma -mavxvnni' -march=x86-64-v4 '-march=x86-64-v4 -mavx512vnni'; do
     compile "$compiler" "$isa" "$umbrella"
   done
+  # AVX-VNNI-INT8 is newer than the compilers that everything else is checked with: any that knows it will do.
+  for newer in "$compiler" g++-{13..16} clang++-{16..22}; do
+    if "$newer" -mavxvnniint8 -E -x c++ /dev/null >/dev/null 2>&1; then
+      compile "$newer" '-mavx2 -mfma -mavxvnniint8' "$umbrella"
+      break
+    fi
+  done
 fi
 if [[ -n $cross && $cross != *-NOTFOUND ]]; then
   for isa in -march=armv8-a -march=armv8.2-a+dotprod -march=armv8.6-a; do

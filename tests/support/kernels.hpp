@@ -32,10 +32,15 @@ using WithAvxVnni = WithAvx2::Plus<Int8Kernel<arch::AvxVnni>>;
 #else
 using WithAvxVnni = WithAvx2;
 #endif
-#if QUANTA_HAS_AVX512VNNI
-using WithAvx512Vnni = WithAvxVnni::Plus<Int8Kernel<arch::Avx512Vnni>>;
+#if QUANTA_HAS_AVXVNNIINT8
+using WithAvxVnniInt8 = WithAvxVnni::Plus<Int8Kernel<arch::AvxVnniInt8>>;
 #else
-using WithAvx512Vnni = WithAvxVnni;
+using WithAvxVnniInt8 = WithAvxVnni;
+#endif
+#if QUANTA_HAS_AVX512VNNI
+using WithAvx512Vnni = WithAvxVnniInt8::Plus<Int8Kernel<arch::Avx512Vnni>>;
+#else
+using WithAvx512Vnni = WithAvxVnniInt8;
 #endif
 #if QUANTA_HAS_NEON
 using WithNeon = WithAvx512Vnni::Plus<Int8Kernel<arch::Neon>>;
@@ -56,11 +61,11 @@ using CompiledKernels = WithNeonDot;
 using U8 = std::uint8_t;
 using S8 = std::int8_t;
 
-/// The tiles of Avx512Vnni, AvxVnni, Avx2, NeonI8mm, NeonDot, Neon and Scalar, on any CPU.
+/// The tiles of Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, NeonI8mm, NeonDot, Neon and Scalar, on any CPU.
 using EmulatedKernels =
-    KernelList<PortableKernel<14, 32, 4, U8, S8>, PortableKernel<6, 16, 4, U8, S8>, PortableKernel<4, 16, 4, U8, S8>,
-               PortableKernel<4, 16, 8, U8, S8>, PortableKernel<8, 8, 4, S8, S8>, PortableKernel<3, 8, 16, S8, S8>,
-               PortableKernel<4, 8, 16, U8, S8>>;
+    KernelList<PortableKernel<14, 32, 4, U8, S8>, PortableKernel<6, 16, 4, U8, S8>, PortableKernel<6, 16, 4, S8, S8>,
+               PortableKernel<4, 16, 4, U8, S8>, PortableKernel<4, 16, 8, U8, S8>, PortableKernel<8, 8, 4, S8, S8>,
+               PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>>;
 /// Tiles and operand types that no kernel of the library has; the contract allows them.
 using OddKernels =
     KernelList<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>, PortableKernel<3, 7, 2, S8, S8>>;

@@ -6,6 +6,7 @@
 #include <quanta/gemm/kernels/avx2.hpp>
 #include <quanta/gemm/kernels/avx512_vnni.hpp>
 #include <quanta/gemm/kernels/avx_vnni.hpp>
+#include <quanta/gemm/kernels/avx_vnni_int8.hpp>
 #include <quanta/gemm/kernels/neon.hpp>
 #include <quanta/gemm/kernels/neon_dot.hpp>
 #include <quanta/gemm/kernels/neon_i8mm.hpp>
