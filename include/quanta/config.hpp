@@ -9,6 +9,8 @@
 //   QUANTA_ENABLE_<ISA>       MSVC only: it compiles every instruction with any flags and has no macros for AVXVNNI,
 //                             AVX512VNNI, AVXVNNIINT8, NEONDOT and NEONI8MM, so say that the CPU has them. clang-cl has
 //                             the macros of clang, and MSVC's own __AVX2__, __AVX512F__ and so on follow /arch
+//   QUANTA_L2_KILOBYTES       the second-level cache of one core, a plain number, 1024 unless defined: products are
+//                             walked in blocks that fit it (gemm/loop_nest.hpp); results do not depend on it
 #pragma once
 
 #include <cfloat>
@@ -114,6 +116,10 @@
 #define QUANTA_HAS_NEONI8MM 1
 #else
 #define QUANTA_HAS_NEONI8MM 0
+#endif
+
+#if !defined(QUANTA_L2_KILOBYTES)
+#define QUANTA_L2_KILOBYTES 1024
 #endif
 
 // ---- How to keep a float value out of the optimizer's sight (core/fp.hpp) ----------------------------------------------
@@ -229,7 +235,8 @@
                   QUANTA_HAS_NEONI8MM, , )
 #define QUANTA_ABI_SWITCHES \
   QUANTA_ABI_GLUE(_s, QUANTA_SCALAR_ONLY, QUANTA_FAST_MATH, QUANTA_HAS_EXCEPTIONS, _align, QUANTA_ABI_ALIGN, , )
-#define QUANTA_ABI QUANTA_ABI_GLUE(QUANTA_ABI_VERSION, QUANTA_ABI_ISA, QUANTA_ABI_ENABLED, QUANTA_ABI_SWITCHES, , , , )
+#define QUANTA_ABI \
+  QUANTA_ABI_GLUE(QUANTA_ABI_VERSION, QUANTA_ABI_ISA, QUANTA_ABI_ENABLED, QUANTA_ABI_SWITCHES, _l2_, QUANTA_L2_KILOBYTES, , )
 
 #define QUANTA_NAMESPACE_BEGIN \
   namespace quanta {           \

@@ -6,7 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include <quanta/simd/passes.hpp>
+#include <quanta/simd/min_max.hpp>
+#include <quanta/simd/quantize.hpp>
 
 #include "tests/support/lane_types.hpp"
 #include "tests/support/reference.hpp"

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <quanta/simd/passes.hpp>
+#include <quanta/simd/sketch_slots.hpp>
 
 #include "tests/support/lane_types.hpp"
 #include "tests/support/random.hpp"

@@ -24,7 +24,8 @@
 
 #include <quanta/core/eigen.hpp>
 #include <quanta/quant/granularity.hpp>
-#include <quanta/simd/passes.hpp>
+#include <quanta/simd/min_max.hpp>
+#include <quanta/simd/sketch_slots.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 

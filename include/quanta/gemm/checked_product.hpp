@@ -70,7 +70,7 @@ void multiply_real(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs
   if (bias != nullptr) bias->check(dst.extent(0), dst.extent(1));
   (check_stage(stages, dst.extent(0), dst.extent(1)), ...);
   check_product(lhs, rhs, Rhs::per_group);
-  const RealOutput<Rhs, LhsOperand<Code>, Stages...> output{dst, lhs, bias, {stages...}};
+  const RealOutput<LhsOperand<Code>, Stages...> output{dst, lhs, bias, {stages...}};
   run_product(context, lhs, rhs, output);
 }
 

@@ -18,8 +18,12 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// Rows prepared together: enough to make reading a panel again cheap, few enough for their codes to stay in cache.
-inline constexpr Index kRowBlock = 112;
+/// Rows of the lhs that are walked together, once per panel: so many that they fill half of the second-level cache,
+/// since every such block reads all panels anew, but a few tiles at least.
+template <class Kernel>
+Index most_rows(Index k) {
+  return std::max<Index>(8 * Kernel::kMr, QUANTA_L2_KILOBYTES * Index{1024} / 2 / std::max<Index>(k, 1));
+}
 
 /// A product below this many multiply-adds is not worth waking a thread for.
 inline constexpr double kParallelWork = 250000.0;
@@ -45,48 +49,42 @@ void run_kernel(bool proven, Index rows, const LhsTile<typename Kernel::Lhs>& lh
   table[usize(rows - 1)](lhs, panel, blocks, tile, accumulate);
 }
 
-/// One tile: `rows` prepared rows from `row` on (row_of_result in dst) times one panel.
-template <class Rhs, class Code, class Output>
-void run_tile(const LhsOperand<Code>& lhs, const LhsRows<typename Rhs::KernelType, Code>& prepared, const Rhs& rhs,
-              const Output& output, Index row, Index rows, Index row_of_result, Index panel) {
+/// The sums of one tile: `rows` prepared rows from `row` on times one panel, zero points taken off; int32, or floats
+/// by_group (gemm/outputs.hpp). row_of_result is where the first of the rows is in the result.
+template <bool by_group, class Rhs, class Code, class Sum>
+void multiply_tile(const LhsOperand<Code>& lhs, const LhsRows<typename Rhs::KernelType, Code>& prepared, const Rhs& rhs,
+                   Index row, Index rows, Index row_of_result, Index panel, Sum* sums) {
   using Kernel = typename Rhs::KernelType;
   constexpr int nr = Kernel::kNr;
   using L = LanesFor<nr>;
-  using Sum = std::conditional_t<Output::by_group, float, std::int32_t>;
-  alignas(kCacheLine) std::int32_t tile[Kernel::kMr * nr];
-  alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
   const RhsLayout& layout = rhs.layout();
-  const Index groups = layout.groups();
   const bool with_sums = rhs.zero_points(0) != nullptr;
-  if (Output::by_group || groups != 1) std::fill_n(sums, rows * nr, Sum{0});
-  for (Index g = 0; g < groups; ++g) {
+  const auto multiply_group = [&](Index g, std::int32_t* tile) {
     const auto* blocks = rhs.panel(panel) + layout.first_block(g) * layout.block_size();
-    std::int32_t* raw = tile;
-    if constexpr (!Output::by_group) {
-      if (groups == 1) raw = sums;
-    }
     run_kernel<Kernel>(rhs.proven(panel), rows, prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr,
-                       raw, false);
+                       tile, false);
     for (Index r = 0; r < rows; ++r) {
       const std::int32_t zero_x = lhs.zero_point(row_of_result + r) + LhsRows<Kernel, Code>::shift;
-      correct_zero_points<Kernel>(rhs, panel, g, zero_x, with_sums ? prepared.sum(row + r, g) : 0, raw + r * nr);
-      if constexpr (Output::by_group) {
-        const float* scales = rhs.scales(g) + panel * nr;
-        float* f = sums + r * nr;
-        for (int c = 0; c < nr; c += L::width) {
-          L::store(f + c, L::fma(L::to_float(L::load_int(raw + r * nr + c)), L::load(scales + c), L::load(f + c)));
-        }
-      } else if (groups != 1) {
-        std::int32_t* total = sums + r * nr;
-        for (int c = 0; c < nr; c += L::width) {
-          L::store_int(total + c, L::add(L::load_int(total + c), L::load_int(raw + r * nr + c)));
-        }
+      correct_zero_points<Kernel>(rhs, panel, g, zero_x, with_sums ? prepared.sum(row + r, g) : 0, tile + r * nr);
+    }
+  };
+  const Index groups = layout.groups();
+  if constexpr (!by_group) {
+    if (groups == 1) return multiply_group(0, sums);
+  }
+  alignas(kCacheLine) std::int32_t tile[Kernel::kMr * nr];
+  std::fill_n(sums, rows * nr, Sum{0});
+  for (Index g = 0; g < groups; ++g) {
+    multiply_group(g, tile);
+    for (Index i = 0; i < rows * nr; i += L::width) {
+      const typename L::I part = L::load_int(tile + i);
+      if constexpr (by_group) {
+        L::store(sums + i, L::fma(L::to_float(part), L::load(rhs.scales(g) + panel * nr + i % nr), L::load(sums + i)));
+      } else {
+        L::store_int(sums + i, L::add(L::load_int(sums + i), part));
       }
     }
   }
-  const Index column = panel * nr;
-  const Index count = std::min<Index>(nr, rhs.n() - column);
-  for (Index r = 0; r < rows; ++r) output.finish(rhs, row_of_result + r, column, count, sums + r * nr);
 }
 
 /// Rows [first_row, last_row) times panels [first_panel, last_panel).
@@ -94,15 +92,24 @@ template <class Rhs, class Code, class Output>
 void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output, Index first_row, Index last_row,
               Index first_panel, Index last_panel, std::byte* scratch) {
   using Kernel = typename Rhs::KernelType;
+  constexpr int nr = Kernel::kNr;
+  using Panel = typename Output::template Panel<Rhs, nr>;
+  using Sum = std::conditional_t<Panel::by_group, float, std::int32_t>;
   const bool with_sums = rhs.zero_points(0) != nullptr;
-  for (Index row = first_row; row < last_row; row += kRowBlock) {
-    const Index rows = std::min(kRowBlock, last_row - row);
+  // Blocks of equal height: a low last one would fetch every panel for next to nothing.
+  const Index all_rows = last_row - first_row, blocks = ceil_div(all_rows, most_rows<Kernel>(rhs.k()));
+  for (Index b = 0; b < blocks; ++b) {
+    const Index row = first_row + all_rows * b / blocks, rows = first_row + all_rows * (b + 1) / blocks - row;
     const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_sums, scratch);
     const Index tiles = ceil_div(rows, Kernel::kMr);
     for (Index panel = first_panel; panel < last_panel; ++panel) {
+      const Index column = panel * nr;
+      const Panel result(output, rhs, {output.dst, column, std::min<Index>(nr, rhs.n() - column)});
       for (Index t = 0; t < tiles; ++t) {  // tiles of nearly equal height: a last one of a row or two would be slow
         const Index begin = rows * t / tiles, end = rows * (t + 1) / tiles;
-        run_tile(lhs, prepared, rhs, output, begin, end - begin, row + begin, panel);
+        alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
+        multiply_tile<Panel::by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, panel, sums);
+        for (Index r = begin; r < end; ++r) result.finish(row + r, sums + (r - begin) * nr);
       }
     }
   }
@@ -119,7 +126,7 @@ void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, 
   const bool by_rows = m >= threads * Kernel::kMr;
   const Index tasks = std::min(threads, by_rows ? m : panels);
   using Rows = LhsRows<Kernel, Code>;
-  context.reserve_scratch(tasks, Rows::scratch_bytes(rhs.layout(), std::min(m, kRowBlock)));
+  context.reserve_scratch(tasks, Rows::scratch_bytes(lhs, rhs.layout(), std::min(m, most_rows<Kernel>(rhs.k()))));
   context.parallel(tasks, work / static_cast<double>(tasks) / 16.0, [&](Index task) {
     const auto part = [&](Index size, Index i) { return size * i / tasks; };
     if (by_rows) {

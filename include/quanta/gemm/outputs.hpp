@@ -1,7 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // The last step of a tile: from the kernel's raw int32 to what is stored. An output is built once per product and used
-// by all its threads; micro-kernels know nothing of it.
+// by all its threads; what it needs of a panel's columns is gathered once for all rows of a block. Micro-kernels know
+// nothing of it.
 //
 //   RawOutput        int32 as it is
 //   RealOutput       Dequantize, the bias, then the stages, to float
@@ -45,64 +46,112 @@ void correct_zero_points(const Rhs& rhs, Index panel, Index group, std::int32_t 
   }
 }
 
-/// Writes `count` values to row `row` from column `column` on.
-template <class T>
-void store_row(const TensorView<T, 2>& dst, Index row, Index column, Index count, const T* values) {
-  T* to = dst.data() + row * dst.stride(0) + column * dst.stride(1);
-  const Index stride = dst.stride(1);
-  if (stride == 1) {
-    std::copy_n(values, count, to);
-  } else {
-    for (Index i = 0; i < count; ++i) to[i * stride] = values[i];
-  }
-}
+/// The piece of a result's rows that one panel gives: `count` columns from `column` on.
+template <class T, int nr>
+struct PanelColumns {
+  TensorView<T, 2> dst;
+  Index column, count;
 
-/// Every output has: `by_group`, does it take the groups' sums one by one as floats; and
-/// finish(rhs, row, column, count, sums), which stores one row of a panel from int32 sums (or from floats, by_group).
-struct RawOutput {
-  static constexpr bool by_group = false;
-  TensorView<std::int32_t, 2> dst;
-
-  template <class Rhs>
-  void finish(const Rhs&, Index row, Index column, Index count, const std::int32_t* sums) const {
-    store_row(dst, row, column, count, sums);
+  T* row(Index r) const { return dst.data() + r * dst.stride(0) + column * dst.stride(1); }
+  /// Do all nr values of a row lie side by side?
+  bool whole() const { return count == nr && dst.stride(1) == 1; }
+  /// Writes row r, where whole() may not hold.
+  void store(Index r, const T* values) const {
+    T* to = row(r);
+    const Index stride = dst.stride(1);
+    if (stride == 1) {
+      std::copy_n(values, count, to);
+    } else {
+      for (Index i = 0; i < count; ++i) to[i * stride] = values[i];
+    }
   }
 };
 
-/// scale_x(row) is the lhs's; bias may be null. Stages are kept by reference.
-template <class Rhs, class Lhs, class... Stages>
+/// Every output has `dst` and a Panel<Rhs, nr>, made once for a panel and many rows, whose finish(row, sums) stores one
+/// row from nr sums. `by_group`: sums are floats, scale_w[g, n] * float(acc_g) over the groups; else int32.
+struct RawOutput {
+  TensorView<std::int32_t, 2> dst;
+
+  template <class Rhs, int nr>
+  struct Panel {
+    static constexpr bool by_group = false;
+    PanelColumns<std::int32_t, nr> to;
+
+    Panel(const RawOutput&, const Rhs&, const PanelColumns<std::int32_t, nr>& columns) : to(columns) {}
+    void finish(Index row, const std::int32_t* sums) const {
+      using L = LanesFor<nr>;
+      if (!to.whole()) return to.store(row, sums);
+      for (int c = 0; c < nr; c += L::width) L::store_int(to.row(row) + c, L::load_int(sums + c));
+    }
+  };
+};
+
+/// Is S a stage that works on vectors (LaneStage)?
+template <class S>
+concept MapsLanes = requires(const S& stage, float v) {
+  stage.template lanes<simd::ScalarLanes>(v);
+};
+
+/// The lhs gives scales of rows; bias may be null. Stages are kept by reference.
+template <class Lhs, class... Stages>
 struct RealOutput {
-  static constexpr bool by_group = Rhs::per_group;
-  static constexpr int nr = Rhs::KernelType::kNr;
-  using L = LanesFor<nr>;
   TensorView<float, 2> dst;
   const Lhs& lhs;
   const AddBias* bias;
   std::tuple<const Stages&...> stages;
 
-  template <class Sum>
-  void finish(const Rhs& rhs, Index row, Index column, Index count, const Sum* sums) const {
-    alignas(kCacheLine) float values[nr];
-    float padded_bias[nr] = {};
-    if (bias != nullptr) {
-      for (Index i = 0; i < count; ++i) padded_bias[i] = bias->data()[(column + i) * bias->stride()];
-    }
-    const typename L::F scale_x = L::set(lhs.scale(row));
-    for (int c = 0; c < nr; c += L::width) {
-      const typename L::F add = L::load(padded_bias + c);
-      if constexpr (by_group) {
-        L::store(values + c, L::fma(L::load(sums + c), scale_x, add));
-      } else if constexpr (std::is_same_v<typename Rhs::GranularityType, PerTensor>) {
-        L::store(values + c, L::fma(L::to_float(L::load_int(sums + c)), L::mul(scale_x, L::set(rhs.scale(0))), add));
-      } else {
-        const typename L::F scale = L::mul(scale_x, L::load(rhs.scales(0) + column + c));
-        L::store(values + c, L::fma(L::to_float(L::load_int(sums + c)), scale, add));
+  template <class Rhs, int nr>
+  struct Panel {
+    static constexpr bool by_group = Rhs::per_group;
+    using L = LanesFor<nr>;
+    const RealOutput& output;
+    PanelColumns<float, nr> to;
+    alignas(kCacheLine) float bias[nr] = {};
+    alignas(kCacheLine) float scales[nr];  // of the rhs; not used by group, where they are in the sums
+
+    Panel(const RealOutput& out, const Rhs& rhs, const PanelColumns<float, nr>& columns) : output(out), to(columns) {
+      if (out.bias != nullptr) {
+        const float* from = out.bias->data() + to.column * out.bias->stride();
+        for (Index i = 0; i < to.count; ++i) bias[i] = from[i * out.bias->stride()];
+      }
+      if constexpr (std::is_same_v<typename Rhs::GranularityType, PerTensor>) {
+        std::fill_n(scales, nr, rhs.scale(0));
+      } else if constexpr (!Rhs::per_group) {
+        std::copy_n(rhs.scales(0) + to.column, nr, scales);
       }
     }
-    for (int c = 0; c < nr; c += L::width) L::store(values + c, L::one_nan(L::load(values + c)));
-    std::apply([&](const Stages&... stage) { (stage.apply(values, count, row, column), ...); }, stages);
-    store_row(dst, row, column, count, static_cast<const float*>(values));
-  }
+
+    /// Dequantize and the bias, for the columns from c on.
+    template <class Sum>
+    typename L::F real(typename L::F scale_x, const Sum* sums, int c) const {
+      if constexpr (Rhs::per_group) {
+        return L::one_nan(L::fma(L::load(sums + c), scale_x, L::load(bias + c)));
+      } else {
+        const typename L::F scale = L::mul(scale_x, L::load(scales + c));
+        return L::one_nan(L::fma(L::to_float(L::load_int(sums + c)), scale, L::load(bias + c)));
+      }
+    }
+
+    template <class Sum>
+    void finish(Index row, const Sum* sums) const {
+      const typename L::F scale_x = L::set(output.lhs.scale(row));
+      if constexpr ((MapsLanes<Stages> && ...)) {
+        if (to.whole()) {
+          float* values = to.row(row);
+          for (int c = 0; c < nr; c += L::width) {
+            typename L::F v = real(scale_x, sums, c);
+            std::apply([&](const Stages&... stage) { ((v = stage.template lanes<L>(v)), ...); }, output.stages);
+            L::store(values + c, v);
+          }
+          return;
+        }
+      }
+      alignas(kCacheLine) float values[nr];
+      for (int c = 0; c < nr; c += L::width) L::store(values + c, real(scale_x, sums, c));
+      std::apply([&](const Stages&... stage) { (stage.apply(values, to.count, row, to.column), ...); }, output.stages);
+      to.store(row, values);
+    }
+  };
 };
 
 }  // namespace detail

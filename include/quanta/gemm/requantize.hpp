@@ -51,22 +51,29 @@ Requantization make_requantization(float scale_x, const Rhs& rhs, float scale_ou
 
 template <class Code>
 struct RequantizeOutput {
-  static constexpr bool by_group = false;
   TensorView<Code, 2> dst;
   const Requantization& to;
 
-  template <class Rhs>
-  void finish(const Rhs&, Index row, Index column, Index count, const std::int32_t* sums) const {
-    Code codes[Rhs::KernelType::kNr];
-    for (Index i = 0; i < count; ++i) {
-      const FixedPoint factor = to.multipliers[column + i];
-      const std::int32_t sum = to.bias.empty() ? sums[i] : sums[i] + to.bias[column + i];  // fits: checked before
-      const std::int64_t scaled =
-          to.double_rounding ? std::int64_t{multiply_double_rounding(sum, factor)} : multiply(sum, factor);
-      codes[i] = static_cast<Code>(std::clamp<std::int64_t>(scaled + to.zero_point, to.low, to.high));
+  template <class Rhs, int nr>
+  struct Panel {
+    static constexpr bool by_group = false;
+    const Requantization& by;
+    PanelColumns<Code, nr> to;
+
+    Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code, nr>& columns)
+        : by(output.to), to(columns) {}
+    void finish(Index row, const std::int32_t* sums) const {
+      Code codes[nr];
+      for (Index i = 0; i < to.count; ++i) {
+        const FixedPoint factor = by.multipliers[to.column + i];
+        const std::int32_t sum = by.bias.empty() ? sums[i] : sums[i] + by.bias[to.column + i];  // fits: checked before
+        const std::int64_t scaled =
+            by.double_rounding ? std::int64_t{multiply_double_rounding(sum, factor)} : multiply(sum, factor);
+        codes[i] = static_cast<Code>(std::clamp<std::int64_t>(scaled + by.zero_point, by.low, by.high));
+      }
+      to.store(row, codes);
     }
-    store_row(dst, row, column, count, static_cast<const Code*>(codes));
-  }
+  };
 };
 
 }  // namespace detail

@@ -5,13 +5,14 @@
 //   gemm(x, rhs, y, Dequantize{}, AddBias{bias}, Relu{})
 //
 // Dequantize comes first and turns the exact int32 into float; every further stage maps floats to floats. A stage of
-// one's own is any type with `apply` as below, and `check` if it has something to check.
+// one's own is any type with `apply` as below, and `check` if it has something to check; one that maps every float by
+// itself derives from LaneStage.
 #pragma once
 
 #include <concepts>
 
 #include <quanta/core/layer.hpp>
-#include <quanta/simd/passes.hpp>
+#include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -53,9 +54,18 @@ class AddBias {
   detail::Input<float, 1> bias_;
 };
 
-/// max(x, 0), with Relu(NaN) = NaN and Relu(-0) = +0. A stage, and a layer of any number of features.
-struct Relu : CallableLayer<Relu> {
-  void apply(float* values, Index count, Index, Index) const { simd::relu(values, count); }
+/// Makes a stage, and a layer of any number of features, of a function D::lanes on floats: derive D from
+/// LaneStage<D>. `template <class L> typename L::F lanes(typename L::F v) const` maps each lane of v by itself; as the
+/// only kind of stage after Dequantize it works in registers (gemm/outputs.hpp).
+template <class D>
+struct LaneStage : CallableLayer<D> {
+  /// values[i] becomes lanes(values[i]).
+  void apply(float* values, Index count, Index = 0, Index = 0) const {
+    using L = simd::NativeLanes;
+    const Index whole = count - count % L::width;
+    for (Index i = 0; i < whole; i += L::width) L::store(values + i, self().template lanes<L>(L::load(values + i)));
+    for (Index i = whole; i < count; ++i) values[i] = self().template lanes<simd::ScalarLanes>(values[i]);
+  }
 
   Index output_size(Index features) const { return features; }
   void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
@@ -63,11 +73,48 @@ struct Relu : CallableLayer<Relu> {
       float* to = y.data() + r * y.stride(0);
       const float* from = x.data() + r * x.stride(0);
       for (Index i = 0; i < x.extent(1); ++i) to[i] = from[i * x.stride(1)];
-      simd::relu(to, x.extent(1));
+      apply(to, x.extent(1));
     }
   }
-  std::string name() const { return "Relu"; }
+  std::string name() const { return D::kName; }
   Index packed_bytes() const { return 0; }
+
+ private:
+  const D& self() const { return static_cast<const D&>(*this); }
+};
+
+/// max(x, 0), with Relu(NaN) = NaN and Relu(-0) = +0. A stage and a layer.
+struct Relu : LaneStage<Relu> {
+  static constexpr const char* kName = "Relu";
+  template <class L>
+  typename L::F lanes(typename L::F v) const {
+    const typename L::F zero = L::set(0.0f);
+    return L::add_real(L::max(zero, v), zero);
+  }
+};
+
+/// min(max(x, low), high), NaN staying NaN and -0 becoming +0. A stage and a layer. Throws Error unless low <= high.
+struct Clamp : LaneStage<Clamp> {
+  static constexpr const char* kName = "Clamp";
+  Clamp(float least, float most) : low(least), high(most) {
+    detail::check(least <= most, "Clamp: bounds ", least, " and ", most, ", expected the lower one first");
+  }
+
+  template <class L>
+  typename L::F lanes(typename L::F v) const {
+    return L::add_real(L::min(L::set(high), L::max(L::set(low), v)), L::set(0.0f));
+  }
+
+  float low, high;
+};
+
+/// min(max(x, 0), 6), as in MobileNets. A stage and a layer.
+struct Relu6 : LaneStage<Relu6> {
+  static constexpr const char* kName = "Relu6";
+  template <class L>
+  typename L::F lanes(typename L::F v) const {
+    return Clamp(0.0f, 6.0f).lanes<L>(v);
+  }
 };
 
 QUANTA_NAMESPACE_END

@@ -44,7 +44,7 @@ void multiply_linear(Context& context, const LhsOperand<Code>& lhs, const Weight
                      const TensorView<float, 2>& y) {
   const auto bias_map = tensor_map(TensorView<const float, 1>(bias.data(), {bias.size()}));
   const AddBias add(bias_map);
-  run_product(context, lhs, weights, RealOutput<Weights, LhsOperand<Code>>{y, lhs, &add, {}});
+  run_product(context, lhs, weights, RealOutput<LhsOperand<Code>>{y, lhs, &add, {}});
 }
 
 }  // namespace detail

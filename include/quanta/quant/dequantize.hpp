@@ -8,7 +8,7 @@
 #include <quanta/core/tensor_view.hpp>
 #include <quanta/format/bits.hpp>
 #include <quanta/quant/params.hpp>
-#include <quanta/simd/passes.hpp>
+#include <quanta/simd/quantize.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {

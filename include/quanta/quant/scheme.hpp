@@ -18,7 +18,7 @@
 #include <quanta/core/error.hpp>
 #include <quanta/core/random.hpp>
 #include <quanta/format/format.hpp>
-#include <quanta/simd/passes.hpp>
+#include <quanta/simd/quantize.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 

@@ -1,13 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Passes over adjacent floats, each written once over a lane type. What is left of a vector at the end runs through
-// ScalarLanes, whose results are the same bits.
+// Which counter of a sketch a float belongs to, for adjacent floats.
 #pragma once
 
 #include <quanta/core/types.hpp>
 #include <quanta/simd/lanes.hpp>
-#include <quanta/simd/min_max.hpp>
-#include <quanta/simd/quantize.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace simd {
@@ -17,10 +14,6 @@ namespace simd {
 /// 8) in turn. Values that are not negative come `half` slots later. Returns how many are not zero.
 template <int shift, int spare, class L = NativeLanes>
 Index sketch_slots(const float* x, Index n, std::int32_t base, std::int32_t half, std::int32_t* slots);
-
-/// x[i] = max(x[i], 0); NaN stays NaN and -0 becomes +0.
-template <class L = NativeLanes>
-void relu(float* x, Index n);
 
 // ---- bodies ----
 
@@ -57,21 +50,6 @@ Index sketch_slots(const float* x, Index n, std::int32_t base, std::int32_t half
   if constexpr (L::width > 1)
     nonzero += detail::sketch_slots_from<shift, spare, ScalarLanes>(x, whole, n, base, half, slots);
   return nonzero;
-}
-
-namespace detail {
-template <class L>
-QUANTA_ALWAYS_INLINE void relu_from(float* x, Index first, Index last) {
-  const typename L::F zero = L::set(0.0f);
-  for (Index i = first; i < last; i += L::width) L::store(x + i, L::add_real(L::max(zero, L::load(x + i)), zero));
-}
-}  // namespace detail
-
-template <class L>
-void relu(float* x, Index n) {
-  const Index whole = n - n % L::width;
-  detail::relu_from<L>(x, 0, whole);
-  if constexpr (L::width > 1) detail::relu_from<ScalarLanes>(x, whole, n);
 }
 
 }  // namespace simd
