@@ -174,6 +174,59 @@ TYPED_TEST(Lanes, IntegersWrapCompareAndConvert) {
   }
 }
 
+__extension__ using Wide = __int128;
+
+// Compared in 128 bits: floor(a * b / 2^right + 1/2).
+TYPED_TEST(Lanes, MultiplyShiftRoundsHalfUpAndSaturates) {
+  using L = TypeParam;
+  using Limits = std::numeric_limits<std::int32_t>;
+  Random random(4);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<std::int32_t> a, b, right;
+    for (int i = 0; i < L::width; ++i) {
+      const bool extreme = random.between(0, 3) == 0;
+      a.push_back(extreme ? (random.between(0, 1) == 0 ? Limits::min() : Limits::max())
+                          : static_cast<std::int32_t>(random.bits()) >> random.between(0, 31));
+      b.push_back(random.between(0, 9) == 0 ? 0 : random.between(1 << 30, Limits::max()));
+      right.push_back(random.between(1, 62));
+      if (random.between(0, 3) == 0) {  // a tie
+        b.back() = 1 << 30;
+        right.back() = 31 + random.between(0, 5);
+      }
+    }
+    const std::vector<std::int32_t> got =
+        integers<L>(L::multiply_shift(L::load_int(a.data()), L::load_int(b.data()), L::load_int(right.data())));
+    for (std::size_t i = 0; i < L::width; ++i) {
+      const Wide product = static_cast<Wide>(a[i]) * b[i], unit = static_cast<Wide>(1) << right[i];
+      const Wide doubled = 2 * product + unit;  // floor(doubled / (2 unit))
+      Wide expected = doubled / (2 * unit);
+      if (doubled < 0 && doubled % (2 * unit) != 0) --expected;
+      expected = std::min<Wide>(std::max<Wide>(expected, Limits::min()), Limits::max());
+      ASSERT_EQ(got[i], static_cast<std::int32_t>(expected)) << a[i] << " * " << b[i] << " >> " << right[i];
+    }
+  }
+}
+
+TYPED_TEST(Lanes, StoreTheFirstLanesAlone) {
+  using L = TypeParam;
+  std::vector<float> reals(L::width);
+  std::vector<std::int32_t> ints(L::width);
+  for (std::size_t i = 0; i < L::width; ++i) {
+    reals[i] = static_cast<float>(i) + 0.5f;
+    ints[i] = static_cast<std::int32_t>(i) + 1;
+  }
+  for (std::size_t count = 1; count <= L::width; ++count) {
+    std::vector<float> stored(L::width, -1.0f);
+    std::vector<std::int32_t> stored_ints(L::width, -1);
+    L::store_first(stored.data(), L::load(reals.data()), static_cast<Index>(count));
+    L::store_int_first(stored_ints.data(), L::load_int(ints.data()), static_cast<Index>(count));
+    for (std::size_t i = 0; i < L::width; ++i) {
+      EXPECT_EQ(stored[i], i < count ? reals[i] : -1.0f);
+      EXPECT_EQ(stored_ints[i], i < count ? ints[i] : -1);
+    }
+  }
+}
+
 TYPED_TEST(Lanes, TestsSeeEveryLane) {
   using L = TypeParam;
   std::vector<std::int32_t> zero(L::width, 0);

@@ -14,26 +14,38 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// n columns (output features), k steps (input features).
-struct RhsLayout {
-  Index n, k;
-  Index group;  ///< at least 1; max(k, 1) when there are no groups
-  int nr, kr;
+/// n columns (output features), k steps (input features). The quotients that every product needs are computed once.
+class RhsLayout {
+ public:
+  Index n = 0, k = 0;
+  Index group = 1;  ///< at least 1; max(k, 1) when there are no groups
+  int nr = 1, kr = 1;
 
-  constexpr Index panels() const { return ceil_div(n, nr); }
-  constexpr Index padded_n() const { return panels() * nr; }
-  constexpr Index groups() const { return ceil_div(k, group); }
-  /// Steps of k in group g, and the blocks they take.
-  constexpr Index group_length(Index g) const { return g + 1 < groups() ? group : k - g * group; }
-  constexpr Index group_blocks() const { return ceil_div(group, kr); }
-  /// The first block of group g.
-  constexpr Index first_block(Index g) const { return g * group_blocks(); }
-  constexpr Index blocks() const {
-    return k == 0 ? 0 : first_block(groups() - 1) + ceil_div(group_length(groups() - 1), kr);
+  constexpr RhsLayout() = default;
+  constexpr RhsLayout(Index n_, Index k_, Index group_, int nr_, int kr_)
+      : n(n_),
+        k(k_),
+        group(group_),
+        nr(nr_),
+        kr(kr_),
+        panels_(ceil_div(n_, nr_)),
+        groups_(ceil_div(k_, group_)),
+        group_blocks_(ceil_div(group_, kr_)) {
+    blocks_ = k == 0 ? 0 : first_block(groups_ - 1) + ceil_div(group_length(groups_ - 1), kr);
   }
+
+  constexpr Index panels() const { return panels_; }
+  constexpr Index padded_n() const { return panels_ * nr; }
+  constexpr Index groups() const { return groups_; }
+  /// Steps of k in group g, and the blocks they take.
+  constexpr Index group_length(Index g) const { return g + 1 < groups_ ? group : k - g * group; }
+  constexpr Index group_blocks() const { return group_blocks_; }
+  /// The first block of group g.
+  constexpr Index first_block(Index g) const { return g * group_blocks_; }
+  constexpr Index blocks() const { return blocks_; }
   constexpr Index block_size() const { return Index{nr} * kr; }
-  constexpr Index panel_size() const { return blocks() * block_size(); }
-  constexpr Index size() const { return panels() * panel_size(); }
+  constexpr Index panel_size() const { return blocks_ * block_size(); }
+  constexpr Index size() const { return panels_ * panel_size(); }
 
   /// The offset of the weight of output `column` and input `step`.
   constexpr Index position(Index column, Index step) const {
@@ -41,6 +53,9 @@ struct RhsLayout {
     const Index block = first_block(step / group) + in_group / kr;
     return column / nr * panel_size() + block * block_size() + column % nr * kr + in_group % kr;
   }
+
+ private:
+  Index panels_ = 0, groups_ = 0, group_blocks_ = 1, blocks_ = 0;
 };
 
 QUANTA_NAMESPACE_END

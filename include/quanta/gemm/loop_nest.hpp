@@ -28,25 +28,35 @@ Index most_rows(Index k) {
 /// A product below this many multiply-adds is not worth waking a thread for.
 inline constexpr double kParallelWork = 250000.0;
 
-/// Calls Kernel::run<rows>, or run_proven<rows> where there is such a form, for rows known at run time.
 template <class Kernel>
-void run_kernel(bool proven, Index rows, const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel,
-                Index blocks, std::int32_t* tile, bool accumulate) {
-  using Run = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename Kernel::Rhs*, Index, std::int32_t*, bool);
-  using Table = std::array<Run, usize(Kernel::kMr)>;
-  using Rows = std::make_integer_sequence<int, Kernel::kMr>;
+using RunKernel = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename Kernel::Rhs*, Index, std::int32_t*,
+                           bool);
+
+/// form(rows) for rows 1 to kMr, at rows - 1.
+template <class Kernel, class Form>
+constexpr auto table_of(Form form) {
+  return [=]<int... i>(std::integer_sequence<int, i...>) {
+    return std::array<RunKernel<Kernel>, sizeof...(i)>{form(std::integral_constant<int, i + 1>{})...};
+  }
+  (std::make_integer_sequence<int, Kernel::kMr>{});
+}
+
+/// The form of the kernel for a panel, by its columns in use and whether it is `proven`, and rows known at run time.
+template <class Kernel>
+RunKernel<Kernel> pick_kernel(bool proven, Index columns, Index rows) {
   if constexpr (HasProvenForm<Kernel>) {
-    static constexpr auto table = []<int... i>(std::integer_sequence<int, i...>) {
-      return Table{&Kernel::template run_proven<i + 1>...};
-    }
-    (Rows());
-    if (proven) return table[usize(rows - 1)](lhs, panel, blocks, tile, accumulate);
+    static constexpr auto table =
+        table_of<Kernel>([](auto r) -> RunKernel<Kernel> { return &Kernel::template run_proven<decltype(r)::value>; });
+    if (proven) return table[usize(rows - 1)];
   }
-  static constexpr auto table = []<int... i>(std::integer_sequence<int, i...>) {
-    return Table{&Kernel::template run<i + 1>...};
+  if constexpr (HasNarrowForm<Kernel>) {
+    static constexpr auto table =
+        table_of<Kernel>([](auto r) -> RunKernel<Kernel> { return &Kernel::template run_narrow<decltype(r)::value>; });
+    if (columns <= Kernel::kNarrow) return table[usize(rows - 1)];
   }
-  (Rows());
-  table[usize(rows - 1)](lhs, panel, blocks, tile, accumulate);
+  static constexpr auto table =
+      table_of<Kernel>([](auto r) -> RunKernel<Kernel> { return &Kernel::template run<decltype(r)::value>; });
+  return table[usize(rows - 1)];
 }
 
 /// The sums of one tile: `rows` prepared rows from `row` on times one panel, zero points taken off; int32, or floats
@@ -59,10 +69,10 @@ void multiply_tile(const LhsOperand<Code>& lhs, const LhsRows<typename Rhs::Kern
   using L = LanesFor<nr>;
   const RhsLayout& layout = rhs.layout();
   const bool with_sums = rhs.zero_points(0) != nullptr;
+  const RunKernel<Kernel> run = pick_kernel<Kernel>(rhs.proven(panel), rhs.n() - panel * nr, rows);
   const auto multiply_group = [&](Index g, std::int32_t* tile) {
     const auto* blocks = rhs.panel(panel) + layout.first_block(g) * layout.block_size();
-    run_kernel<Kernel>(rhs.proven(panel), rows, prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr,
-                       tile, false);
+    run(prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr, tile, false);
     for (Index r = 0; r < rows; ++r) {
       const std::int32_t zero_x = lhs.zero_point(row_of_result + r) + LhsRows<Kernel, Code>::shift;
       correct_zero_points<Kernel>(rhs, panel, g, zero_x, with_sums ? prepared.sum(row + r, g) : 0, tile + r * nr);
@@ -107,6 +117,7 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
       const Panel result(output, rhs, {output.dst, column, std::min<Index>(nr, rhs.n() - column)});
       for (Index t = 0; t < tiles; ++t) {  // tiles of nearly equal height: a last one of a row or two would be slow
         const Index begin = rows * t / tiles, end = rows * (t + 1) / tiles;
+        for (Index r = begin; r < end; ++r) result.to.prefetch(row + r);  // by when it is written, it is there
         alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
         multiply_tile<Panel::by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, panel, sums);
         for (Index r = begin; r < end; ++r) result.finish(row + r, sums + (r - begin) * nr);

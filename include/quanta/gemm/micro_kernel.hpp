@@ -53,6 +53,15 @@ concept HasProvenForm = MicroKernel<K> &&
   K::template run_proven<K::kMr>(lhs, panel, Index{}, tile, bool{});
 };
 
+/// A kernel may have a narrow form for panels that are hardly filled: run_narrow<rows>, the same for the first kNarrow
+/// columns of a panel alone; the rest of the tile may be left as it is.
+template <class K>
+concept HasNarrowForm = MicroKernel<K> &&
+    requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {
+  requires K::kNarrow >= 1 && K::kNarrow < K::kNr;
+  K::template run_narrow<K::kMr>(lhs, panel, Index{}, tile, bool{});
+};
+
 /// The int8 kernel of an instruction set: each gemm/kernels/<isa>.hpp specialises it.
 template <class Arch>
 struct Int8Kernel;

@@ -53,9 +53,22 @@ struct PanelColumns {
   Index column, count;
 
   T* row(Index r) const { return dst.data() + r * dst.stride(0) + column * dst.stride(1); }
-  /// Do all nr values of a row lie side by side?
-  bool whole() const { return count == nr && dst.stride(1) == 1; }
-  /// Writes row r, where whole() may not hold.
+  /// Do the values of a row lie side by side?
+  bool adjacent() const { return dst.stride(1) == 1; }
+  /// f(c, lanes) for every vector of a row: those from c on, of which the first `lanes` are wanted.
+  template <int width, class F>
+  QUANTA_ALWAYS_INLINE void for_each_vector(F f) const {
+    Index c = 0;
+    for (; c + width <= count; c += width) f(c, Index{width});
+    if (c < count) f(c, count - c);
+  }
+  /// Asks for the memory of row r, soon to be written.
+  void prefetch(Index r) const {
+    if (!adjacent()) return;
+    const char* from = reinterpret_cast<const char*>(row(r));
+    for (Index i = 0; i < count * Index{sizeof(T)}; i += Index{kCacheLine}) QUANTA_PREFETCH_TO_WRITE(from + i);
+  }
+  /// Writes row r, adjacent or not.
   void store(Index r, const T* values) const {
     T* to = row(r);
     const Index stride = dst.stride(1);
@@ -80,8 +93,10 @@ struct RawOutput {
     Panel(const RawOutput&, const Rhs&, const PanelColumns<std::int32_t, nr>& columns) : to(columns) {}
     void finish(Index row, const std::int32_t* sums) const {
       using L = LanesFor<nr>;
-      if (!to.whole()) return to.store(row, sums);
-      for (int c = 0; c < nr; c += L::width) L::store_int(to.row(row) + c, L::load_int(sums + c));
+      if (!to.adjacent()) return to.store(row, sums);
+      std::int32_t* values = to.row(row);
+      to.template for_each_vector<L::width>(
+          [&](Index c, Index lanes) { L::store_int_first(values + c, L::load_int(sums + c), lanes); });
     }
   };
 };
@@ -106,29 +121,36 @@ struct RealOutput {
     using L = LanesFor<nr>;
     const RealOutput& output;
     PanelColumns<float, nr> to;
-    alignas(kCacheLine) float bias[nr] = {};
-    alignas(kCacheLine) float scales[nr];  // of the rhs; not used by group, where they are in the sums
 
     Panel(const RealOutput& out, const Rhs& rhs, const PanelColumns<float, nr>& columns) : output(out), to(columns) {
-      if (out.bias != nullptr) {
-        const float* from = out.bias->data() + to.column * out.bias->stride();
-        for (Index i = 0; i < to.count; ++i) bias[i] = from[i * out.bias->stride()];
-      }
       if constexpr (std::is_same_v<typename Rhs::GranularityType, PerTensor>) {
-        std::fill_n(scales, nr, rhs.scale(0));
+        std::fill_n(same_scale_, nr, rhs.scale(0));
       } else if constexpr (!Rhs::per_group) {
-        std::copy_n(rhs.scales(0) + to.column, nr, scales);
+        scales_ = rhs.scales(0) + to.column;
+      }
+      if (out.bias == nullptr) {
+        std::fill_n(bias_copy_, nr, 0.0f);
+        return;
+      }
+      const Index stride = out.bias->stride();
+      const float* bias = out.bias->data() + to.column * stride;
+      if (stride == 1 && to.count == nr) {
+        bias_ = bias;
+      } else {
+        for (Index i = 0; i < nr; ++i) bias_copy_[i] = i < to.count ? bias[i * stride] : 0.0f;
       }
     }
+    Panel(const Panel&) = delete;
+    Panel& operator=(const Panel&) = delete;
 
     /// Dequantize and the bias, for the columns from c on.
     template <class Sum>
-    typename L::F real(typename L::F scale_x, const Sum* sums, int c) const {
+    typename L::F real(typename L::F scale_x, const Sum* sums, Index c) const {
       if constexpr (Rhs::per_group) {
-        return L::one_nan(L::fma(L::load(sums + c), scale_x, L::load(bias + c)));
+        return L::one_nan(L::fma(L::load(sums + c), scale_x, L::load(bias_ + c)));
       } else {
-        const typename L::F scale = L::mul(scale_x, L::load(scales + c));
-        return L::one_nan(L::fma(L::to_float(L::load_int(sums + c)), scale, L::load(bias + c)));
+        const typename L::F scale = L::mul(scale_x, L::load(scales_ + c));
+        return L::one_nan(L::fma(L::to_float(L::load_int(sums + c)), scale, L::load(bias_ + c)));
       }
     }
 
@@ -136,14 +158,13 @@ struct RealOutput {
     void finish(Index row, const Sum* sums) const {
       const typename L::F scale_x = L::set(output.lhs.scale(row));
       if constexpr ((MapsLanes<Stages> && ...)) {
-        if (to.whole()) {
+        if (to.adjacent()) {
           float* values = to.row(row);
-          for (int c = 0; c < nr; c += L::width) {
+          return to.template for_each_vector<L::width>([&](Index c, Index lanes) {
             typename L::F v = real(scale_x, sums, c);
             std::apply([&](const Stages&... stage) { ((v = stage.template lanes<L>(v)), ...); }, output.stages);
-            L::store(values + c, v);
-          }
-          return;
+            L::store_first(values + c, v, lanes);
+          });
         }
       }
       alignas(kCacheLine) float values[nr];
@@ -151,6 +172,12 @@ struct RealOutput {
       std::apply([&](const Stages&... stage) { (stage.apply(values, to.count, row, to.column), ...); }, output.stages);
       to.store(row, values);
     }
+
+   private:
+    alignas(kCacheLine) float bias_copy_[nr];
+    alignas(kCacheLine) float same_scale_[std::is_same_v<typename Rhs::GranularityType, PerTensor> ? nr : 1];
+    const float* bias_ = bias_copy_;
+    const float* scales_ = same_scale_;  // of the rhs; not used per group, where they are in the sums
   };
 };
 

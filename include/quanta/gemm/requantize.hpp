@@ -57,18 +57,41 @@ struct RequantizeOutput {
   template <class Rhs, int nr>
   struct Panel {
     static constexpr bool by_group = false;
+    using L = LanesFor<nr>;
     const Requantization& by;
     PanelColumns<Code, nr> to;
+    alignas(kCacheLine) std::int32_t multipliers[nr] = {}, right[nr], bias[nr] = {};
 
     Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code, nr>& columns)
-        : by(output.to), to(columns) {}
+        : by(output.to), to(columns) {
+      std::fill_n(right, nr, 31);
+      for (Index i = 0; i < to.count; ++i) {
+        const FixedPoint& factor = by.multipliers[to.column + i];
+        multipliers[i] = factor.multiplier;
+        right[i] = 31 - factor.shift;
+        if (!by.bias.empty()) bias[i] = by.bias[to.column + i];
+      }
+    }
+
     void finish(Index row, const std::int32_t* sums) const {
+      if (by.double_rounding) return finish_double_rounding(row, sums);
+      Code codes[nr];
+      Code* out = to.count == nr && to.adjacent() ? to.row(row) : codes;
+      const typename L::I zero_point = L::set_int(by.zero_point);
+      const typename L::I low = L::set_int(by.low - by.zero_point), high = L::set_int(by.high - by.zero_point);
+      for (int c = 0; c < nr; c += L::width) {
+        const typename L::I sum = L::add(L::load_int(sums + c), L::load_int(bias + c));  // fits: checked before
+        const typename L::I scaled = L::multiply_shift(sum, L::load_int(multipliers + c), L::load_int(right + c));
+        L::store_narrow(out + c, L::add(L::min_int(L::max_int(scaled, low), high), zero_point));
+      }
+      if (out == codes) to.store(row, codes);
+    }
+
+   private:
+    void finish_double_rounding(Index row, const std::int32_t* sums) const {
       Code codes[nr];
       for (Index i = 0; i < to.count; ++i) {
-        const FixedPoint factor = by.multipliers[to.column + i];
-        const std::int32_t sum = by.bias.empty() ? sums[i] : sums[i] + by.bias[to.column + i];  // fits: checked before
-        const std::int64_t scaled =
-            by.double_rounding ? std::int64_t{multiply_double_rounding(sum, factor)} : multiply(sum, factor);
+        const std::int64_t scaled = multiply_double_rounding(sums[i] + bias[i], by.multipliers[to.column + i]);
         codes[i] = static_cast<Code>(std::clamp<std::int64_t>(scaled + by.zero_point, by.low, by.high));
       }
       to.store(row, codes);

@@ -19,6 +19,7 @@ struct Avx2Lanes {
   static F set(float v) { return _mm256_set1_ps(v); }
   static F load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, F v) { _mm256_storeu_ps(p, v); }
+  static void store_first(float* p, F v, Index count) { _mm256_maskstore_ps(p, first_lanes(count), v); }
   static F min(F a, F b) { return _mm256_min_ps(a, b); }
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
   static F div(F a, F b) { return _mm256_div_ps(a, b); }
@@ -49,7 +50,14 @@ struct Avx2Lanes {
   static I add(I a, I b) { return _mm256_add_epi32(a, b); }
   static I sub(I a, I b) { return _mm256_sub_epi32(a, b); }
   static I mul_low(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  static I multiply_shift(I a, I b, I right) {
+    const I low_half = _mm256_set1_epi64x(0xffffffff);
+    const I even = multiply_shift_even(a, b, _mm256_and_si256(right, low_half));
+    const I odd = multiply_shift_even(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32), _mm256_srli_epi64(right, 32));
+    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+  }
   static void store_int(std::int32_t* p, I v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+  static void store_int_first(std::int32_t* p, I v, Index count) { _mm256_maskstore_epi32(p, first_lanes(count), v); }
   static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
   static I min_int(I a, I b) { return _mm256_min_epi32(a, b); }
   static I and_int(I a, I b) { return _mm256_and_si256(a, b); }
@@ -116,6 +124,23 @@ struct Avx2Lanes {
   }
   static I difference(F a, F b) { return float_bits(_mm256_sub_ps(a, b)); }
   static bool all_zero(I v) { return _mm256_testz_si256(v, v) != 0; }
+
+ private:
+  static I first_lanes(Index count) {
+    const I number = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<std::int32_t>(count)), number);
+  }
+  /// Of the even lanes, into the low halves of 64 bits; right is 64 bits wide.
+  static I multiply_shift_even(I a, I b, I right) {
+    const I one = _mm256_set1_epi64x(1), sign = _mm256_set1_epi64x(INT64_MIN);
+    const I half = _mm256_sllv_epi64(one, _mm256_sub_epi64(right, one));
+    const I sum = _mm256_add_epi64(_mm256_mul_epi32(a, b), half);
+    // There is no arithmetic shift of 64 bits: one of numbers moved up by 2^63 is the same, moved up by 2^(63 - right).
+    const I v = _mm256_sub_epi64(_mm256_srlv_epi64(_mm256_xor_si256(sum, sign), right), _mm256_srlv_epi64(sign, right));
+    const I most = _mm256_set1_epi64x(INT32_MAX), least = _mm256_set1_epi64x(INT32_MIN);
+    const I below = _mm256_blendv_epi8(v, most, _mm256_cmpgt_epi64(v, most));
+    return _mm256_blendv_epi8(below, least, _mm256_cmpgt_epi64(least, below));
+  }
 };
 
 }  // namespace simd

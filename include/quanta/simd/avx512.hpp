@@ -22,6 +22,7 @@ struct Avx512Lanes {
   static F set(float v) { return _mm512_set1_ps(v); }
   static F load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, F v) { _mm512_storeu_ps(p, v); }
+  static void store_first(float* p, F v, Index count) { _mm512_mask_storeu_ps(p, first_lanes(count), v); }
   static F min(F a, F b) { return _mm512_maskz_min_ps(kAll, a, b); }
   static F max(F a, F b) { return _mm512_maskz_max_ps(kAll, a, b); }
   static F div(F a, F b) { return _mm512_div_ps(a, b); }
@@ -41,7 +42,13 @@ struct Avx512Lanes {
   static I add(I a, I b) { return _mm512_add_epi32(a, b); }
   static I sub(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I mul_low(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static I multiply_shift(I a, I b, I right) {
+    const I even = multiply_shift_even(a, b, _mm512_and_si512(right, _mm512_set1_epi64(0xffffffff)));
+    const I odd = multiply_shift_even(upper_half(a), upper_half(b), upper_half(right));
+    return _mm512_mask_mov_epi32(even, 0xaaaa, _mm512_maskz_slli_epi64(0xff, odd, 32));
+  }
   static void store_int(std::int32_t* p, I v) { _mm512_storeu_si512(p, v); }
+  static void store_int_first(std::int32_t* p, I v, Index count) { _mm512_mask_storeu_epi32(p, first_lanes(count), v); }
   static I max_int(I a, I b) { return _mm512_maskz_max_epi32(kAll, a, b); }
   static I min_int(I a, I b) { return _mm512_maskz_min_epi32(kAll, a, b); }
   static I and_int(I a, I b) { return _mm512_and_si512(a, b); }
@@ -87,6 +94,18 @@ struct Avx512Lanes {
  private:
   static __m256 low_half(F v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 0); }
   static __m256 high_half(F v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 1); }
+
+ private:
+  static __mmask16 first_lanes(Index count) { return static_cast<__mmask16>((1u << count) - 1u); }
+  static I upper_half(I v) { return _mm512_maskz_srli_epi64(0xff, v, 32); }
+  /// Of the even lanes, into the low halves of 64 bits; right is 64 bits wide.
+  static I multiply_shift_even(I a, I b, I right) {
+    const I one = _mm512_set1_epi64(1);
+    const I half = _mm512_maskz_sllv_epi64(0xff, one, _mm512_sub_epi64(right, one));
+    const I v = _mm512_maskz_srav_epi64(0xff, _mm512_add_epi64(_mm512_maskz_mul_epi32(0xff, a, b), half), right);
+    return _mm512_maskz_max_epi64(0xff, _mm512_maskz_min_epi64(0xff, v, _mm512_set1_epi64(INT32_MAX)),
+                                  _mm512_set1_epi64(INT32_MIN));
+  }
 };
 
 }  // namespace simd

@@ -21,6 +21,12 @@ struct NeonLanes {
   static F set(float v) { return vdupq_n_f32(v); }
   static F load(const float* p) { return vld1q_f32(p); }
   static void store(float* p, F v) { vst1q_f32(p, v); }
+  static void store_first(float* p, F v, Index count) {
+    if (count == width) return store(p, v);
+    float lanes[width];
+    store(lanes, v);
+    for (Index i = 0; i < count; ++i) p[i] = lanes[i];
+  }
   // By compare and select, since FMIN and FMAX return NaN where the contract says b.
   static F min(F a, F b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
   static F max(F a, F b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
@@ -38,7 +44,19 @@ struct NeonLanes {
   static I add(I a, I b) { return vaddq_s32(a, b); }
   static I sub(I a, I b) { return vsubq_s32(a, b); }
   static I mul_low(I a, I b) { return vmulq_s32(a, b); }
+  static I multiply_shift(I a, I b, I right) {
+    const I left = vnegq_s32(right);
+    const int64x2_t low = vmull_s32(vget_low_s32(a), vget_low_s32(b)), high = vmull_high_s32(a, b);
+    return vcombine_s32(vqmovn_s64(vrshlq_s64(low, vmovl_s32(vget_low_s32(left)))),
+                        vqmovn_s64(vrshlq_s64(high, vmovl_high_s32(left))));
+  }
   static void store_int(std::int32_t* p, I v) { vst1q_s32(p, v); }
+  static void store_int_first(std::int32_t* p, I v, Index count) {
+    if (count == width) return store_int(p, v);
+    std::int32_t lanes[width];
+    store_int(lanes, v);
+    for (Index i = 0; i < count; ++i) p[i] = lanes[i];
+  }
   static I max_int(I a, I b) { return vmaxq_s32(a, b); }
   static I min_int(I a, I b) { return vminq_s32(a, b); }
   static I and_int(I a, I b) { return vandq_s32(a, b); }

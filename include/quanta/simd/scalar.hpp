@@ -4,6 +4,7 @@
 #pragma once
 
 #include <quanta/core/fp.hpp>
+#include <quanta/core/types.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace simd {
@@ -17,6 +18,8 @@ struct ScalarLanes {
   static F set(float v) { return v; }
   static F load(const float* p) { return *p; }
   static void store(float* p, F v) { *p = v; }
+  /// The first `count` lanes alone, 1 <= count <= width.
+  static void store_first(float* p, F v, Index) { *p = v; }
   /// The smaller and the larger; b where either is NaN.
   static F min(F a, F b) { return a < b ? a : b; }
   static F max(F a, F b) { return a > b ? a : b; }
@@ -41,7 +44,14 @@ struct ScalarLanes {
   static I add(I a, I b) { return wrap(bits(a) + bits(b)); }
   static I sub(I a, I b) { return wrap(bits(a) - bits(b)); }
   static I mul_low(I a, I b) { return wrap(bits(a) * bits(b)); }
+  /// (a * b + 2^(right - 1)) >> right without overflow, saturated to int32, for right in 1..62: a times b * 2^-right,
+  /// rounded half up.
+  static I multiply_shift(I a, I b, I right) {
+    const std::int64_t v = (std::int64_t{a} * b + (std::int64_t{1} << (right - 1))) >> right;
+    return static_cast<I>(v < INT32_MIN ? INT32_MIN : (v > INT32_MAX ? INT32_MAX : v));
+  }
   static void store_int(std::int32_t* p, I v) { *p = v; }
+  static void store_int_first(std::int32_t* p, I v, Index) { *p = v; }
   static I max_int(I a, I b) { return a > b ? a : b; }
   static I min_int(I a, I b) { return a < b ? a : b; }
   static I and_int(I a, I b) { return wrap(bits(a) & bits(b)); }

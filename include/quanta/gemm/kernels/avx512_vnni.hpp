@@ -25,33 +25,49 @@ struct Int8Kernel<arch::Avx512Vnni> {
   static constexpr int kNr = 32;
   static constexpr int kKr = 4;
 
+  static constexpr int kNarrow = 16;
+
   template <int rows>
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
-    // Few rows have few sums, which would wait for one another: there blocks take turns with several sets of them.
-    constexpr int sets = rows == 1 ? 4 : (rows <= 3 ? 2 : 1);
-    __m512i acc[sets][rows][2];
-    unroll<sets * rows>([&](auto i) QUANTA_INLINE_LAMBDA {
-      acc[i / rows][i % rows][0] = acc[i / rows][i % rows][1] = _mm512_setzero_si512();
+    multiply<rows, 2>(lhs, panel, blocks, tile, accumulate);
+  }
+  template <int rows>
+  static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+    multiply<rows, 1>(lhs, panel, blocks, tile, accumulate);
+  }
+
+ private:
+  template <int rows, int vectors>
+  static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+    // An instruction takes four cycles and two start in each: with fewer than eight sums they would wait for one
+    // another. There blocks take turns with several sets of sums.
+    constexpr int sets = (7 + rows * vectors) / (rows * vectors);
+    __m512i acc[sets][rows][vectors];
+    const auto for_each_sum = [](auto f) QUANTA_INLINE_LAMBDA {
+      unroll<rows * vectors>([&](auto i) QUANTA_INLINE_LAMBDA {
+        f(std::integral_constant<int, i / vectors>{}, std::integral_constant<int, i % vectors>{});
+      });
+    };
+    for_each_sum([&](auto r, auto v) QUANTA_INLINE_LAMBDA {
+      unroll<sets>([&](auto s) QUANTA_INLINE_LAMBDA { acc[s][r][v] = _mm512_setzero_si512(); });
     });
     if (accumulate) {
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-        acc[0][r][0] = _mm512_loadu_si512(tile + r * kNr);
-        acc[0][r][1] = _mm512_loadu_si512(tile + r * kNr + 16);
-      });
+      for_each_sum([&](auto r, auto v)
+                       QUANTA_INLINE_LAMBDA { acc[0][r][v] = _mm512_loadu_si512(tile + r * kNr + v * 16); });
     }
     // Two pointers and small multiples of the stride reach all rows: 14 multiples would not fit the general registers.
-    const auto step = [&acc](auto set, const Lhs* upper, const Lhs* lower, Index stride, const Rhs* block)
-                          QUANTA_INLINE_LAMBDA {
-                            const __m512i b0 = _mm512_loadu_si512(block);
-                            const __m512i b1 = _mm512_loadu_si512(block + 64);
-                            unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-                              std::int32_t four;
-                              std::memcpy(&four, (r < 7 ? upper : lower) + r % 7 * stride, sizeof four);
-                              const __m512i a = _mm512_set1_epi32(four);
-                              acc[set][r][0] = _mm512_dpbusd_epi32(acc[set][r][0], a, b0);
-                              acc[set][r][1] = _mm512_dpbusd_epi32(acc[set][r][1], a, b1);
-                            });
-                          };
+    const auto step = [&](auto set, const Lhs* upper, const Lhs* lower, Index stride,
+                          const Rhs* block) QUANTA_INLINE_LAMBDA {
+      __m512i b[vectors];
+      unroll<vectors>([&](auto v) QUANTA_INLINE_LAMBDA { b[v] = _mm512_loadu_si512(block + v * 64); });
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        std::int32_t four;
+        std::memcpy(&four, (r < 7 ? upper : lower) + r % 7 * stride, sizeof four);
+        const __m512i a = _mm512_set1_epi32(four);
+        unroll<vectors>([&](auto v)
+                            QUANTA_INLINE_LAMBDA { acc[set][r][v] = _mm512_dpbusd_epi32(acc[set][r][v], a, b[v]); });
+      });
+    };
     const Lhs* upper = lhs.data;
     const Lhs* lower = rows > 7 ? lhs.data + 7 * lhs.stride : lhs.data;
     for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kNr * kKr) {
@@ -64,13 +80,10 @@ struct Int8Kernel<arch::Avx512Vnni> {
       step(first, upper, lower, lhs.stride, panel);
     }
     if (lhs.tail != nullptr) step(first, lhs.tail, lhs.tail + 7 * kKr, kKr, panel);
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-      unroll<sets - 1>([&](auto s) QUANTA_INLINE_LAMBDA {
-        acc[0][r][0] = _mm512_add_epi32(acc[0][r][0], acc[s + 1][r][0]);
-        acc[0][r][1] = _mm512_add_epi32(acc[0][r][1], acc[s + 1][r][1]);
-      });
-      _mm512_storeu_si512(tile + r * kNr, acc[0][r][0]);
-      _mm512_storeu_si512(tile + r * kNr + 16, acc[0][r][1]);
+    for_each_sum([&](auto r, auto v) QUANTA_INLINE_LAMBDA {
+      unroll<sets - 1>([&](auto s)
+                           QUANTA_INLINE_LAMBDA { acc[0][r][v] = _mm512_add_epi32(acc[0][r][v], acc[s + 1][r][v]); });
+      _mm512_storeu_si512(tile + r * kNr + v * 16, acc[0][r][v]);
     });
   }
 };
