@@ -28,13 +28,32 @@ inline constexpr int kLargestWeight = 255;
 template <class Kernel>
 inline constexpr int kLargestWeight<SecondForm<Kernel>> = 64;
 
+/// A kernel's narrow form for the columns that it is for, and its first form for the others.
+template <HasNarrowForm Kernel>
+struct NarrowForm : Kernel {
+  template <int rows>
+  static void run(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
+                  std::int32_t* tile, bool accumulate) {
+    std::vector<std::int32_t> narrow(tile, tile + rows * Kernel::kNr);
+    Kernel::template run_narrow<rows>(lhs, panel, blocks, narrow.data(), accumulate);
+    Kernel::template run<rows>(lhs, panel, blocks, tile, accumulate);
+    for (int r = 0; r < rows; ++r)
+      std::copy_n(&narrow[usize(r * Kernel::kNr)], Kernel::kNarrow, tile + r * Kernel::kNr);
+  }
+};
+
 template <class Kernel>
 class Contract : public testing::Test {};
 using FirstForms = CompiledKernels::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>;
 #if QUANTA_HAS_AVX2
-using ContractKernels = FirstForms::Plus<SecondForm<Int8Kernel<arch::Avx2>>>::Types;
+using SecondForms = FirstForms::Plus<SecondForm<Int8Kernel<arch::Avx2>>>;
 #else
-using ContractKernels = FirstForms::Types;
+using SecondForms = FirstForms;
+#endif
+#if QUANTA_HAS_AVX512VNNI
+using ContractKernels = SecondForms::Plus<NarrowForm<Int8Kernel<arch::Avx512Vnni>>>::Types;
+#else
+using ContractKernels = SecondForms::Types;
 #endif
 TYPED_TEST_SUITE(Contract, ContractKernels);
 

@@ -61,11 +61,25 @@ using CompiledKernels = WithNeonDot;
 using U8 = std::uint8_t;
 using S8 = std::int8_t;
 
+/// A portable kernel with a narrow form, which leaves garbage in the columns that it does not compute.
+template <int mr, int nr, int kr, int narrow, class Lhs, class Rhs>
+struct PortableNarrowKernel : PortableKernel<mr, nr, kr, Lhs, Rhs> {
+  static constexpr int kNarrow = narrow;
+
+  template <int rows>
+  static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+    PortableKernel<mr, nr, kr, Lhs, Rhs>::template run<rows>(lhs, panel, blocks, tile, accumulate);
+    for (int i = 0; i < rows * nr; ++i) {
+      if (i % nr >= narrow) tile[i] = 0x5a5a5a5a;
+    }
+  }
+};
+
 /// The tiles of Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, NeonI8mm, NeonDot, Neon and Scalar, on any CPU.
 using EmulatedKernels =
-    KernelList<PortableKernel<14, 32, 4, U8, S8>, PortableKernel<6, 16, 4, U8, S8>, PortableKernel<6, 16, 4, S8, S8>,
-               PortableKernel<4, 16, 4, U8, S8>, PortableKernel<4, 16, 8, U8, S8>, PortableKernel<8, 8, 4, S8, S8>,
-               PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>>;
+    KernelList<PortableNarrowKernel<14, 32, 4, 16, U8, S8>, PortableKernel<6, 16, 4, U8, S8>,
+               PortableKernel<6, 16, 4, S8, S8>, PortableKernel<4, 16, 4, U8, S8>, PortableKernel<4, 16, 8, U8, S8>,
+               PortableKernel<8, 8, 4, S8, S8>, PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>>;
 /// Tiles and operand types that no kernel of the library has; the contract allows them.
 using OddKernels =
     KernelList<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>, PortableKernel<3, 7, 2, S8, S8>>;
