@@ -50,10 +50,15 @@ using SecondForms = FirstForms::Plus<SecondForm<Int8Kernel<arch::Avx2>>>;
 #else
 using SecondForms = FirstForms;
 #endif
-#if QUANTA_HAS_AVX512VNNI
-using ContractKernels = SecondForms::Plus<NarrowForm<Int8Kernel<arch::Avx512Vnni>>>::Types;
+#if QUANTA_HAS_AVXVNNI
+using NarrowForms = SecondForms::Plus<NarrowForm<Int8Kernel<arch::AvxVnni>>>;
 #else
-using ContractKernels = SecondForms::Types;
+using NarrowForms = SecondForms;
+#endif
+#if QUANTA_HAS_AVX512VNNI
+using ContractKernels = NarrowForms::Plus<NarrowForm<Int8Kernel<arch::Avx512Vnni>>>::Types;
+#else
+using ContractKernels = NarrowForms::Types;
 #endif
 TYPED_TEST_SUITE(Contract, ContractKernels);
 

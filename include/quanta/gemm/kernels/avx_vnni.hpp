@@ -6,64 +6,40 @@
 //   per block   2 loads of rhs, 6 broadcast loads of 4 lhs bytes, 12 vpdpbusd: 6 cycles of two dot units
 #pragma once
 
-#include <quanta/core/unroll.hpp>
-#include <quanta/gemm/micro_kernel.hpp>
+#include <quanta/gemm/kernels/dot_tile.hpp>
 
 #if QUANTA_HAS_AVXVNNI
 #include <immintrin.h>
 
-#include <cstring>
-
 QUANTA_NAMESPACE_BEGIN
 
-template <>
-struct Int8Kernel<arch::AvxVnni> {
+namespace detail {
+struct AvxVnniDot {
   using Lhs = std::uint8_t;
   using Rhs = std::int8_t;
-  static constexpr const char* name = arch::AvxVnni::name;
-  static constexpr int kMr = 6;
-  static constexpr int kNr = 16;
-  static constexpr int kKr = 4;
+  using Register = __m256i;
+  static constexpr int kLanes = 8;
 
-  template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
-    __m256i acc[rows][2];
-    if (accumulate) {
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-        acc[r][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + r * kNr));
-        acc[r][1] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + r * kNr + 8));
-      });
-    } else {
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = _mm256_setzero_si256(); });
-    }
-    const auto step = [&acc](const Lhs* row, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
-      const __m256i b0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block));
-      const __m256i b1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + 32));
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-        std::int32_t four;
-        std::memcpy(&four, row + r * stride, sizeof four);
-        const __m256i a = _mm256_set1_epi32(four);
-        acc[r][0] = dot(acc[r][0], a, b0);
-        acc[r][1] = dot(acc[r][1], a, b1);
-      });
-    };
-    const Lhs* row = lhs.data;
-    for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
-    if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile + r * kNr), acc[r][0]);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile + r * kNr + 8), acc[r][1]);
-    });
+  QUANTA_ALWAYS_INLINE static Register zero() { return _mm256_setzero_si256(); }
+  QUANTA_ALWAYS_INLINE static Register load(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
   }
-
- private:
-  QUANTA_ALWAYS_INLINE static __m256i dot(__m256i acc, __m256i a, __m256i b) {
+  QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+  QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return _mm256_set1_epi32(four); }
+  QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm256_add_epi32(a, b); }
+  QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
 #if QUANTA_HAS_AVXVNNI_VEX
     return _mm256_dpbusd_avx_epi32(acc, a, b);
 #else
     return _mm256_dpbusd_epi32(acc, a, b);
 #endif
   }
+};
+}  // namespace detail
+
+template <>
+struct Int8Kernel<arch::AvxVnni> : DotTile<detail::AvxVnniDot, 6> {
+  static constexpr const char* name = arch::AvxVnni::name;
 };
 
 QUANTA_NAMESPACE_END

@@ -1,0 +1,98 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The tile of kernels whose instruction multiplies a register of rhs bytes by four lhs bytes, repeated in every lane,
+// and adds each group of four to an int32: mr rows times two registers of columns. The instruction itself is the
+// kernel's.
+//
+//                 b0: columns 0..  b1: the next
+//                 +---------------+---------------+
+//   row 0  a x4   | acc[0][0]     | acc[0][1]     |     per block of 4 steps: 2 loads of rhs, mr broadcast loads of
+//   lhs, row 1  a x4   | acc[1][0]     | acc[1][1]     |     2 mr dot products
+//   ...           |               |               |
+//                 +---------------+---------------+
+//
+// Its narrow form is the left half.
+#pragma once
+
+#include <cstring>
+
+#include <quanta/core/unroll.hpp>
+#include <quanta/gemm/micro_kernel.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// V names the instructions: Lhs, Rhs (one byte each); Register; kLanes, how many int32 it holds; zero(), load(p) and
+/// store(p, v) of a whole register; broadcast(four bytes as an int32); add(a, b) of int32; dot(acc, a, b).
+template <class V, int mr>
+struct DotTile {
+  using Lhs = typename V::Lhs;
+  using Rhs = typename V::Rhs;
+  static constexpr int kMr = mr;
+  static constexpr int kNr = 2 * V::kLanes;
+  static constexpr int kKr = 4;
+  static constexpr int kNarrow = V::kLanes;
+
+  template <int rows>
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+    multiply<rows, 2>(lhs, panel, blocks, tile, accumulate);
+  }
+  template <int rows>
+  static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+    multiply<rows, 1>(lhs, panel, blocks, tile, accumulate);
+  }
+
+ private:
+  using Register = typename V::Register;
+
+  template <int rows, int vectors>
+  static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+    // An instruction takes four cycles and two start in each: with fewer than eight sums they would wait for one
+    // another. There blocks take turns with several sets of sums.
+    constexpr int sets = (7 + rows * vectors) / (rows * vectors);
+    Register acc[sets][rows][vectors];
+    const auto for_each_sum = [](auto f) QUANTA_INLINE_LAMBDA {
+      unroll<rows * vectors>([&](auto i) QUANTA_INLINE_LAMBDA {
+        f(std::integral_constant<int, i / vectors>{}, std::integral_constant<int, i % vectors>{});
+      });
+    };
+    for_each_sum([&](auto r, auto v) QUANTA_INLINE_LAMBDA {
+      unroll<sets>([&](auto s) QUANTA_INLINE_LAMBDA { acc[s][r][v] = V::zero(); });
+    });
+    if (accumulate) {
+      for_each_sum([&](auto r, auto v)
+                       QUANTA_INLINE_LAMBDA { acc[0][r][v] = V::load(tile + r * kNr + v * V::kLanes); });
+    }
+    // Two pointers and small multiples of the stride reach all rows: more multiples would not fit the general
+    // registers.
+    constexpr int half = (mr + 1) / 2;
+    const auto step = [&](auto set, const Lhs* upper, const Lhs* lower, Index stride,
+                          const Rhs* block) QUANTA_INLINE_LAMBDA {
+      Register b[vectors];
+      unroll<vectors>([&](auto v) QUANTA_INLINE_LAMBDA { b[v] = V::load(block + v * V::kLanes * kKr); });
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        std::int32_t four;
+        std::memcpy(&four, (r < half ? upper : lower) + r % half * stride, sizeof four);
+        const Register a = V::broadcast(four);
+        unroll<vectors>([&](auto v) QUANTA_INLINE_LAMBDA { acc[set][r][v] = V::dot(acc[set][r][v], a, b[v]); });
+      });
+    };
+    const Lhs* upper = lhs.data;
+    const Lhs* lower = rows > half ? lhs.data + half * lhs.stride : lhs.data;
+    for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kNr * kKr) {
+      unroll<sets>([&](auto s) QUANTA_INLINE_LAMBDA {
+        step(s, upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kNr * kKr);
+      });
+    }
+    const std::integral_constant<int, 0> first;
+    for (; sets > 1 && blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kNr * kKr) {
+      step(first, upper, lower, lhs.stride, panel);
+    }
+    if (lhs.tail != nullptr) step(first, lhs.tail, lhs.tail + half * kKr, kKr, panel);
+    for_each_sum([&](auto r, auto v) QUANTA_INLINE_LAMBDA {
+      unroll<sets - 1>([&](auto s) QUANTA_INLINE_LAMBDA { acc[0][r][v] = V::add(acc[0][r][v], acc[s + 1][r][v]); });
+      V::store(tile + r * kNr + v * V::kLanes, acc[0][r][v]);
+    });
+  }
+};
+
+QUANTA_NAMESPACE_END
