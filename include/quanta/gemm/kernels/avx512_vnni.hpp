@@ -19,6 +19,7 @@ struct Avx512VnniDot {
   using Rhs = std::int8_t;
   using Register = __m512i;
   static constexpr int kLanes = 16;
+  static constexpr int kRegisters = 32;
 
   QUANTA_ALWAYS_INLINE static Register zero() { return _mm512_setzero_si512(); }
   QUANTA_ALWAYS_INLINE static Register load(const void* p) { return _mm512_loadu_si512(p); }

@@ -19,6 +19,7 @@ struct AvxVnniDot {
   using Rhs = std::int8_t;
   using Register = __m256i;
   static constexpr int kLanes = 8;
+  static constexpr int kRegisters = 16;
 
   QUANTA_ALWAYS_INLINE static Register zero() { return _mm256_setzero_si256(); }
   QUANTA_ALWAYS_INLINE static Register load(const void* p) {

@@ -14,6 +14,7 @@
 // Its narrow form is the left half.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
 #include <quanta/core/unroll.hpp>
@@ -21,8 +22,9 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// V names the instructions: Lhs, Rhs (one byte each); Register; kLanes, how many int32 it holds; zero(), load(p) and
-/// store(p, v) of a whole register; broadcast(four bytes as an int32); add(a, b) of int32; dot(acc, a, b).
+/// V names the instructions: Lhs, Rhs (one byte each); Register, of which there are kRegisters; kLanes, how many int32
+/// it holds; zero(), load(p) and store(p, v) of a whole register; broadcast(four bytes as an int32); add(a, b) of
+/// int32; dot(acc, a, b).
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;
@@ -47,8 +49,9 @@ struct DotTile {
   template <int rows, int vectors>
   static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     // An instruction takes four cycles and two start in each: with fewer than eight sums they would wait for one
-    // another. There blocks take turns with several sets of sums.
-    constexpr int sets = (7 + rows * vectors) / (rows * vectors);
+    // another. There blocks take turns with several sets of sums, as far as half of the registers go.
+    constexpr int sums = rows * vectors;
+    constexpr int sets = std::max(1, std::min((7 + sums) / sums, V::kRegisters / 2 / sums));
     Register acc[sets][rows][vectors];
     const auto for_each_sum = [](auto f) QUANTA_INLINE_LAMBDA {
       unroll<rows * vectors>([&](auto i) QUANTA_INLINE_LAMBDA {
