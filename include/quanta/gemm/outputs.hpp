@@ -133,11 +133,11 @@ struct RealOutput {
         return;
       }
       const Index stride = out.bias->stride();
-      const float* bias = out.bias->data() + to.column * stride;
+      const float* from = out.bias->data() + to.column * stride;
       if (stride == 1 && to.count == nr) {
-        bias_ = bias;
+        bias_ = from;
       } else {
-        for (Index i = 0; i < nr; ++i) bias_copy_[i] = i < to.count ? bias[i * stride] : 0.0f;
+        for (Index i = 0; i < nr; ++i) bias_copy_[i] = i < to.count ? from[i * stride] : 0.0f;
       }
     }
     Panel(const Panel&) = delete;

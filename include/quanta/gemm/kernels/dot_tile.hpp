@@ -4,12 +4,14 @@
 // and adds each group of four to an int32: mr rows times two registers of columns. The instruction itself is the
 // kernel's.
 //
-//                 b0: columns 0..  b1: the next
+//                 b0: columns 0..   b1: the next
 //                 +---------------+---------------+
-//   row 0  a x4   | acc[0][0]     | acc[0][1]     |     per block of 4 steps: 2 loads of rhs, mr broadcast loads of
-//   lhs, row 1  a x4   | acc[1][0]     | acc[1][1]     |     2 mr dot products
+//   row 0  a x 4  | acc[0][0]     | acc[0][1]     |
+//   row 1  a x 4  | acc[1][0]     | acc[1][1]     |
 //   ...           |               |               |
 //                 +---------------+---------------+
+//
+//   per block of 4 steps: 2 loads of rhs, mr broadcast loads of lhs, 2 mr dot products
 //
 // Its narrow form is the left half.
 #pragma once
