@@ -44,7 +44,8 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 
 /// A kernel may have a second, faster form that is exact for some weights only. proves(panel, blocks): is it exact for
 /// all of these blocks, whatever the lhs? Asked once per panel when weights are packed. run_proven<rows> is the
-/// contract of `run` where it is. Both forms read one layout.
+/// contract of `run` where it is. Both forms read one layout. Who derives a kernel from another inherits its second
+/// form.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {
