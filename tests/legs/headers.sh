@@ -47,4 +47,6 @@ if [[ -n $cross && $cross != *-NOTFOUND ]]; then
     compile "$cross" "$isa" "$umbrella"
   done
 fi
+# 32-bit Arm runs the portable code, and must compile.
+if command -v arm-linux-gnueabihf-g++ >/dev/null; then compile arm-linux-gnueabihf-g++ -mfpu=neon "$umbrella"; fi
 note "${#headers[@]} headers"

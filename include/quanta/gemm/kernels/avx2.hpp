@@ -49,8 +49,8 @@ struct Int8Kernel<arch::Avx2> {
             const __m256i even = _mm256_and_si256(a, even_bytes), odd = _mm256_srli_epi16(a, 8);
             acc[r][0] = in_order(_mm256_add_epi32(acc[r][0], _mm256_madd_epi16(even, even0)));
             acc[r][1] = in_order(_mm256_add_epi32(acc[r][1], _mm256_madd_epi16(even, even1)));
-            acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_madd_epi16(odd, odd0));
-            acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_madd_epi16(odd, odd1));
+            acc[r][0] = in_order(_mm256_add_epi32(acc[r][0], _mm256_madd_epi16(odd, odd0)));
+            acc[r][1] = in_order(_mm256_add_epi32(acc[r][1], _mm256_madd_epi16(odd, odd1)));
           });
         });
   }
@@ -70,14 +70,15 @@ struct Int8Kernel<arch::Avx2> {
   template <int rows>
   static void run_proven(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     const __m256i ones = _mm256_set1_epi16(1);
-    multiply<rows>(lhs, panel, blocks, tile, accumulate,
-                   [&](auto& acc, const auto& four, __m256i b0, __m256i b1) QUANTA_INLINE_LAMBDA {
-                     unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-                       const __m256i a = four(r);
-                       acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b0), ones));
-                       acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b1), ones));
-                     });
-                   });
+    multiply<rows>(
+        lhs, panel, blocks, tile, accumulate,
+        [&](auto& acc, const auto& four, __m256i b0, __m256i b1) QUANTA_INLINE_LAMBDA {
+          unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+            const __m256i a = four(r);
+            acc[r][0] = in_order(_mm256_add_epi32(acc[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b0), ones)));
+            acc[r][1] = in_order(_mm256_add_epi32(acc[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b1), ones)));
+          });
+        });
   }
 
  private:
