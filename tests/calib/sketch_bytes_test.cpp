@@ -114,6 +114,20 @@ TEST(SketchBytes, CutAnywhereAreAnErrorThatMovesNothing) {
   EXPECT_ERROR(CalibrationSketch<PerChannel<0>>::deserialize(longer), "1 bytes too many");
 }
 
+TEST(SketchBytes, TwoEndsInOneBinNeedTwoValues) {
+  constexpr std::size_t kMax = 4 + 3 * 8 + 4;  // behind the mark, three counts and the minimum
+  const auto with_max = [](Bytes bytes, float max) {
+    std::memcpy(bytes.data() + kMax, &max, sizeof max);
+    std::size_t position = 0;
+    return SketchBytes<8>::read(bytes, position);
+  };
+  EXPECT_ERROR(with_max(bytes_of(sketch_of<8>({{1.0f}})), 1.0001f), "Sketch: 1 values cannot reach both ends");
+  EXPECT_TRUE(with_max(bytes_of(sketch_of<8>({{1.0f, 1.0f}})), 1.0001f) == sketch_of<8>({{1.0f, 1.0001f}}));
+  // Around 0: values far below the largest share one bin with zero.
+  const Bytes tiny = bytes_of(sketch_of<8>({{-1e-45f, 0.0f}}));
+  EXPECT_ERROR(with_max(tiny, 1e-45f), "Sketch: 2 values cannot reach both ends");
+}
+
 TEST(SketchBytes, OfAnotherResolutionOrKindAreAnError) {
   const Bytes bytes = bytes_of(sketch_of<6>({{1.0f, 2.0f}}));
   std::size_t position = 0;

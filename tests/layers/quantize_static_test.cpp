@@ -186,7 +186,8 @@ TEST(QuantizeStatic, RejectsDataThatIsNoneOrDoesNotFit) {
   const std::vector<Matrix> none, empty = {Matrix(0, 50)}, narrow = {Matrix(kData), random_tensor<2>({3, 49}, 10)};
   EXPECT_ERROR(quantize_static(float_model(), none, calibrator), "quantize_static", "no samples");
   EXPECT_ERROR(quantize_static(float_model(), empty, calibrator), "quantize_static", "no samples");
-  EXPECT_ERROR(quantize_static(float_model(), narrow, calibrator), "Linear", "49 features", "50");
+  EXPECT_ERROR(quantize_static(float_model(), narrow, calibrator), "quantize_static: batch 1", "layer 0 (Linear)",
+               "49 features", "50");
   std::vector<Matrix> bad = {kData};
   bad[0](3, 4) = std::numeric_limits<float>::quiet_NaN();
   EXPECT_ERROR(quantize_static(float_model(), bad, calibrator), "quantize_static: batch 0", "layer 0 (Linear)",

@@ -79,6 +79,12 @@ class CalibrationSketch {
   bool operator==(const CalibrationSketch& other) const { return sketches_ == other.sketches_; }
 
  private:
+  /// From this many values on, counting them costs more than a sketch of their own.
+  static constexpr Index kOwnSketch = 1 << 17;
+
+  template <int rank>
+  void observe_in_one_read(const TensorView<const float, rank>& view);
+
   std::vector<ChannelSketch> sketches_;
 };
 
@@ -95,10 +101,11 @@ void CalibrationSketch<G>::observe(const X& x) {
   const ParamMap map = param_map(G{}.info(), view.shape());
   detail::check(empty() || map.count == channels(), "observe: x has ", map.count, " channels, the earlier data had ",
                 channels());
-  const Buffer<Range> ranges = detail::observed_ranges("observe", view, map);
   for (const ChannelSketch& seen : sketches_) {
     seen.check_room("observe", static_cast<std::uint64_t>(view.size() / map.count));
   }
+  if (std::is_same_v<G, PerTensor> && view.size() >= kOwnSketch) return observe_in_one_read(view);
+  const Buffer<Range> ranges = detail::observed_ranges("observe", view, G{}.info());
   if (empty()) sketches_.resize(usize(map.count));
   detail::for_each_channel_piece(view, G{}.info(), [&](Index channel, const float* values, Index count) {
     sketches_[usize(channel)].add(values, count, ranges[channel]);
@@ -116,6 +123,28 @@ void CalibrationSketch<G>::merge(const CalibrationSketch& other) {
   }
   for (std::size_t c = 0; c < sketches_.size(); ++c) sketches_[c].check_room("merge", other.sketches_[c].count());
   for (std::size_t c = 0; c < sketches_.size(); ++c) sketches_[c].merge(other.sketches_[c]);
+}
+
+// Values that fill the caches are not read twice, to find out whether all are finite and then to count them: they get a
+// sketch of their own, a piece at a time, and that is merged when all have been seen.
+template <Granularity G>
+template <int rank>
+void CalibrationSketch<G>::observe_in_one_read(const TensorView<const float, rank>& view) {
+  constexpr Index kPiece = 8192;
+  ChannelSketch seen;
+  detail::for_each_channel_piece(view, G{}.info(), [&](Index, const float* values, Index n) {
+    for (Index first = 0; first < n; first += kPiece) {
+      const Index count = std::min(kPiece, n - first);
+      const simd::MinMax extremes = simd::min_max(values + first, count);
+      if (!extremes.finite) detail::fail_not_finite("observe", view);
+      seen.add(values + first, count, {extremes.min + 0.0f, extremes.max + 0.0f});  // + 0 turns -0 into +0
+    }
+  });
+  if (empty()) {
+    sketches_.push_back(std::move(seen));
+  } else {
+    sketches_[0].merge(seen);
+  }
 }
 
 template <Granularity G>

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include <quanta/core/tensor_view.hpp>
-#include <quanta/quant/granularity.hpp>
+#include <quanta/quant/memory_order.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -65,9 +65,11 @@ void for_each_piece_of_neighbours(const TensorView<const float, rank>& view, int
   }
 }
 
-/// Calls f(channel, values, count) for adjacent pieces of every channel of a view; per tensor, of channel 0.
+/// Calls f(channel, values, count) for adjacent pieces of every channel of a view, in any order; per tensor, of channel
+/// 0.
 template <int rank, class F>
-void for_each_channel_piece(const TensorView<const float, rank>& view, const GranularityInfo& info, F f) {
+void for_each_channel_piece(const TensorView<const float, rank>& x, const GranularityInfo& granularity, F f) {
+  const auto [view, info] = in_memory_order(x, granularity);
   if (info.kind == GranularityKind::per_tensor) {
     return for_each_piece(view, [&](const float* values, Index count) { f(Index{0}, values, count); });
   }

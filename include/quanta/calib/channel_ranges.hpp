@@ -44,11 +44,11 @@ class ChannelRanges {
     check(channels() == 0 || map.count == channels(), "observe: x has ", map.count, " channels, the earlier data had ",
           channels());
     if (channels() == 0) {
-      ranges_ = observed_ranges("observe", input.view(), map);
+      ranges_ = observed_ranges("observe", input.view(), G{}.info());
       return true;
     }
     SmallBuffer<Range, 64> batch(map.count);
-    observe_ranges("observe", input.view(), map, batch.data());
+    observe_ranges("observe", input.view(), G{}.info(), batch.data());
     for (Index c = 0; c < channels(); ++c) ranges_[c] = join(ranges_[c], batch[c]);
     return true;
   }

@@ -38,10 +38,9 @@ inline float shrunk(float v, int j) {
   return fp::mul(fp::mul(v, roots[j % 8]), 1.0f / static_cast<float>(1 << (j / 8)));
 }
 
-/// The bins of a sketch, neighbours joined up to 1/32 of their value, and ordered from both ends inwards: what clipping
-/// costs comes first, so that a bad range is given up early.
+/// The bins of a sketch, ascending, neighbours joined up to 1/32 of their value.
 template <class Sketch>
-std::vector<Bin> search_bins(const Sketch& sketch) {
+std::vector<Bin> joined_bins(const Sketch& sketch) {
   std::vector<Bin> joined;
   sketch.for_each_bin([&](float low, float high, std::uint64_t n) {
     const double reach = std::max(std::fabs(double{low}), std::fabs(double{high}));
@@ -55,13 +54,61 @@ std::vector<Bin> search_bins(const Sketch& sketch) {
     }
     joined.push_back({double{low}, double{high}, n});
   });
+  return joined;
+}
+
+/// The same ordered from both ends inwards: what clipping costs comes first, so that a bad range is given up early.
+inline std::vector<Bin> from_both_ends(const std::vector<Bin>& bins) {
   std::vector<Bin> ordered;
-  for (std::size_t i = 0, j = joined.size(); i < j;) {
-    ordered.push_back(joined[i++]);
-    if (i < j) ordered.push_back(joined[--j]);
+  for (std::size_t i = 0, j = bins.size(); i < j;) {
+    ordered.push_back(bins[i++]);
+    if (i < j) ordered.push_back(bins[--j]);
   }
   return ordered;
 }
+
+/// What a range costs at least, in the time of a few comparisons: the error of the bins that are clipped, and of those
+/// that become 0. With few codes that is most of it, and most ranges need not be looked at bin by bin.
+class LeastError {
+ public:
+  /// Of ascending bins.
+  explicit LeastError(const std::vector<Bin>& bins) : bins_(bins), sums_(bins.size() + 1) {
+    for (std::size_t i = 0; i < bins.size(); ++i) {
+      const Bin& bin = bins[i];
+      const double n = static_cast<double>(bin.count);
+      const double square = (bin.low * bin.low + bin.low * bin.high + bin.high * bin.high) / 3.0;
+      sums_[i + 1] = {sums_[i].count + n, sums_[i].values + n * (bin.low + bin.high) / 2.0,
+                      sums_[i].squares + n * square};
+    }
+  }
+
+  /// low and high are the smallest and the largest code minus the zero point.
+  double operator()(double scale, double low, double high) const {
+    const double least = low * scale, most = high * scale;
+    return clipped_to(least, -std::numeric_limits<double>::infinity(), least) +
+           clipped_to(most, most, std::numeric_limits<double>::infinity()) +
+           clipped_to(0.0, std::max(-0.5 * scale, least), std::min(0.5 * scale, most));
+  }
+
+ private:
+  struct Sums {
+    double count = 0.0, values = 0.0, squares = 0.0;
+  };
+
+  /// The squared error of all bins within [from, to] becoming `value`, less what rounding may have added to it.
+  double clipped_to(double value, double from, double to) const {
+    const auto first = std::partition_point(bins_.begin(), bins_.end(), [&](const Bin& b) { return b.low < from; });
+    const auto last = std::partition_point(first, bins_.end(), [&](const Bin& b) { return b.high <= to; });
+    const Sums& a = sums_[static_cast<std::size_t>(first - bins_.begin())];
+    const Sums& b = sums_[static_cast<std::size_t>(last - bins_.begin())];
+    const double squares = b.squares - a.squares, moved = value * value * (b.count - a.count);
+    const double error = squares - 2.0 * value * (b.values - a.values) + moved;
+    return std::max(error - 1e-9 * (b.squares + moved), 0.0);
+  }
+
+  const std::vector<Bin>& bins_;
+  std::vector<Sums> sums_;
+};
 
 /// The summed squared error of quantizing the bins, or anything above `limit` once that is passed.
 inline double squared_error(const std::vector<Bin>& bins, ScaleZeroPoint p, std::int32_t low, std::int32_t high,
@@ -98,27 +145,38 @@ Range MseCalibrator<G>::choose(const Sketch& sketch, const typename Quantizer::F
   using Scheme = typename Quantizer::SchemeType;
   using F = typename Quantizer::FormatType;
   const Range whole{sketch.min(), sketch.max()};
-  const std::vector<detail::Bin> bins = detail::search_bins(sketch);
+  const std::vector<detail::Bin> ascending = detail::joined_bins(sketch);
+  const std::vector<detail::Bin> bins = detail::from_both_ends(ascending);
+  const detail::LeastError least_error(ascending);
   Range best = whole;
   double least = std::numeric_limits<double>::infinity();
   const auto consider = [&](Range range) {
     const ScaleZeroPoint p = Scheme::template from_range<F>(range, options);
-    const double error = detail::squared_error(bins, p, Scheme::template low<F>(options), F::max, least);
+    const std::int32_t low = Scheme::template low<F>(options);
+    if (least_error(double{p.scale}, low - p.zero_point, F::max - p.zero_point) > least) return;
+    const double error = detail::squared_error(bins, p, low, F::max, least);
     if (error < least) {
       least = error;
       best = range;
     }
   };
   const bool two_ends = std::is_same_v<Scheme, Asymmetric> && whole.min < 0.0f && whole.max > 0.0f;
-  consider(whole);
-  for (int i = 0; i < kFactors; ++i) {
-    const float low = detail::shrunk(whole.min, i);
-    if (!two_ends) {
-      consider({low, detail::shrunk(whole.max, i)});
-      continue;
+  const auto consider_all = [&](int step) {
+    for (int i = 0; i < kFactors; i += step) {
+      const float low = detail::shrunk(whole.min, i);
+      if (!two_ends) {
+        consider({low, detail::shrunk(whole.max, i)});
+        continue;
+      }
+      for (int j = 0; j < kFactors; j += step) consider({low, detail::shrunk(whole.max, j)});
     }
-    for (int j = 0; j < kFactors; ++j) consider({low, detail::shrunk(whole.max, j)});
-  }
+  };
+  // A few first, for a limit that most of the others are given up at; it then lets equals through, so that the first of
+  // them in order is chosen.
+  consider_all(8);
+  least = std::nextafter(least, std::numeric_limits<double>::infinity());
+  best = whole;
+  consider_all(1);
   return best;
 }
 

@@ -113,6 +113,11 @@ Sketch<mantissa_bits> SketchBytes<mantissa_bits>::read(const std::vector<std::by
   };
   detail::check(total == 0 ? low == 0.0f && high == 0.0f : is_seen(low, least) && is_seen(high, most),
                 "Sketch: range [", low, ", ", high, "] is not that of its bins");
+  if (low != high && least == most) {  // two values of one bin
+    const std::uint64_t not_zero = (low != 0.0f ? 1u : 0u) + (high != 0.0f ? 1u : 0u);
+    detail::check(least != 0 ? total >= 2 : below - sketch.zeros_ >= not_zero, "Sketch: ", total,
+                  " values cannot reach both ends of [", low, ", ", high, "]");
+  }
   position = at;
   return sketch;
 }

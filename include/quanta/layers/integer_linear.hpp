@@ -16,8 +16,7 @@ QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
   static_assert(rank_of<W> == 2, "quanta: a weight is (out, in)");
   using Scheme = std::conditional_t<(F::min < 0), Symmetric, Asymmetric>;
   const Input<float, 2> input(weight);
-  const ParamMap map = param_map(granularity.info(), input.view().shape());
-  const Buffer<Range> ranges = observed_ranges("weight", input.view(), map);
+  const Buffer<Range> ranges = observed_ranges("weight", input.view(), granularity.info());
   return Quantizer<Scheme, F, G>::fit(ranges, granularity).quantize(weight);
 }
 

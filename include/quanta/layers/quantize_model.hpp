@@ -97,14 +97,18 @@ class CalibrationRun {
     typename std::vector<C>::iterator calibrator = calibrators_.begin();
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       const AnyLayer& layer = *layers_[i];
-      const Index rows = x.extent(0), features = layer.output_size(x.extent(1));
-      if (layer.target<Linear>() != nullptr) {
+      const Linear* linear = layer.target<Linear>();
+      if (linear != nullptr) {
+        check(x.extent(1) == linear->in_features(), "quantize_static: batch ", batches_, " gives layer ",
+              static_cast<Index>(i), " (", layer.name(), ") ", x.extent(1), " features, expected ",
+              linear->in_features());
         for (Index e = 0; e < x.size(); ++e) {
           check(fp::is_finite(x.data()[e]), "quantize_static: batch ", batches_, " gives layer ", static_cast<Index>(i),
                 " (", layer.name(), ") ", x.data()[e], " as element ", e, " of its input, expected a finite value");
         }
         (calibrator++)->observe(detail::tensor_map(x));
       }
+      const Index rows = x.extent(0), features = layer.output_size(x.extent(1));
       const TensorView<float, 2> y(outputs_[i % 2].reserve(rows * features), {rows, features});
       layer.forward(context_, x, y);
       x = y;

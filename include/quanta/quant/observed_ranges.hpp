@@ -7,22 +7,23 @@
 
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/tensor_view.hpp>
-#include <quanta/quant/granularity.hpp>
+#include <quanta/quant/memory_order.hpp>
 #include <quanta/simd/min_max.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// ranges[p] for every parameter p of the map; [0, 0] for one without elements. Throws Error naming the first element
-/// that is not finite, and writes nothing then.
+/// ranges[p] for every parameter p of this granularity; [0, 0] for one without elements. Throws Error naming the first
+/// element that is not finite, and writes nothing then.
 template <int rank>
-void observe_ranges(const char* where, const TensorView<const float, rank>& x, const ParamMap& map, Range* ranges);
+void observe_ranges(const char* where, const TensorView<const float, rank>& x, const GranularityInfo& info,
+                    Range* ranges);
 
 /// The same in a buffer of their own.
 template <int rank>
-Buffer<Range> observed_ranges(const char* where, const TensorView<const float, rank>& x, const ParamMap& map) {
-  Buffer<Range> ranges(map.count);
-  observe_ranges(where, x, map, ranges.data());
+Buffer<Range> observed_ranges(const char* where, const TensorView<const float, rank>& x, const GranularityInfo& info) {
+  Buffer<Range> ranges(param_map(info, x.shape()).count);
+  observe_ranges(where, x, info, ranges.data());
   return ranges;
 }
 
@@ -57,8 +58,12 @@ template <int rank>
 }
 
 template <int rank>
-void observe_ranges(const char* where, const TensorView<const float, rank>& x, const ParamMap& map, Range* ranges) {
+void observe_ranges(const char* where, const TensorView<const float, rank>& view, const GranularityInfo& info,
+                    Range* ranges) {
   constexpr Index kChunk = 4096;
+  const MemoryOrder<rank> order = in_memory_order(view, info);
+  const TensorView<const float, rank>& x = order.view;
+  const ParamMap map = param_map(order.info, x.shape());
   const ParamSlots slots(map);
   const Index n = x.size(), count = slots.map.count;
   SmallBuffer<float, 128> extremes(2 * count);
@@ -67,12 +72,12 @@ void observe_ranges(const char* where, const TensorView<const float, rank>& x, c
   std::fill_n(low, count, std::numeric_limits<float>::infinity());
   std::fill_n(high, count, -std::numeric_limits<float>::infinity());
   if (x.is_dense()) {
-    if (!cover_slots(x.data(), 0, n, slots.map, low, high)) fail_not_finite(where, x);
+    if (!cover_slots(x.data(), 0, n, slots.map, low, high)) fail_not_finite(where, view);
   } else {
     float scratch[kChunk];
     for (Index first = 0; first < n; first += kChunk) {
       const Index size = std::min(kChunk, n - first);
-      if (!cover_slots(x.read(first, size, scratch), first, size, slots.map, low, high)) fail_not_finite(where, x);
+      if (!cover_slots(x.read(first, size, scratch), first, size, slots.map, low, high)) fail_not_finite(where, view);
     }
   }
   if (!slots.same()) {  // parameters that have several slots: theirs become one

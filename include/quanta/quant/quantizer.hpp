@@ -130,8 +130,7 @@ template <RealObject X>
 Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit(const X& x, G granularity, FitOptions options) {
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
   const detail::Input<float, rank_of<X>> input(x);
-  const ParamMap map = param_map(granularity.info(), input.view().shape());
-  const Buffer<Range> ranges = detail::observed_ranges("fit", input.view(), map);
+  const Buffer<Range> ranges = detail::observed_ranges("fit", input.view(), granularity.info());
   return fit_ranges(ranges.data(), ranges.size(), granularity, options);
 }
 
@@ -147,7 +146,7 @@ auto Quantizer<Scheme, F, G>::fit_quantize(const X& x, G granularity, FitOptions
   const ParamMap map = param_map(granularity.info(), view.shape());
   const bool whole_codes = F::bits == 8 * int(sizeof(Code));
   if (!whole_codes || !view.is_dense() || !map.has_one_run_each() || n == 0) {
-    const Buffer<Range> ranges = detail::observed_ranges("fit", view, map);
+    const Buffer<Range> ranges = detail::observed_ranges("fit", view, granularity.info());
     return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize(x, rounding);
   }
   Buffer<float> scales(map.count);
