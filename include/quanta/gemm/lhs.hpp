@@ -111,7 +111,7 @@ class LhsRows {
     return step > Index{kCacheLine} && std::min<Index>(rows, Kernel::kMr) * std::min(step, kWay) > kLinesOfASet * kWay;
   }
   /// An odd number of cache lines: copied rows spread over all sets.
-  static Index copy_stride(Index k) { return (ceil_div(k, kCacheLine) | 1) * kCacheLine; }
+  static Index copy_stride(Index k) { return (ceil_div(k, Index{kCacheLine}) | 1) * Index{kCacheLine}; }
 
   RhsLayout layout_;
   const Operand* data_;
