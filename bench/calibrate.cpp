@@ -72,6 +72,16 @@ void add_observe(const std::string& name, Eigen::Index n, bool relu, F f) {
                                [=](benchmark::State& state) { measure<Vector>(state, activations(n, relu), 1, f); });
 }
 
+/// Observing a matrix stored by columns, as Eigen's are unless said otherwise.
+template <class C>
+void add_column_major(const std::string& name, const C& calibrator) {
+  constexpr Eigen::Index kSize = 4096;
+  benchmark::RegisterBenchmark(("observe/" + name + "/column_major/4096x4096").c_str(), [=](benchmark::State& state) {
+    measure<Eigen::MatrixXf>(state, activations(kSize * kSize, false), kSize,
+                             [seen = calibrator](const auto& x) mutable { seen.observe(x); });
+  });
+}
+
 /// Everything that is done per channel, the channels being the rows (axis 0) or the columns (axis 1) of a matrix.
 template <int axis>
 void add_channels(Eigen::Index rows, Eigen::Index columns) {
@@ -140,14 +150,18 @@ int main(int argc, char** argv) {
     add_channels<1>(size, size);
   }
   add_channels<1>(1 << 20, 16);
-  quanta::CalibrationSketch<> normal, relu;
+  add_column_major("min_max", quanta::MinMaxCalibrator<>{});
+  add_column_major("sketch", quanta::CalibrationSketch<>{});
+  quanta::CalibrationSketch<> normal, relu, heavy;
   normal.observe(activations(1 << 20, false));
   relu.observe(activations(1 << 20, true));
+  heavy.observe(activations(1 << 20, false).array().cube());
   add_searches<quanta::SymmetricQuantizer<quanta::Int<8>>>("symmetric_int8/normal", normal);
   add_searches<quanta::AsymmetricQuantizer<quanta::UInt<8>>>("asymmetric_uint8/normal", normal);
   add_searches<quanta::AsymmetricQuantizer<quanta::UInt<8>>>("asymmetric_uint8/relu", relu);
   add_searches<quanta::AsymmetricQuantizer<quanta::UInt<4>>>("asymmetric_uint4/normal", normal);
   add_searches<quanta::AsymmetricQuantizer<quanta::UInt<2>>>("asymmetric_uint2/normal", normal);
+  add_searches<quanta::AsymmetricQuantizer<quanta::UInt<2>>>("asymmetric_uint2/heavy", heavy);
 
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
