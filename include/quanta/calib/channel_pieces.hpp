@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include <quanta/core/tensor_view.hpp>
+#include <quanta/core/line_reader.hpp>
 #include <quanta/quant/memory_order.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -18,10 +18,10 @@ void for_each_piece(const TensorView<const float, rank>& view, F f) {
   constexpr Index kChunk = 4096;
   const Index n = view.size();
   if (view.is_dense()) return f(view.data(), n);
-  float scratch[kChunk];
+  LineReader<float, rank> reader(view);
   for (Index first = 0; first < n; first += kChunk) {
     const Index count = std::min(kChunk, n - first);
-    f(view.read(first, count, scratch), count);
+    f(reader.read(first, count), count);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include <quanta/core/eigen.hpp>
+#include <quanta/core/line_reader.hpp>
 #include <quanta/core/math.hpp>
 #include <quanta/core/reduce.hpp>
 
@@ -33,15 +34,15 @@ namespace detail {
 
 template <int rank>
 ErrorMetrics error_metrics_of(const TensorView<const float, rank>& x, const TensorView<const float, rank>& y) {
-  float x_scratch[kReduceBlock], y_scratch[kReduceBlock];
+  LineReader<float, rank> x_reader(x), y_reader(y);
   const float *a = nullptr, *b = nullptr;
   float max_error = 0.0f;
   // Products of two floats are exact in double, so contraction cannot change them.
   const auto sums = blocked_sums<5>(
       x.size(),
       [&](Index first, Index count) {
-        a = x.read(first, count, x_scratch);
-        b = y.read(first, count, y_scratch);
+        a = x_reader.read(first, count);
+        b = y_reader.read(first, count);
       },
       [&](Index i, double* terms) {
         const float e = a[i] - b[i];

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include <quanta/core/buffer.hpp>
-#include <quanta/core/tensor_view.hpp>
+#include <quanta/core/line_reader.hpp>
 #include <quanta/quant/memory_order.hpp>
 #include <quanta/simd/min_max.hpp>
 
@@ -74,10 +74,10 @@ void observe_ranges(const char* where, const TensorView<const float, rank>& view
   if (x.is_dense()) {
     if (!cover_slots(x.data(), 0, n, slots.map, low, high)) fail_not_finite(where, view);
   } else {
-    float scratch[kChunk];
+    LineReader<float, rank> reader(x);
     for (Index first = 0; first < n; first += kChunk) {
       const Index size = std::min(kChunk, n - first);
-      if (!cover_slots(x.read(first, size, scratch), first, size, slots.map, low, high)) fail_not_finite(where, view);
+      if (!cover_slots(reader.read(first, size), first, size, slots.map, low, high)) fail_not_finite(where, view);
     }
   }
   if (!slots.same()) {  // parameters that have several slots: theirs become one

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <quanta/core/eigen.hpp>
+#include <quanta/core/line_reader.hpp>
 #include <quanta/format/bits.hpp>
 #include <quanta/quant/dequantize.hpp>
 #include <quanta/quant/params.hpp>
@@ -176,10 +177,10 @@ Buffer<std::byte> QuantizedTensor<F, rank, G>::packed(const Codes& codes) {
   const Index n = input.view().size();
   Buffer<std::byte> stream(detail::packed_size(n, F::bits));
   constexpr Index kChunk = 1024;
-  Code scratch[kChunk];
+  detail::LineReader<Code, rank> reader(input.view());
   for (Index first = 0; first < n; first += kChunk) {
     const Index count = std::min(kChunk, n - first);
-    const Code* chunk = input.view().read(first, count, scratch);
+    const Code* chunk = reader.read(first, count);
     if constexpr (IntegerFormat<F>) {
       for (Index i = 0; i < count; ++i) {
         detail::check(chunk[i] >= F::min && chunk[i] <= F::max, "QuantizedTensor: code ", first + i, " is ", chunk[i],

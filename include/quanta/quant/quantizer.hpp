@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include <quanta/core/eigen.hpp>
+#include <quanta/core/line_reader.hpp>
 #include <quanta/quant/observed_ranges.hpp>
 #include <quanta/quant/quantized_tensor.hpp>
 #include <quanta/quant/scheme.hpp>
@@ -221,12 +222,12 @@ template <int rank, class Sink>
 void Quantizer<Scheme, F, G>::quantize_chunks(const TensorView<const float, rank>& x, const detail::SlotParams& slots,
                                               QuantizeOptions options, Sink sink) const {
   constexpr Index kChunk = 2048;
-  float scratch[kChunk];
+  detail::LineReader<float, rank> reader(x);
   typename F::Code codes[kChunk];
   const Index n = x.size();
   for (Index first = 0; first < n; first += kChunk) {
     const Index count = std::min(kChunk, n - first);
-    quantize_piece(x.read(first, count, scratch), first, count, slots, options, codes);
+    quantize_piece(reader.read(first, count), first, count, slots, options, codes);
     sink(first, count, static_cast<const typename F::Code*>(codes));
   }
 }
