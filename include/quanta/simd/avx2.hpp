@@ -4,6 +4,7 @@
 #pragma once
 
 #include <quanta/core/fp.hpp>
+#include <quanta/core/types.hpp>
 
 #if QUANTA_HAS_AVX2
 #include <immintrin.h>
