@@ -24,7 +24,7 @@ template <IntegerFormat F>
 inline constexpr std::int32_t zero_point_max<F> = F::max;
 
 template <class Code>
-void codes_to_levels(const Code* codes, Index n, float* levels) {
+void codes_to_levels(const Code* QUANTA_RESTRICT codes, Index n, float* QUANTA_RESTRICT levels) {
   Index i = 0;
   for (; i + 16 <= n; i += 16) {  // a count the compiler knows: GCC then makes vectors of it at -O2 too
     for (Index j = 0; j < 16; ++j) levels[i + j] = static_cast<float>(codes[i + j]);
