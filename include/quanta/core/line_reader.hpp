@@ -48,10 +48,19 @@ class LineReader {
       }
       starts[l] = view_.data() + offset;
     }
-    for (Index column = 0; column < line; column += kColumns) {
-      const Index columns = std::min(kColumns, line - column);
-      for (Index c = column; c < column + columns; ++c) {
-        for (Index l = 0; l < lines; ++l) to[l * line + c] = starts[l][c * stride];
+    // By way of a small tile: written one by one, the elements of a column would all go to the same sets of the cache
+    // where lines are a power of two long.
+    T tile[kColumns][kLines];
+    for (Index first = 0; first < lines; first += kLines) {
+      const Index height = std::min(kLines, lines - first);
+      for (Index column = 0; column < line; column += kColumns) {
+        const Index width = std::min(kColumns, line - column);
+        for (Index c = 0; c < width; ++c) {
+          for (Index l = 0; l < height; ++l) tile[c][l] = starts[first + l][(column + c) * stride];
+        }
+        for (Index l = 0; l < height; ++l) {
+          for (Index c = 0; c < width; ++c) to[(first + l) * line + column + c] = tile[c][l];
+        }
       }
     }
     begin_ = first_line * line;
