@@ -1,108 +1,158 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The int8 product on one core, for each kernel this build has: operations per second (two per multiply-add), as a
-// fraction of the dot instruction's peak measured in the same run, and as a multiple of Eigen's float product of the
-// same shape, whose runs alternate with ours. u8 x s8, per channel, both zero points 0; `real` has
-// Dequantize, AddBias and Relu.
-#include <string>
-#include <vector>
+// The int8 product beside other libraries, for each kernel this build has. Per size: operations per second (two per
+// multiply-add), the fraction of the limit measured in the same run (the dot instruction's peak, or for one row the
+// bandwidth of reading as many bytes), and the ratio to each library found, whose runs alternate with ours: x_NAME of
+// best times, median_x_NAME of medians. At the end, means over all sizes. Peers: bench/peers; sizes: cases.hpp.
+//
+//   --threads=N   threads for everyone (1)       --seconds=S  budget per figure (0.1, or QUANTA_BENCH_SECONDS)
+//   --kernel=NAME that kernel of ours alone      and Google Benchmark's own flags
+#include <cstdio>
+#include <cstring>
 
 #include <benchmark/benchmark.h>
+#include <unsupported/Eigen/CXX11/Tensor>
 
-#include <quanta/quanta.hpp>
-
-#include "dot_peak.hpp"
+#include "measure.hpp"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using RowMajorMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-struct Size {
-  Eigen::Index m, k, n;
+struct Results {
+  std::vector<bench::Figure> figures;
+  std::vector<std::string> wrong;
+  /// A result of ours was wrong, or a library failed.
+  bool failed = false;
 };
 
-const std::vector<Size> kSizes = {{1, 768, 768},    {1, 4096, 4096},  {8, 768, 3072},     {32, 768, 768},
-                                  {128, 768, 3072}, {512, 768, 3072}, {1024, 1024, 1024}, {3136, 576, 64},
-                                  {196, 2304, 256}, {1, 784, 256},    {128, 784, 256},    {128, 128, 10},
-                                  {17, 123, 45},    {255, 511, 257}};
+/// The case measured last: the kernels' entries of one case follow each other.
+struct Last {
+  const bench::Table* table = nullptr;
+  const bench::Size* size = nullptr;
+  bench::Outcome outcome;
+};
 
-template <class F>
-double seconds(F f) {
-  const auto start = Clock::now();
-  f();
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-template <class Kernel, bool real>
-void run(benchmark::State& state, Size size) {
-  const RowMajorMatrix weight = RowMajorMatrix::Random(size.n, size.k), x = RowMajorMatrix::Random(size.m, size.k);
-  const Eigen::VectorXf bias = Eigen::VectorXf::Random(size.n);
-  const auto rhs = quanta::pack<Kernel>(
-      quanta::SymmetricQuantizer<quanta::Int<8>, quanta::PerChannel<0>>::fit(weight).quantize(weight));
-  const auto lhs = quanta::AsymmetricQuantizer<quanta::UInt<8>>(1.0f / 128.0f, 0).quantize(x);
-  quanta::Context context;
-  RowMajorMatrix y(size.m, size.n);
-  Eigen::Matrix<std::int32_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> acc(size.m, size.n);
-  const auto ours = [&] {
-    if constexpr (real) {
-      quanta::gemm(context, lhs, rhs, y, quanta::Dequantize{}, quanta::AddBias{bias}, quanta::Relu{});
-    } else {
-      quanta::gemm(context, lhs, rhs, acc);
+void run_case(benchmark::State& state, bench::Bench& bench, Results& results, const bench::Table& table,
+              const bench::Size& size, const std::string& kernel) {
+  static Last last;
+  if (last.table != &table || last.size != &size) {
+    try {
+      last = {&table, &size, bench.measure(table, size)};
+    } catch (const std::exception& e) {
+      results.failed = true;
+      state.SkipWithError(e.what());
+      return;
     }
-    benchmark::ClobberMemory();
-  };
-  const auto eigen = [&] {
-    y.noalias() = x * weight.transpose();
-    benchmark::ClobberMemory();
-  };
-
-  // Best of alternating rounds: the machine's bad moments hit both alike.
-  const double operations = 2.0 * static_cast<double>(size.m * size.n) * static_cast<double>(size.k);
-  const int repeats = std::max(1, static_cast<int>(2e7 / operations));
-  double best_ours = 1e30, best_eigen = 1e30, peak = 0.0;
-  for (int round = 0; round < 8; ++round) {
-    best_ours = std::min(best_ours, seconds([&] {
-                                      for (int i = 0; i < repeats; ++i) ours();
-                                    }) / repeats);
-    best_eigen = std::min(best_eigen, seconds([&] {
-                                        for (int i = 0; i < repeats; ++i) eigen();
-                                      }) / repeats);
-    if (round == 0) peak = bench::dot_peak<Kernel>();
+    for (const std::string& peer : last.outcome.wrong) {
+      results.wrong.push_back(peer + " at " + table.name + "/" + size.name());
+    }
   }
-  for (auto _ : state) ours();
-  state.counters["ops/s"] = benchmark::Counter(operations, benchmark::Counter::kIsIterationInvariantRate);
-  if (peak > 0.0) state.counters["of_dot_peak"] = operations / best_ours / peak;
-  state.counters["x_eigen_float"] = best_eigen / best_ours;
+  for (const bench::Figure& figure : last.outcome.figures) {
+    if (figure.kernel != kernel) continue;
+    for (auto _ : state) state.SetIterationTime(figure.seconds);
+    state.counters["ops/s"] = figure.operations / figure.seconds;
+    state.counters["median_ops/s"] = figure.operations / figure.median_seconds;
+    if (figure.of_dot_peak > 0.0) state.counters["of_dot_peak"] = figure.of_dot_peak;
+    if (figure.of_read_limit > 0.0) state.counters["of_read_limit"] = figure.of_read_limit;
+    for (const auto& [peer, ratio] : figure.ratios) {
+      state.counters["x_" + peer] = ratio.best;
+      state.counters["median_x_" + peer] = ratio.median;
+    }
+    results.figures.push_back(figure);
+  }
+  std::string label;
+  for (const std::string& peer : last.outcome.wrong) label += peer + " is wrong, not timed. ";
+  if (!label.empty()) state.SetLabel(label);
 }
 
-template <class Kernel>
-void add_kernel() {
-  for (const Size size : kSizes) {
-    const std::string shape =
-        "/" + std::to_string(size.m) + "x" + std::to_string(size.k) + "x" + std::to_string(size.n);
-    benchmark::RegisterBenchmark((std::string(Kernel::name) + "/int32" + shape).c_str(), run<Kernel, false>, size);
-    benchmark::RegisterBenchmark((std::string(Kernel::name) + "/real" + shape).c_str(), run<Kernel, true>, size);
+void run_aggregate(benchmark::State& state, const Results& results, const std::string& kernel,
+                   const std::string& table) {
+  const bench::Summary sum = bench::summarize(results.figures, kernel, table);
+  for (auto _ : state) state.SetIterationTime(1e-9);
+  state.counters["figures"] = sum.figures;
+  if (sum.of_dot_peak.count() > 0) state.counters["of_dot_peak"] = sum.of_dot_peak.value();
+  if (sum.of_read_limit.count() > 0) state.counters["of_read_limit"] = sum.of_read_limit.value();
+  for (const auto& [peer, mean] : sum.best) {
+    state.counters["x_" + peer] = mean.value();
+    state.counters["median_x_" + peer] = sum.median.at(peer).value();
   }
+  if (sum.worst_at.empty()) return;
+  state.counters["worst"] = sum.worst;
+  state.counters["worst_median"] = sum.worst_median;
+  state.counters["slower"] = sum.slower;
+  state.SetLabel("worst at " + sum.worst_at);
 }
 
-/// The kernels this build has, best first.
-template <class... Archs>
-void add_kernels(quanta::arch::List<Archs...>) {
-  const auto add = [](auto arch) {
-    using Arch = decltype(arch);
-    if constexpr (quanta::detail::HasKernel<Arch>::value) add_kernel<quanta::Int8Kernel<Arch>>();
+/// The value of --name=value, taken out of the arguments; null when it is not there.
+const char* take_flag(int& argc, char** argv, const char* name) {
+  const std::size_t length = std::strlen(name);
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], name, length) != 0) continue;
+    const char* value = argv[i] + length;
+    std::copy(argv + i + 1, argv + argc, argv + i);
+    --argc;
+    return value;
+  }
+  return nullptr;
+}
+
+void register_all(bench::Bench& bench, Results& results) {
+  const auto add = [](const std::string& name, auto run) {
+    benchmark::RegisterBenchmark(name.c_str(), run)->UseManualTime()->Iterations(1)->Unit(benchmark::kMicrosecond);
   };
-  (add(Archs{}), ...);
+  for (const bench::Table& table : bench::kTables) {
+    for (const bench::Size& size : bench::kSizes) {
+      for (const bench::Kernel& kernel : bench.kernels()) {
+        add(kernel.name + "/" + table.name + "/" + size.name(),
+            [&, name = kernel.name](benchmark::State& state) { run_case(state, bench, results, table, size, name); });
+      }
+    }
+  }
+  for (const bench::Kernel& kernel : bench.kernels()) {
+    for (const bench::Table& table : bench::kTables) {
+      add("aggregate/" + kernel.name + "/" + table.name,
+          [&, name = kernel.name](benchmark::State& state) { run_aggregate(state, results, name, table.name); });
+    }
+    add("aggregate/" + kernel.name,
+        [&, name = kernel.name](benchmark::State& state) { run_aggregate(state, results, name, ""); });
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  add_kernels(quanta::arch::All{});
+  const char* const seconds_flag = take_flag(argc, argv, "--seconds=");
+  const char* const seconds = seconds_flag != nullptr ? seconds_flag : std::getenv("QUANTA_BENCH_SECONDS");
+  const char* const threads_flag = take_flag(argc, argv, "--threads=");
+  const char* const kernel = take_flag(argc, argv, "--kernel=");
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+
+  bench::Threads threads;
+  threads.count = std::max(1, threads_flag != nullptr ? std::atoi(threads_flag) : 1);
+  Eigen::ThreadPool pool(threads.count);
+  Eigen::ThreadPoolDevice device(&pool, threads.count);
+  if (threads.count > 1) threads.pool = &device;
+  quanta::Context alone, together(device);
+
+  std::vector<bench::Kernel> kernels = bench::all_kernels(quanta::arch::All{});
+  if (kernel != nullptr) std::erase_if(kernels, [&](const bench::Kernel& one) { return one.name != kernel; });
+  bench::Bench bench(std::move(kernels), bench::find_peers(threads), threads, threads.count > 1 ? together : alone,
+                     seconds != nullptr ? std::atof(seconds) : 0.1);
   benchmark::AddCustomContext("native_kernel", quanta::NativeKernel::name);
+  benchmark::AddCustomContext("threads", std::to_string(threads.count));
+  for (const auto& peer : bench.peers().found) benchmark::AddCustomContext(peer->name(), peer->version());
+  for (const std::string& peer : bench.peers().missing) benchmark::AddCustomContext(peer, "not measured");
+
+  Results results;
+  register_all(bench, results);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
+
+  // Beside a report that may be JSON.
+  for (const std::string& wrong : results.wrong) std::fprintf(stderr, "wrong, not timed: %s\n", wrong.c_str());
+  for (const std::string& peer : bench.peers().missing) std::fprintf(stderr, "%s: not measured\n", peer.c_str());
+  for (const bench::Kernel& one : bench.kernels()) {
+    std::fprintf(stderr, "%s: %s\n", one.name.c_str(), bench::summarize(results.figures, one.name, "").line().c_str());
+  }
+  return results.failed ? 1 : 0;
 }
