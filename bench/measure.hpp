@@ -45,7 +45,7 @@ inline bool is_right(const Problem& problem, const Product& product, const Produ
 
 struct Outcome {
   std::vector<Figure> figures;
-  /// Peers whose results were wrong.
+  /// Peers whose results were wrong, or that failed, with their message.
   std::vector<std::string> wrong;
 };
 
@@ -121,14 +121,18 @@ inline Outcome Bench::measure(const Table& table, const Size& size) {
   }
   std::vector<std::size_t> entered;
   for (const auto& peer : peers_.found) {
-    auto copies = std::make_shared<Copies>(size, peer->weight_bytes(), [&] { return peer->prepare(problem); });
-    if (copies->empty()) continue;
-    copies->run();
-    if (is_right(problem, copies->first(), &held.front()->first())) {
-      entered.push_back(contestants.size());
-      enter(peer->name(), std::move(copies));
-    } else {
-      outcome.wrong.push_back(peer->name());
+    try {
+      auto copies = std::make_shared<Copies>(size, peer->weight_bytes(), [&] { return peer->prepare(problem); });
+      if (copies->empty()) continue;
+      copies->run();
+      if (is_right(problem, copies->first(), &held.front()->first())) {
+        entered.push_back(contestants.size());
+        enter(peer->name(), std::move(copies));
+      } else {
+        outcome.wrong.push_back(peer->name());
+      }
+    } catch (const std::exception& e) {
+      outcome.wrong.push_back(peer->name() + " (" + e.what() + ")");
     }
   }
   const std::size_t first_limit = contestants.size();

@@ -4,6 +4,7 @@
 // output scales apply to acc + bias, so the bias is given in their terms. It quantizes nothing at run time.
 #include <dlfcn.h>
 
+#include <array>
 #include <dnnl.hpp>
 #include <unordered_map>
 
