@@ -8,6 +8,7 @@
 //   --threads=N   threads for everyone (1)       --seconds=S  budget per figure (0.1, or QUANTA_BENCH_SECONDS)
 //   --kernel=NAME that kernel of ours alone      and Google Benchmark's own flags
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <benchmark/benchmark.h>

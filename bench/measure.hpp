@@ -3,7 +3,10 @@
 // One size of one table: everyone's product is prepared and checked, then all are timed in turns, the limits too.
 #pragma once
 
-#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "cases.hpp"
 #include "contest.hpp"

@@ -4,6 +4,9 @@
 // from where they lie, be it cache or memory.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include <benchmark/benchmark.h>
 
 #include <quanta/quanta.hpp>
