@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <Eigen/Core>
 #include <benchmark/benchmark.h>
 
 #include <quanta/quanta.hpp>
@@ -38,7 +39,10 @@ void read_once(const float* data, std::int64_t bytes) {
 class ReadRate {
  public:
   ReadRate(std::int64_t bytes, std::int64_t copies, quanta::Context& context)
-      : bytes_(bytes), copies_(copies), context_(context), data_(static_cast<std::size_t>(bytes * copies / 4 + 16)) {}
+      : bytes_((bytes + 63) / 64 * 64),
+        copies_(copies),
+        context_(context),
+        data_(static_cast<std::size_t>(bytes_ * copies / 4)) {}
 
   template <int ahead>
   void read() {
@@ -52,7 +56,7 @@ class ReadRate {
  private:
   std::int64_t bytes_, copies_, next_ = 0;
   quanta::Context& context_;
-  std::vector<float> data_;
+  std::vector<float, Eigen::aligned_allocator<float>> data_;  // loads that cross cache lines are slow
 };
 
 }  // namespace bench
