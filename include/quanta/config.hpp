@@ -237,8 +237,9 @@
                   QUANTA_HAS_NEONI8MM, , )
 #define QUANTA_ABI_SWITCHES \
   QUANTA_ABI_GLUE(_s, QUANTA_SCALAR_ONLY, QUANTA_FAST_MATH, QUANTA_HAS_EXCEPTIONS, _align, QUANTA_ABI_ALIGN, , )
-#define QUANTA_ABI \
-  QUANTA_ABI_GLUE(QUANTA_ABI_VERSION, QUANTA_ABI_ISA, QUANTA_ABI_ENABLED, QUANTA_ABI_SWITCHES, _l2_, QUANTA_L2_KILOBYTES, , )
+#define QUANTA_ABI                                                                                   \
+  QUANTA_ABI_GLUE(QUANTA_ABI_VERSION, QUANTA_ABI_ISA, QUANTA_ABI_ENABLED, QUANTA_ABI_SWITCHES, _l2_, \
+                  QUANTA_L2_KILOBYTES, , )
 
 #define QUANTA_NAMESPACE_BEGIN \
   namespace quanta {           \
