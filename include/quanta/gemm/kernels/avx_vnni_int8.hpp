@@ -10,27 +10,16 @@
 #pragma once
 
 #include <quanta/gemm/kernels/dot_tile.hpp>
+#include <quanta/gemm/kernels/ymm_registers.hpp>
 
 #if QUANTA_HAS_AVXVNNIINT8
-#include <immintrin.h>
-
 QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
-struct AvxVnniInt8Dot {
+struct AvxVnniInt8Dot : YmmRegisters {
   using Lhs = std::int8_t;
   using Rhs = std::int8_t;
-  using Register = __m256i;
-  static constexpr int kLanes = 8;
-  static constexpr int kRegisters = 16;
 
-  QUANTA_ALWAYS_INLINE static Register zero() { return _mm256_setzero_si256(); }
-  QUANTA_ALWAYS_INLINE static Register load(const void* p) {
-    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-  }
-  QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
-  QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return _mm256_set1_epi32(four); }
-  QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm256_add_epi32(a, b); }
   QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
     return _mm256_dpbssd_epi32(acc, a, b);
   }

@@ -1,0 +1,33 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What the kernels with a 256-bit dot instruction share: everything that DotTile asks of registers but that
+// instruction.
+#pragma once
+
+#include <cstdint>
+
+#include <quanta/config.hpp>
+
+#if QUANTA_HAS_AVX2
+#include <immintrin.h>
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+struct YmmRegisters {
+  using Register = __m256i;
+  static constexpr int kLanes = 8;
+  static constexpr int kRegisters = 16;
+
+  QUANTA_ALWAYS_INLINE static Register zero() { return _mm256_setzero_si256(); }
+  QUANTA_ALWAYS_INLINE static Register load(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  }
+  QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+  QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return _mm256_set1_epi32(four); }
+  QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm256_add_epi32(a, b); }
+};
+
+}  // namespace detail
+QUANTA_NAMESPACE_END
+#endif
