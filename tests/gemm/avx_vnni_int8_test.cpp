@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The AvxVnniInt8 kernel with its one new instruction written out, so that everything else of it runs on any CPU with
-// AVX2. That the instruction does the same is Intel's word (Intrinsics Guide, _mm256_dpbssd_epi32).
+// The AvxVnniInt8 kernel with its two new instructions written out, so that everything else of it runs on any CPU with
+// AVX2. That the instructions do the same is Intel's word (Intrinsics Guide, _mm256_dpbssd_epi32, _mm256_dpbsud_epi32).
 #define QUANTA_ENABLE_AVXVNNIINT8
 #include <cstdint>
 #include <cstring>
@@ -11,9 +11,11 @@
 
 namespace quanta::test {
 
-inline __m256i dot_of_signed_bytes(__m256i acc, __m256i a, __m256i b) {
+template <class Y>
+__m256i dot_with_signed_bytes(__m256i acc, __m256i a, __m256i b) {
   std::uint32_t sums[8];
-  std::int8_t x[32], y[32];
+  std::int8_t x[32];
+  Y y[32];
   std::memcpy(sums, &acc, 32);
   std::memcpy(x, &a, 32);
   std::memcpy(y, &b, 32);
@@ -25,7 +27,8 @@ inline __m256i dot_of_signed_bytes(__m256i acc, __m256i a, __m256i b) {
 }  // namespace quanta::test
 
 #if !defined(__AVXVNNIINT8__)
-#define _mm256_dpbssd_epi32 quanta::test::dot_of_signed_bytes
+#define _mm256_dpbssd_epi32 quanta::test::dot_with_signed_bytes<std::int8_t>
+#define _mm256_dpbsud_epi32 quanta::test::dot_with_signed_bytes<std::uint8_t>
 #endif
 
 #include "tests/gemm/kernel_checks.hpp"

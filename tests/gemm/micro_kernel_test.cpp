@@ -42,11 +42,19 @@ struct NarrowForm : Kernel {
   }
 };
 
+/// What a kernel adds to each lhs operand it reads.
+template <class Kernel>
+constexpr std::int32_t lhs_shift() {
+  if constexpr (requires { Kernel::kLhsShift; }) return Kernel::kLhsShift;
+  return 0;
+}
+
 template <class Kernel>
 class Contract : public testing::Test {};
-using FirstForms = CompiledKernels::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>;
+using FirstForms =
+    WithOtherSigns<CompiledKernels>::List::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>;
 #if QUANTA_HAS_AVX2
-using SecondForms = FirstForms::Plus<SecondForm<Int8Kernel<arch::Avx2>>>;
+using SecondForms = FirstForms::Plus<SecondForm<Int8Kernel<arch::Avx2>>, SecondForm<Int8Kernel<arch::Avx2>::OtherSign>>;
 #else
 using SecondForms = FirstForms;
 #endif
@@ -93,7 +101,7 @@ void check(Index blocks, bool with_tail, Index gap, bool accumulate, Random& ran
       std::int64_t sum = accumulate ? untouched : 0;
       for (Index k = 0; k < whole + (with_tail ? kr : 0); ++k) {
         const std::int64_t a = k < whole ? data[usize(r * stride + k)] : tail[usize(r * kr + k - whole)];
-        sum += a * panel[usize(k / kr * nr * kr + c * kr + k % kr)];
+        sum += (a + lhs_shift<Kernel>()) * panel[usize(k / kr * nr * kr + c * kr + k % kr)];
       }
       ASSERT_EQ(tile[static_cast<std::size_t>(r * nr + c)], static_cast<std::int32_t>(sum))
           << Kernel::name << " rows " << rows << " blocks " << blocks << " tail " << with_tail << " at " << r << ','
@@ -137,7 +145,7 @@ TYPED_TEST(Contract, SumsWrapModulo2To32) {
     const std::vector<Lhs> data(usize(blocks * kr), a);
     const std::vector<RhsCode> panel(usize(blocks * kr * nr), b);
     std::vector<std::int32_t> tile(nr, 1);
-    const std::int64_t sum = blocks * kr * std::int64_t{a} * b;
+    const std::int64_t sum = blocks * kr * (std::int64_t{a} + lhs_shift<TypeParam>()) * b;
     TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data(), false);
     for (const std::int32_t got : tile) EXPECT_EQ(got, static_cast<std::int32_t>(sum));
     TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data(), true);

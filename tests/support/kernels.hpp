@@ -21,6 +21,14 @@ struct KernelList {
   using Types = testing::Types<K...>;
 };
 
+/// A list of kernels, and those that read the other signedness of the lhs for them.
+template <class List>
+struct WithOtherSigns;
+template <class... K>
+struct WithOtherSigns<KernelList<K...>> {
+  using List = KernelList<K..., typename K::OtherSign...>;
+};
+
 using PortableOnly = KernelList<Int8Kernel<arch::Scalar>>;
 #if QUANTA_HAS_AVX2
 using WithAvx2 = PortableOnly::Plus<Int8Kernel<arch::Avx2>>;
@@ -75,11 +83,30 @@ struct PortableNarrowKernel : PortableKernel<mr, nr, kr, Lhs, Rhs> {
   }
 };
 
-/// The tiles of Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, NeonI8mm, NeonDot, Neon and Scalar, on any CPU.
+/// A portable kernel that reads signed codes as those with vpdpbusd do, as unsigned operands that are 128 more.
+template <int mr, int nr, int kr>
+struct PortableTurningKernel : PortableKernel<mr, nr, kr, U8, S8> {
+  struct OtherSign : PortableKernel<mr, nr, kr, S8, S8> {
+    static constexpr std::int32_t kLhsShift = 128;
+
+    template <int rows>
+    static void run(const LhsTile<S8>& lhs, const S8* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+      PortableKernel<mr, nr, kr, S8, S8>::template run<rows>(lhs, panel, blocks, tile, accumulate);
+      const Index all = blocks + (lhs.tail != nullptr ? 1 : 0);
+      for (int i = 0; i < rows * nr; ++i) {
+        for (Index k = 0; k < all * kr; ++k) tile[i] += 128 * panel[(k / kr * nr + i % nr) * kr + k % kr];
+      }
+    }
+  };
+};
+
+/// The tiles of Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, NeonI8mm, NeonDot, Neon and Scalar, on any CPU, and signed
+/// codes read as AvxVnni reads them.
 using EmulatedKernels =
     KernelList<PortableNarrowKernel<14, 32, 4, 16, U8, S8>, PortableKernel<6, 16, 4, U8, S8>,
                PortableKernel<6, 16, 4, S8, S8>, PortableKernel<4, 16, 4, U8, S8>, PortableKernel<4, 16, 8, U8, S8>,
-               PortableKernel<8, 8, 4, S8, S8>, PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>>;
+               PortableKernel<8, 8, 4, S8, S8>, PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>,
+               PortableTurningKernel<6, 16, 4>>;
 /// Tiles and operand types that no kernel of the library has; the contract allows them.
 using OddKernels =
     KernelList<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>, PortableKernel<3, 7, 2, S8, S8>>;

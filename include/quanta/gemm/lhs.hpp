@@ -1,8 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // The lhs of a product: codes, scales and zero points, and how a kernel gets to read them. Rows that lie in memory as
-// the kernel wants them are read where they are; only what must change is copied: other strides, other signedness, rows
-// whose addresses crowd into a few sets of the cache, and the last block of k where k does not fill it.
+// the kernel wants them are read where they are; only what must change is copied: other strides, a signedness that the
+// kernel cannot read, rows whose addresses crowd into a few sets of the cache, and the last block of k where k does not
+// fill it. Codes that layers make of floats are made block by block, just before they are read.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +17,25 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
+/// Makes codes of an lhs when they are wanted, by the thread that multiplies them, in whose cache they then are.
+class RowMaker {
+ public:
+  explicit RowMaker(Index scratch_bytes) : scratch_bytes_(scratch_bytes) {}
+  RowMaker(const RowMaker&) = delete;
+  RowMaker& operator=(const RowMaker&) = delete;
+
+  /// Makes the rows [first, last), parameters included. Called once for every row, from several threads at a time, each
+  /// with scratch_bytes() of its own.
+  virtual void make(Index first, Index last, std::byte* scratch) const = 0;
+  Index scratch_bytes() const { return scratch_bytes_; }
+
+ protected:
+  ~RowMaker() = default;
+
+ private:
+  Index scratch_bytes_;
+};
+
 /// Codes (m, k) as bytes. Row i has scale(i * step) and zero_point(i * step): step is 0 when all rows share them.
 template <class Code>
 struct LhsOperand {
@@ -23,29 +43,55 @@ struct LhsOperand {
   ParamsData params;
   Index step;
   std::int32_t min_code, max_code;
+  const RowMaker* maker = nullptr;  ///< null where the codes are there
 
   float scale(Index row) const { return params.scale(row * step); }
   std::int32_t zero_point(Index row) const { return params.zero_point(row * step); }
 };
 
+/// The kernel that reads lhs codes of this type for `Kernel`. Codes of the wrong signedness become operands by a shift
+/// of 128, which is added to the zero point too and so leaves the product as it was: added while they are copied, or by
+/// the kernel while it reads.
+template <class Kernel, class Code>
+struct LhsReader {
+  using Type = Kernel;
+  static constexpr std::int32_t kCopyShift = std::is_same_v<Code, typename Kernel::Lhs> ? 0
+                                             : std::is_signed_v<Code>                   ? 128
+                                                                                        : -128;
+  static constexpr std::int32_t kReadShift = 0;
+};
+template <ReadsBothSigns Kernel>
+struct LhsReader<Kernel, typename Kernel::OtherSign::Lhs> {
+  using Type = typename Kernel::OtherSign;
+  static constexpr std::int32_t kCopyShift = 0;
+  static constexpr std::int32_t kReadShift = Type::kLhsShift;
+};
+
+/// The stride of rows that are written to be multiplied: an odd number of cache lines, so that they spread over all
+/// sets of the cache.
+inline Index spread_stride(Index k) { return (ceil_div(k, Index{kCacheLine}) | 1) * Index{kCacheLine}; }
+
 /// Some rows made readable by a kernel. Lives in scratch memory of `scratch_bytes`.
 template <class Kernel, class Code>
 class LhsRows {
  public:
-  using Operand = typename Kernel::Lhs;
-  /// A code of the other signedness is shifted by 128, and so is its zero point, which leaves the product as it was.
-  static constexpr std::int32_t shift = std::is_same_v<Code, Operand> ? 0 : (std::is_signed_v<Code> ? 128 : -128);
+  using Reader = LhsReader<Kernel, Code>;
+  using Operand = typename Reader::Type::Lhs;
+  /// What the kernel multiplies is the code and this.
+  static constexpr std::int32_t shift = Reader::kCopyShift + Reader::kReadShift;
 
   /// Scratch for at most `rows` rows at a time and this rhs layout.
   static Index scratch_bytes(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index rows) {
-    const Index copied = must_copy(lhs.codes, layout, rows) ? copy_stride(layout.k) : 0;
-    return rows * (copied + layout.groups() * (Kernel::kKr + Index{sizeof(std::int32_t)})) + 3 * Index{kCacheLine};
+    const Index copied = must_copy(lhs.codes, layout, rows) ? spread_stride(layout.k) : 0;
+    const Index own = rows * (copied + layout.groups() * (Kernel::kKr + Index{sizeof(std::int32_t)}));
+    return std::max(own + 3 * Index{kCacheLine}, lhs.maker == nullptr ? 0 : lhs.maker->scratch_bytes());
   }
 
   /// with_sums: the sum of each row's operands is needed, because the rhs has zero points.
   LhsRows(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index first_row, Index rows, bool with_sums,
           std::byte* scratch)
       : layout_(layout) {
+    if (lhs.maker != nullptr) lhs.maker->make(first_row, first_row + rows, scratch);
     const TensorView<const Code, 2>& codes = lhs.codes;
     const Index k = layout.k, groups = layout.groups();
     sums_ = reinterpret_cast<std::int32_t*>(scratch);
@@ -55,7 +101,7 @@ class LhsRows {
       stride_ = codes.stride(0);
     } else {
       Operand* copy = tails_ + round_up(rows * groups * Kernel::kKr, kCacheLine);
-      stride_ = copy_stride(k);
+      stride_ = spread_stride(k);
       data_ = copy;
       for (Index r = 0; r < rows; ++r) {
         const Code* from = codes.data() + (first_row + r) * codes.stride(0);
@@ -63,7 +109,7 @@ class LhsRows {
         if (are_adjacent(codes)) {
           std::memcpy(to, from, usize(k));
         } else {
-          for (Index i = 0; i < k; ++i) to[i] = static_cast<Operand>(from[i * codes.stride(1)] + shift);
+          for (Index i = 0; i < k; ++i) to[i] = static_cast<Operand>(from[i * codes.stride(1)] + Reader::kCopyShift);
         }
       }
     }
@@ -77,7 +123,7 @@ class LhsRows {
           std::memcpy(tail, from + whole, usize(length - whole));
         }
         if (with_sums) {
-          std::uint32_t sum = 0;
+          auto sum = static_cast<std::uint32_t>(length * Reader::kReadShift);
           for (Index i = 0; i < length; ++i) sum += static_cast<std::uint32_t>(std::int32_t{from[i]});
           sums_[g * rows + r] = static_cast<std::int32_t>(sum);
         }
@@ -97,7 +143,7 @@ class LhsRows {
  private:
   /// Are the operands of a row side by side, as they are wanted?
   static bool are_adjacent(const TensorView<const Code, 2>& codes) {
-    return shift == 0 && (codes.stride(1) == 1 || codes.extent(1) <= 1);
+    return Reader::kCopyShift == 0 && (codes.stride(1) == 1 || codes.extent(1) <= 1);
   }
   /// A copy for the cache's sake is not worth while for a single panel. More rows never need a copy less.
   static bool must_copy(const TensorView<const Code, 2>& codes, const RhsLayout& layout, Index rows) {
@@ -110,8 +156,6 @@ class LhsRows {
     const Index step = stride & -stride;  // the largest power of two that divides it
     return step > Index{kCacheLine} && std::min<Index>(rows, Kernel::kMr) * std::min(step, kWay) > kLinesOfASet * kWay;
   }
-  /// An odd number of cache lines: copied rows spread over all sets.
-  static Index copy_stride(Index k) { return (ceil_div(k, Index{kCacheLine}) | 1) * Index{kCacheLine}; }
 
   RhsLayout layout_;
   const Operand* data_;

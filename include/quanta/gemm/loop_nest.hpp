@@ -69,7 +69,8 @@ void multiply_tile(const LhsOperand<Code>& lhs, const LhsRows<typename Rhs::Kern
   using L = LanesFor<nr>;
   const RhsLayout& layout = rhs.layout();
   const bool with_sums = rhs.zero_points(0) != nullptr;
-  const RunKernel<Kernel> run = pick_kernel<Kernel>(rhs.proven(panel), rhs.n() - panel * nr, rows);
+  using Reader = typename LhsReader<Kernel, Code>::Type;
+  const RunKernel<Reader> run = pick_kernel<Reader>(rhs.proven(panel), rhs.n() - panel * nr, rows);
   const auto multiply_group = [&](Index g, std::int32_t* tile) {
     const auto* blocks = rhs.panel(panel) + layout.first_block(g) * layout.block_size();
     run(prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr, tile, false);
@@ -138,13 +139,23 @@ void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, 
   const Index tasks = std::min(threads, by_rows ? m : panels);
   using Rows = LhsRows<Kernel, Code>;
   context.reserve_scratch(tasks, Rows::scratch_bytes(lhs, rhs.layout(), std::min(m, most_rows<Kernel>(rhs.k()))));
-  context.parallel(tasks, work / static_cast<double>(tasks) / 16.0, [&](Index task) {
-    const auto part = [&](Index size, Index i) { return size * i / tasks; };
-    if (by_rows) {
+  const auto part = [&](Index size, Index task) { return size * task / tasks; };
+  const double cycles = work / static_cast<double>(tasks) / 16.0;
+  if (by_rows || tasks == 1) {
+    context.parallel(tasks, cycles, [&](Index task) {
       run_rows(lhs, rhs, output, part(m, task), part(m, task + 1), 0, panels, context.scratch(task));
-    } else {
-      run_rows(lhs, rhs, output, 0, m, part(panels, task), part(panels, task + 1), context.scratch(task));
-    }
+    });
+    return;
+  }
+  LhsOperand<Code> made = lhs;  // every task reads all rows, so they are made first
+  if (lhs.maker != nullptr) {
+    const double cycles_to_make = static_cast<double>(m) * static_cast<double>(rhs.k()) / static_cast<double>(tasks);
+    context.parallel(tasks, cycles_to_make,
+                     [&](Index task) { lhs.maker->make(part(m, task), part(m, task + 1), context.scratch(task)); });
+    made.maker = nullptr;
+  }
+  context.parallel(tasks, cycles, [&](Index task) {
+    run_rows(made, rhs, output, 0, m, part(panels, task), part(panels, task + 1), context.scratch(task));
   });
 }
 

@@ -63,6 +63,17 @@ concept HasNarrowForm = MicroKernel<K> &&
   K::template run_narrow<K::kMr>(lhs, panel, Index{}, tile, bool{});
 };
 
+/// A kernel may name another, OtherSign, that reads an lhs of the other signedness over the same packed rhs: of the
+/// same tile, and with OtherSign::kLhsShift, which it adds to every lhs operand that it reads (0, 128 or -128). Without
+/// it such an lhs is copied and shifted before it is multiplied.
+template <class K>
+concept ReadsBothSigns = MicroKernel<K> && MicroKernel<typename K::OtherSign> &&
+                         !std::same_as<typename K::OtherSign::Lhs, typename K::Lhs> &&
+                         std::same_as<typename K::OtherSign::Rhs, typename K::Rhs> && requires {
+  requires K::OtherSign::kMr == K::kMr&& K::OtherSign::kNr == K::kNr&& K::OtherSign::kKr == K::kKr;
+  { K::OtherSign::kLhsShift } -> std::convertible_to<std::int32_t>;
+};
+
 /// The int8 kernel of an instruction set: each gemm/kernels/<isa>.hpp specialises it.
 template <class Arch>
 struct Int8Kernel;

@@ -68,30 +68,21 @@ template <IntegerFormat F, Granularity G, MicroKernel Kernel>
 void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
                                           const TensorView<float, 2>& y) const {
   const Index rows = x.extent(0), k = x.extent(1);
-  Code* codes = context.reserve_local<Code>(0, rows * k);
-  float* scales = context.reserve_local<float>(1, rows);
-  std::int32_t* zero_points = context.reserve_local<std::int32_t>(2, rows);
-  bool all_finite = true;
-  detail::for_each_row(context, 3, x, [&](Index r, const float* row) {
+  float* scales = context.reserve_local<float>(0, rows);
+  std::int32_t* zero_points = context.reserve_local<std::int32_t>(1, rows);
+  const auto quantize_row = [=](Index r, const float* row, Code* codes) {
     const simd::MinMax seen = simd::min_max(row, k);
     ScaleZeroPoint p{1.0f, 0};
     if (seen.finite && k > 0) p = ActivationScheme::template from_range<ActivationFormat>({seen.min, seen.max}, {});
-    // A scale of NaN marks the row: its codes are multiplied like any others and its results are NaN.
+    // With a scale of NaN all results of the row are NaN.
     scales[r] = seen.finite ? p.scale : std::numeric_limits<float>::quiet_NaN();
     zero_points[r] = p.zero_point;
-    all_finite = all_finite && seen.finite;
-    simd::quantize(row, k, {p.scale, p.zero_point, lowest_code, ActivationFormat::max}, codes + r * k);
-  });
-  const TensorView<const Code, 2> view(codes, {rows, k});
-  const detail::LhsOperand<Code> lhs{view, {scales, zero_points, rows}, 1, lowest_code, ActivationFormat::max};
+    simd::quantize(row, k, {p.scale, p.zero_point, lowest_code, ActivationFormat::max}, codes);
+  };
+  const detail::QuantizedRows<Code, decltype(quantize_row)> maker(context, 2, x, quantize_row);
+  const detail::LhsOperand<Code> lhs{maker.codes(), {scales, zero_points, rows}, 1,
+                                     lowest_code,   ActivationFormat::max,       &maker};
   detail::multiply_linear(context, lhs, weights_, this->bias_, y);
-  if (all_finite) return;
-  for (Index r = 0; r < rows; ++r) {
-    if (scales[r] == scales[r]) continue;
-    for (Index n = 0; n < out_features(); ++n) {
-      y.data()[r * y.stride(0) + n * y.stride(1)] = std::numeric_limits<float>::quiet_NaN();
-    }
-  }
 }
 
 QUANTA_NAMESPACE_END

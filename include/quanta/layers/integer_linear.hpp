@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// What the layers with quantized weights share: weights and bias from what a user gives, rows of an input side by side,
-// and the integer product with its bias. How the activations become codes is each layer's own matter.
+// What the layers with quantized weights share: weights and bias from what a user gives, activations that become codes
+// while they are multiplied, and the integer product with its bias. Which codes is each layer's own matter.
 #pragma once
 
 #include <quanta/gemm/gemm.hpp>
@@ -20,21 +20,48 @@ QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
   return Quantizer<Scheme, F, G>::fit(ranges, granularity).quantize(weight);
 }
 
-/// Calls f(row, values) for every row, with its features side by side: where they are, or gathered in the context's
-/// local memory `slot`.
-template <class F>
-void for_each_row(Context& context, Index slot, const TensorView<const float, 2>& x, F f) {
-  const Index k = x.extent(1);
-  float* gathered = x.stride(1) == 1 ? nullptr : context.reserve_local<float>(slot, k);
-  for (Index r = 0; r < x.extent(0); ++r) {
-    const float* row = x.data() + r * x.stride(0);
-    if (gathered != nullptr) {
-      for (Index i = 0; i < k; ++i) gathered[i] = row[i * x.stride(1)];
-      row = gathered;
+/// Rows of x as codes, made by quantize_row(row, values, codes), where values are the row's features side by side:
+/// where they are, or gathered a few rows at a time. Row r goes to codes + r * stride().
+template <class Code, class QuantizeRow>
+class QuantizedRows final : public RowMaker {
+ public:
+  /// The codes lie in the context's local memory `slot`.
+  QuantizedRows(Context& context, Index slot, const TensorView<const float, 2>& x, QuantizeRow quantize_row)
+      : RowMaker(are_adjacent(x) ? 0 : kRowsAtOnce * x.extent(1) * Index{sizeof(float)}),
+        x_(x),
+        stride_(spread_stride(x.extent(1))),
+        codes_(context.reserve_local<Code>(slot, x.extent(0) * stride_)),
+        quantize_row_(quantize_row) {}
+
+  TensorView<const Code, 2> codes() const { return {codes_, x_.shape(), {stride_, 1}}; }
+
+  void make(Index first, Index last, std::byte* scratch) const override {
+    const Index k = x_.extent(1);
+    if (are_adjacent(x_)) {
+      for (Index r = first; r < last; ++r) quantize_row_(r, x_.data() + r * x_.stride(0), codes_ + r * stride_);
+      return;
     }
-    f(r, row);
+    float* gathered = reinterpret_cast<float*>(scratch);
+    for (Index row = first; row < last; row += kRowsAtOnce) {
+      const Index rows = std::min(kRowsAtOnce, last - row);
+      for (Index i = 0; i < k; ++i) {
+        const float* from = x_.data() + row * x_.stride(0) + i * x_.stride(1);
+        for (Index r = 0; r < rows; ++r) gathered[r * k + i] = from[r * x_.stride(0)];
+      }
+      for (Index r = 0; r < rows; ++r) quantize_row_(row + r, gathered + r * k, codes_ + (row + r) * stride_);
+    }
   }
-}
+
+ private:
+  static constexpr Index kRowsAtOnce = kCacheLine / sizeof(float);  // of column-major x, one line of the cache
+
+  static bool are_adjacent(const TensorView<const float, 2>& x) { return x.stride(1) == 1; }
+
+  TensorView<const float, 2> x_;
+  Index stride_;
+  Code* codes_;
+  QuantizeRow quantize_row_;
+};
 
 /// y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]), or per group as in gemm/stages.hpp. Sizes and capacity
 /// have been checked.

@@ -86,15 +86,14 @@ StaticLinear<F, G, Kernel>::StaticLinear(const QuantizedTensor<F, 2, G>& weight,
 template <IntegerFormat F, Granularity G, MicroKernel Kernel>
 void StaticLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
                                          const TensorView<float, 2>& y) const {
-  const Index rows = x.extent(0), k = x.extent(1);
-  Operand* operands = context.reserve_local<Operand>(0, rows * k);
+  const Index k = x.extent(1);
   const std::int32_t zero_point = activation_.zero_point + shift_;
   const simd::QuantizeStep step{activation_.scale, zero_point, activation_.min_code + shift_,
                                 activation_.max_code + shift_};
-  detail::for_each_row(context, 1, x,
-                       [&](Index r, const float* row) { simd::quantize(row, k, step, operands + r * k); });
-  const TensorView<const Operand, 2> view(operands, {rows, k});
-  const detail::LhsOperand<Operand> lhs{view, {&activation_.scale, &zero_point, 1}, 0, step.low, step.high};
+  const auto quantize_row = [=](Index, const float* row, Operand* operands) { simd::quantize(row, k, step, operands); };
+  const detail::QuantizedRows<Operand, decltype(quantize_row)> maker(context, 0, x, quantize_row);
+  const detail::LhsOperand<Operand> lhs{maker.codes(), {&activation_.scale, &zero_point, 1}, 0, step.low, step.high,
+                                        &maker};
   detail::multiply_linear(context, lhs, weights_, this->bias_, y);
 }
 

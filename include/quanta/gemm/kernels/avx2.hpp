@@ -24,14 +24,19 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 QUANTA_NAMESPACE_BEGIN
 
-template <>
-struct Int8Kernel<arch::Avx2> {
-  using Lhs = std::uint8_t;
+namespace detail {
+
+/// Signed lhs codes become unsigned operands: turning the highest bit adds 128.
+template <class LhsCode>
+struct Avx2Tile {
+  using Lhs = LhsCode;
   using Rhs = std::int8_t;
   static constexpr const char* name = arch::Avx2::name;
+  static constexpr std::int32_t kLhsShift = std::is_signed_v<Lhs> ? 128 : 0;
   static constexpr int kMr = 4;
   static constexpr int kNr = 16;
   static constexpr int kKr = 4;
@@ -100,7 +105,9 @@ struct Int8Kernel<arch::Avx2> {
       const auto four = [&](auto r) QUANTA_INLINE_LAMBDA {
         std::int32_t bytes;
         std::memcpy(&bytes, row + r * stride, sizeof bytes);
-        return _mm256_set1_epi32(bytes);
+        const __m256i a = _mm256_set1_epi32(bytes);
+        if constexpr (kLhsShift == 0) return a;
+        return _mm256_xor_si256(a, _mm256_set1_epi8(-128));
       };
       add_block(acc, four, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block)),
                 _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + 32)));
@@ -113,6 +120,13 @@ struct Int8Kernel<arch::Avx2> {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile + r * kNr + 8), acc[r][1]);
     });
   }
+};
+
+}  // namespace detail
+
+template <>
+struct Int8Kernel<arch::Avx2> : detail::Avx2Tile<std::uint8_t> {
+  using OtherSign = detail::Avx2Tile<std::int8_t>;
 };
 
 QUANTA_NAMESPACE_END

@@ -2,7 +2,8 @@
 //
 // AVX512-VNNI: vpdpbusd multiplies 64 unsigned by 64 signed bytes and adds groups of four to 16 int32.
 //
-//   registers   28 accumulators (14 rows x 2 of 16 columns), 2 of rhs, 1 lhs broadcast: 31 of 32
+//   registers   28 accumulators (14 rows x 2 of 16 columns), 2 of rhs, 1 lhs broadcast: 31 of 32; for a signed lhs
+//               one more, with the bits to turn
 //   per block   2 loads of rhs, 14 broadcast loads of 4 lhs bytes, 28 vpdpbusd: 14 cycles of the two dot units
 #pragma once
 
@@ -15,16 +16,19 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 struct Avx512VnniDot {
+  static constexpr const char* name = arch::Avx512Vnni::name;
   using Lhs = std::uint8_t;
   using Rhs = std::int8_t;
   using Register = __m512i;
   static constexpr int kLanes = 16;
   static constexpr int kRegisters = 32;
+  static constexpr std::int32_t kLhsShift = 0;
 
   QUANTA_ALWAYS_INLINE static Register zero() { return _mm512_setzero_si512(); }
   QUANTA_ALWAYS_INLINE static Register load(const void* p) { return _mm512_loadu_si512(p); }
   QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { _mm512_storeu_si512(p, v); }
   QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return _mm512_set1_epi32(four); }
+  QUANTA_ALWAYS_INLINE static Register turn_signs(Register v) { return _mm512_xor_si512(v, _mm512_set1_epi8(-128)); }
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm512_add_epi32(a, b); }
   QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
     return _mm512_dpbusd_epi32(acc, a, b);
@@ -34,7 +38,7 @@ struct Avx512VnniDot {
 
 template <>
 struct Int8Kernel<arch::Avx512Vnni> : DotTile<detail::Avx512VnniDot, 14> {
-  static constexpr const char* name = arch::Avx512Vnni::name;
+  using OtherSign = DotTile<detail::SignTurned<detail::Avx512VnniDot>, 14>;
 };
 
 QUANTA_NAMESPACE_END

@@ -2,7 +2,8 @@
 //
 // AVX-VNNI: vpdpbusd on 256 bits, VEX-encoded on CPUs without AVX-512, EVEX-encoded where AVX512-VNNI and VL are there.
 //
-//   registers   12 accumulators (6 rows x 2 of 8 columns), 2 of rhs, 1 lhs broadcast: 15 of 16
+//   registers   12 accumulators (6 rows x 2 of 8 columns), 2 of rhs, 1 lhs broadcast: 15 of 16; for a signed lhs one
+//               more, with the bits to turn
 //   per block   2 loads of rhs, 6 broadcast loads of 4 lhs bytes, 12 vpdpbusd: 6 cycles of two dot units
 #pragma once
 
@@ -14,6 +15,7 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 struct AvxVnniDot : YmmRegisters {
+  static constexpr const char* name = arch::AvxVnni::name;
   using Lhs = std::uint8_t;
   using Rhs = std::int8_t;
 
@@ -29,7 +31,7 @@ struct AvxVnniDot : YmmRegisters {
 
 template <>
 struct Int8Kernel<arch::AvxVnni> : DotTile<detail::AvxVnniDot, 6> {
-  static constexpr const char* name = arch::AvxVnni::name;
+  using OtherSign = DotTile<detail::SignTurned<detail::AvxVnniDot>, 6>;
 };
 
 QUANTA_NAMESPACE_END

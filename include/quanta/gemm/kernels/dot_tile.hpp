@@ -24,13 +24,15 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// V names the instructions: Lhs, Rhs (one byte each); Register, of which there are kRegisters; kLanes, how many int32
-/// it holds; zero(), load(p) and store(p, v) of a whole register; broadcast(four bytes as an int32); add(a, b) of
-/// int32; dot(acc, a, b).
+/// V names the instructions: `name`; Lhs, Rhs (one byte each); kLhsShift (see ReadsBothSigns); Register, of which there
+/// are kRegisters; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a whole register;
+/// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b).
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;
   using Rhs = typename V::Rhs;
+  static constexpr const char* name = V::name;
+  static constexpr std::int32_t kLhsShift = V::kLhsShift;
   static constexpr int kMr = mr;
   static constexpr int kNr = 2 * V::kLanes;
   static constexpr int kKr = 4;
@@ -100,4 +102,17 @@ struct DotTile {
   }
 };
 
+namespace detail {
+
+/// The instructions V for signed lhs bytes where V takes unsigned ones: turning the highest bit adds 128.
+template <class V>
+struct SignTurned : V {
+  using Lhs = std::int8_t;
+  static constexpr std::int32_t kLhsShift = 128;
+  QUANTA_ALWAYS_INLINE static typename V::Register broadcast(std::int32_t four) {
+    return V::turn_signs(V::broadcast(four));
+  }
+};
+
+}  // namespace detail
 QUANTA_NAMESPACE_END

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <quanta/core/unroll.hpp>
+#include <quanta/gemm/kernels/neon_lhs.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 
 #if QUANTA_HAS_NEON
@@ -17,11 +18,14 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-template <>
-struct Int8Kernel<arch::Neon> {
-  using Lhs = std::int8_t;
+namespace detail {
+
+template <class LhsCode>
+struct NeonTile {
+  using Lhs = LhsCode;
   using Rhs = std::int8_t;
   static constexpr const char* name = arch::Neon::name;
+  static constexpr std::int32_t kLhsShift = NeonLhs<Lhs>::kLhsShift;
   static constexpr int kMr = 3;
   static constexpr int kNr = 8;
   static constexpr int kKr = 16;
@@ -34,7 +38,7 @@ struct Int8Kernel<arch::Neon> {
     });
     const auto step = [&acc](const Lhs* row, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
       int8x16_t a[rows];
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { a[r] = vld1q_s8(row + r * stride); });
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { a[r] = NeonLhs<Lhs>::load(row + r * stride); });
       unroll<kNr>([&](auto c) QUANTA_INLINE_LAMBDA {
         const int8x16_t b = vld1q_s8(block + c * kKr);
         unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
@@ -56,6 +60,13 @@ struct Int8Kernel<arch::Neon> {
       });
     });
   }
+};
+
+}  // namespace detail
+
+template <>
+struct Int8Kernel<arch::Neon> : detail::NeonTile<std::int8_t> {
+  using OtherSign = detail::NeonTile<std::uint8_t>;
 };
 
 QUANTA_NAMESPACE_END

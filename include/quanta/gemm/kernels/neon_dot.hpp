@@ -8,20 +8,22 @@
 #pragma once
 
 #include <quanta/core/unroll.hpp>
+#include <quanta/gemm/kernels/neon_lhs.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 
 #if QUANTA_HAS_NEONDOT
 #include <arm_neon.h>
 
-#include <cstring>
-
 QUANTA_NAMESPACE_BEGIN
 
-template <>
-struct Int8Kernel<arch::NeonDot> {
-  using Lhs = std::int8_t;
+namespace detail {
+
+template <class LhsCode>
+struct NeonDotTile {
+  using Lhs = LhsCode;
   using Rhs = std::int8_t;
   static constexpr const char* name = arch::NeonDot::name;
+  static constexpr std::int32_t kLhsShift = NeonLhs<Lhs>::kLhsShift;
   static constexpr int kMr = 8;
   static constexpr int kNr = 8;
   static constexpr int kKr = 4;
@@ -40,7 +42,7 @@ struct Int8Kernel<arch::NeonDot> {
     const Lhs* row = lhs.data;
     for (; blocks >= 4; blocks -= 4, row += 4 * kKr, panel += 4 * kNr * kKr) {
       int8x16_t a[rows];
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { a[r] = vld1q_s8(row + r * lhs.stride); });
+      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { a[r] = NeonLhs<Lhs>::load(row + r * lhs.stride); });
       unroll<4>([&](auto block) QUANTA_INLINE_LAMBDA {
         const int8x16_t b0 = vld1q_s8(panel + block * (kNr * kKr));
         const int8x16_t b1 = vld1q_s8(panel + block * (kNr * kKr) + 16);
@@ -54,9 +56,7 @@ struct Int8Kernel<arch::NeonDot> {
       const int8x16_t b0 = vld1q_s8(block);
       const int8x16_t b1 = vld1q_s8(block + 16);
       unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-        std::int32_t four;
-        std::memcpy(&four, from + r * stride, sizeof four);
-        const int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(four));
+        const int8x16_t a = NeonLhs<Lhs>::broadcast_four(from + r * stride);
         acc[r][0] = vdotq_s32(acc[r][0], b0, a);
         acc[r][1] = vdotq_s32(acc[r][1], b1, a);
       });
@@ -68,6 +68,13 @@ struct Int8Kernel<arch::NeonDot> {
       vst1q_s32(tile + r * kNr + 4, acc[r][1]);
     });
   }
+};
+
+}  // namespace detail
+
+template <>
+struct Int8Kernel<arch::NeonDot> : detail::NeonDotTile<std::int8_t> {
+  using OtherSign = detail::NeonDotTile<std::uint8_t>;
 };
 
 QUANTA_NAMESPACE_END

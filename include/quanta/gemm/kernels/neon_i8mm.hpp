@@ -1,18 +1,18 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // NEON with I8MM: USMMLA multiplies two rows of 8 unsigned bytes by two columns of 8 signed bytes and adds to a square
-// of 2 x 2 int32. Of the lhs's two signednesses the unsigned one is read as it is, since activations are mostly
-// UInt<8>.
+// of 2 x 2 int32. For a signed lhs there is SMMLA.
 //
 //   lhs rows r and r + 1                     two columns of the panel      one accumulator
 //   | r   k0..7 | r   k8..15 |  -- ZIP1 -->  | c   k0..7 |                 | r,c  r,c+1  r+1,c  r+1,c+1 |
 //   | r+1 k0..7 | r+1 k8..15 |  -- ZIP2 -->  | c+1 k0..7 |
 //                                (next block)
 //
-//   registers     16 accumulators (2 pairs of rows x 8 pairs of columns), 4 of lhs, 1 of rhs, 4 of the next lhs: 25 of
-//   32 per 2 blocks  16 loads of rhs, 4 of lhs, 4 ZIP, 32 USMMLA. The ZIPs take a ninth of the vector units' time; wide
-//   tiles
-//                 keep that small. Rows already in pairs would need none, but the contract reads rows where they are
+//   registers     16 accumulators (2 pairs of rows x 8 pairs of columns), 4 of lhs, 1 of rhs, 4 of the next lhs: 25
+//   per 2 blocks  16 loads of rhs, 4 of lhs, 4 ZIP, 32 USMMLA
+//
+// The ZIPs take a ninth of the vector units' time; wide tiles keep that small. Rows already in pairs would need none,
+// but the contract reads rows where they are.
 #pragma once
 
 #include <quanta/core/unroll.hpp>
@@ -21,13 +21,19 @@
 #if QUANTA_HAS_NEONI8MM
 #include <arm_neon.h>
 
+#include <type_traits>
+
 QUANTA_NAMESPACE_BEGIN
 
-template <>
-struct Int8Kernel<arch::NeonI8mm> {
-  using Lhs = std::uint8_t;
+namespace detail {
+
+/// Either signedness of the lhs has its instruction.
+template <class LhsCode>
+struct NeonI8mmTile {
+  using Lhs = LhsCode;
   using Rhs = std::int8_t;
   static constexpr const char* name = arch::NeonI8mm::name;
+  static constexpr std::int32_t kLhsShift = 0;
   static constexpr int kMr = 4;
   static constexpr int kNr = 16;
   static constexpr int kKr = 8;
@@ -42,7 +48,7 @@ struct Int8Kernel<arch::NeonI8mm> {
     const auto multiply = [&acc](const uint8x16_t* a, const Rhs* block) QUANTA_INLINE_LAMBDA {
       unroll<column_pairs>([&](auto c) QUANTA_INLINE_LAMBDA {
         const int8x16_t b = vld1q_s8(block + c * 16);
-        unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA { acc[p][c] = in_order(vusmmlaq_s32(acc[p][c], a[p], b)); });
+        unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA { acc[p][c] = in_order(multiply_add(acc[p][c], a[p], b)); });
       });
     };
     // The last row of an odd number stands for two: its second result is not stored.
@@ -51,8 +57,8 @@ struct Int8Kernel<arch::NeonI8mm> {
     for (; blocks >= 2; blocks -= 2, row += 2 * kKr, panel += 2 * kNr * kKr) {
       uint8x16_t first_block[row_pairs], second_block[row_pairs];
       unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
-        const uint64x2_t upper = vreinterpretq_u64_u8(vld1q_u8(row + 2 * p * lhs.stride));
-        const uint64x2_t lower = vreinterpretq_u64_u8(vld1q_u8(row + second(p) * lhs.stride));
+        const uint64x2_t upper = vreinterpretq_u64_u8(vld1q_u8(bytes(row + 2 * p * lhs.stride)));
+        const uint64x2_t lower = vreinterpretq_u64_u8(vld1q_u8(bytes(row + second(p) * lhs.stride)));
         first_block[p] = vreinterpretq_u8_u64(vzip1q_u64(upper, lower));
         second_block[p] = vreinterpretq_u8_u64(vzip2q_u64(upper, lower));
       });
@@ -62,7 +68,7 @@ struct Int8Kernel<arch::NeonI8mm> {
     const auto step = [&](const Lhs* from, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
       uint8x16_t a[row_pairs];
       unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
-        a[p] = vcombine_u8(vld1_u8(from + 2 * p * stride), vld1_u8(from + second(p) * stride));
+        a[p] = vcombine_u8(vld1_u8(bytes(from + 2 * p * stride)), vld1_u8(bytes(from + second(p) * stride)));
       });
       multiply(a, block);
     };
@@ -85,6 +91,25 @@ struct Int8Kernel<arch::NeonI8mm> {
       });
     });
   }
+
+ private:
+  QUANTA_ALWAYS_INLINE static const std::uint8_t* bytes(const Lhs* p) {
+    return reinterpret_cast<const std::uint8_t*>(p);
+  }
+  QUANTA_ALWAYS_INLINE static int32x4_t multiply_add(int32x4_t acc, uint8x16_t a, int8x16_t b) {
+    if constexpr (std::is_signed_v<Lhs>) {
+      return vmmlaq_s32(acc, vreinterpretq_s8_u8(a), b);
+    } else {
+      return vusmmlaq_s32(acc, a, b);
+    }
+  }
+};
+
+}  // namespace detail
+
+template <>
+struct Int8Kernel<arch::NeonI8mm> : detail::NeonI8mmTile<std::uint8_t> {
+  using OtherSign = detail::NeonI8mmTile<std::int8_t>;
 };
 
 QUANTA_NAMESPACE_END

@@ -17,6 +17,7 @@ struct PortableKernel {
   static constexpr int kMr = mr;
   static constexpr int kNr = nr;
   static constexpr int kKr = kr;
+  static constexpr std::int32_t kLhsShift = 0;  ///< where it is another kernel's OtherSign
 
   template <int rows>
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
@@ -48,6 +49,7 @@ struct PortableKernel {
 template <>
 struct Int8Kernel<arch::Scalar> : PortableKernel<4, 8, 16, std::uint8_t, std::int8_t> {
   static constexpr const char* name = arch::Scalar::name;
+  using OtherSign = PortableKernel<4, 8, 16, std::int8_t, std::int8_t>;
 };
 
 QUANTA_NAMESPACE_END

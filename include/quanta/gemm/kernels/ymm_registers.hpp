@@ -18,6 +18,7 @@ struct YmmRegisters {
   using Register = __m256i;
   static constexpr int kLanes = 8;
   static constexpr int kRegisters = 16;
+  static constexpr std::int32_t kLhsShift = 0;
 
   QUANTA_ALWAYS_INLINE static Register zero() { return _mm256_setzero_si256(); }
   QUANTA_ALWAYS_INLINE static Register load(const void* p) {
@@ -25,6 +26,7 @@ struct YmmRegisters {
   }
   QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
   QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return _mm256_set1_epi32(four); }
+  QUANTA_ALWAYS_INLINE static Register turn_signs(Register v) { return _mm256_xor_si256(v, _mm256_set1_epi8(-128)); }
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm256_add_epi32(a, b); }
 };
 
