@@ -134,5 +134,16 @@ TEST(Snippets, WholeModels) {
   EXPECT_LT(dynamic.packed_bytes() * 3, model.packed_bytes());
 }
 
+TEST(Snippets, TheEigenWay) {
+  const Eigen::MatrixXf dense_weight = Eigen::MatrixXf::Random(33, 70), X = Eigen::MatrixXf::Random(70, 9);
+  // clang-format off
+  quanta::QuantizedMatrix W(dense_weight);                             // from any Eigen dense expression
+  Eigen::MatrixXf Y = W * X;                                           // X (in, batch); noalias(), +=, W * X + b work
+  // clang-format on
+
+  const Eigen::MatrixXf exact = dense_weight * X;
+  EXPECT_GT(error_metrics(exact, Y).snr_db, 35.0);
+}
+
 }  // namespace
 }  // namespace quanta::test

@@ -14,6 +14,7 @@
 #include <quanta/layers/dynamic_linear.hpp>
 #include <quanta/layers/linear.hpp>
 #include <quanta/layers/quantize_model.hpp>
+#include <quanta/layers/quantized_matrix.hpp>
 #include <quanta/layers/sequential.hpp>
 #include <quanta/layers/static_linear.hpp>
 #include <quanta/layers/weight_only_linear.hpp>
