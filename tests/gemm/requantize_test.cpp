@@ -9,9 +9,9 @@
 namespace quanta::test {
 namespace {
 
-class Requantize : public testing::Test {
+class RequantizeTest : public testing::Test {
  protected:
-  Requantize() {
+  RequantizeTest() {
     for (Index j = 0; j < kN; ++j) bias[j] = random.normal(500.0f * lhs.scale(0) * rhs.scale(j));
   }
 
@@ -46,6 +46,16 @@ class Requantize : public testing::Test {
     expect(gemm_requantized(x, packed, output, DoubleRounding{}), false, true);
     expect(gemm_requantized(x, packed, output, bias, DoubleRounding{}), true, true);
     expect(gemm_requantized(x, packed, output, DoubleRounding{}, bias), true, true);
+    const Requantize prepared(lhs.scale(0), packed, output, bias);
+    expect(gemm_requantized(x, packed, prepared), true, false);
+    Eigen::Matrix<typename F::Code, Eigen::Dynamic, Eigen::Dynamic> codes(kM, kN);  // column-major
+    for (int time = 0; time < 2; ++time) {
+      codes.setZero();
+      gemm(x, packed, codes, prepared);
+      EXPECT_TRUE(equals(codes, kM, kN,
+                         [&](Index i, Index j) { return expected(i, j, scale_out, zero_out, low, high, true, false); }))
+          << "prepared, scale " << scale_out;
+    }
   }
 
   Random random{1};
@@ -59,22 +69,22 @@ class Requantize : public testing::Test {
 // From scales that saturate nearly everything, over multipliers beyond 1, to scales at which nearly all is 0.
 constexpr float kOutputScales[] = {0x1p-60f, 1e-9f, 1e-5f, 0.003f, 0.31f, 1.0f, 3.7f, 100.0f, 1e8f, 1e30f};
 
-TEST_F(Requantize, ToInt8SymmetricNeverGivesMinus128) {
+TEST_F(RequantizeTest, ToInt8SymmetricNeverGivesMinus128) {
   for (const float scale : kOutputScales) check(SymmetricQuantizer<Int<8>>(scale), -127, 127);
 }
-TEST_F(Requantize, ToInt8SymmetricOfTheFullRangeMayGiveMinus128) {
+TEST_F(RequantizeTest, ToInt8SymmetricOfTheFullRangeMayGiveMinus128) {
   check(SymmetricQuantizer<Int<8>>(0.1f, 0, {.full_range = true}), -128, 127);
 }
-TEST_F(Requantize, ToInt8Asymmetric) {
+TEST_F(RequantizeTest, ToInt8Asymmetric) {
   for (const float scale : kOutputScales) check(AsymmetricQuantizer<Int<8>>(scale, -77), -128, 127);
 }
-TEST_F(Requantize, ToUInt8) {
+TEST_F(RequantizeTest, ToUInt8) {
   for (const int zero : {0, 100, 255}) check(AsymmetricQuantizer<UInt<8>>(1.3f, zero), 0, 255);
 }
-TEST_F(Requantize, ToFourBits) { check(SymmetricQuantizer<Int<4>>(7.0f), -7, 7); }
-TEST_F(Requantize, ToSixteenBits) { check(AsymmetricQuantizer<Int<16>>(0.01f, 1234), -32768, 32767); }
+TEST_F(RequantizeTest, ToFourBits) { check(SymmetricQuantizer<Int<4>>(7.0f), -7, 7); }
+TEST_F(RequantizeTest, ToSixteenBits) { check(AsymmetricQuantizer<Int<16>>(0.01f, 1234), -32768, 32767); }
 
-TEST_F(Requantize, WithOneScaleForAllWeights) {
+TEST_F(RequantizeTest, WithOneScaleForAllWeights) {
   rhs = int_matrix<Int<8>>(kN, kK, kOne, Fill::random, Fill::random, random);
   const AsymmetricQuantizer<UInt<8>> output(0.4f, 13);
   const auto y = gemm_requantized(x, pack(quantized<Int<8>, PerTensor>(rhs)), output);
@@ -82,7 +92,7 @@ TEST_F(Requantize, WithOneScaleForAllWeights) {
       equals(y.codes(), kM, kN, [&](Index i, Index j) { return expected(i, j, 0.4f, 13, 0, 255, false, false); }));
 }
 
-TEST_F(Requantize, TakesABiasOfDoubleOrOfATensor) {
+TEST_F(RequantizeTest, TakesABiasOfDoubleOrOfATensor) {
   const SymmetricQuantizer<Int<8>> output(0.4f);
   const auto codes = gemm_requantized(x, packed, output, bias).codes();
   const Eigen::RowVectorXd wide = bias.cast<double>().transpose();
@@ -91,7 +101,7 @@ TEST_F(Requantize, TakesABiasOfDoubleOrOfATensor) {
   EXPECT_TRUE(same_bits(gemm_requantized(x, packed, output, tensor).codes(), codes));
 }
 
-TEST_F(Requantize, RejectsABiasThatInt32CannotHoldAtItsScale) {
+TEST_F(RequantizeTest, RejectsABiasThatInt32CannotHoldAtItsScale) {
   const SymmetricQuantizer<Int<8>> output(0.4f);
   const float unit = lhs.scale(0) * rhs.scale(3);
   for (const float value : {unit * 0x1.01p31f, unit * -0x1.01p31f, 1e30f, std::numeric_limits<float>::infinity(),
@@ -101,12 +111,27 @@ TEST_F(Requantize, RejectsABiasThatInt32CannotHoldAtItsScale) {
   }
 }
 
-TEST_F(Requantize, RejectsOperandsAndABiasOfOtherSizes) {
+TEST_F(RequantizeTest, RejectsOperandsAndABiasOfOtherSizes) {
   const SymmetricQuantizer<Int<8>> output(0.4f);
   const Eigen::VectorXf longer = Eigen::VectorXf::Ones(kN + 1);
   EXPECT_ERROR(gemm_requantized(x, packed, output, longer), "bias", "38", "37");
   const IntMatrix narrow = int_matrix<UInt<8>>(kM, kK - 1, kOne, Fill::random, Fill::zero, random);
   EXPECT_ERROR(gemm_requantized(quantized<UInt<8>, PerTensor>(narrow), packed, output), "(11, 29)", "(37, 30)");
+}
+
+TEST_F(RequantizeTest, PreparedForOneLhsAndRhsRefusesOthers) {
+  const SymmetricQuantizer<Int<8>> output(0.4f);
+  const Requantize prepared(lhs.scale(0), packed, output);
+  IntMatrix other = lhs;
+  other.scales[0] *= 2.0f;
+  Eigen::Matrix<std::int8_t, Eigen::Dynamic, Eigen::Dynamic> y(kM, kN);
+  y.setConstant(77);
+  const auto wrong_scale = quantized<UInt<8>, PerTensor>(other);
+  EXPECT_ERROR(gemm(wrong_scale, packed, y, prepared), "Requantize", "scale");
+  const IntMatrix more = int_matrix<Int<8>>(kN + 1, kK, kPerRow, Fill::random, Fill::zero, random);
+  const auto wider = pack(quantized<Int<8>, PerChannel<0>>(more));
+  EXPECT_ERROR(gemm_requantized(x, wider, prepared), "Requantize", "37", "38");
+  EXPECT_TRUE((y.array() == 77).all());
 }
 
 // 255 * w + (2^31 - 256) is the largest int32 for w = 1 and one too large for w = 2.

@@ -41,10 +41,17 @@ std::vector<std::uint64_t> results(Context& context, const Size& size) {
   gemm(context, x, pack(quantized<Int<4>, PerGroup<32>>(groups)), y, Dequantize{});
   add(y);
   add(gemm_requantized(context, x, packed, AsymmetricQuantizer<UInt<8>>(3.0f, 7)).codes());
+  const IntMatrix wide = int_matrix<Int<16>>(m, k, kPerRow, Fill::random, Fill::random, random);
+  RowTensor<std::int64_t, 2> wide_sums(m, n);
+  gemm(context, quantized<Int<16>, PerChannel<0>>(wide), packed, wide_sums);
+  add(wide_sums);
   const auto batch = random_tensor<2>({m, k}, 2), weight = random_tensor<2>({n, k}, 3);
   add(Linear(weight)(context, batch));
   add(DynamicLinear<>(weight)(context, batch));
   add(DynamicLinear<Int<4>, PerGroup<32>>(weight)(context, batch));
+  add(StaticLinear<>(weight, AsymmetricQuantizer<UInt<8>>::fit(batch))(context, batch));
+  const ColTensor<float, 2> columns = batch.swap_layout().shuffle(Eigen::array<Index, 2>{1, 0});
+  add(DynamicLinear<>(weight)(context, columns));
   return bits;
 }
 

@@ -207,7 +207,7 @@ TYPED_TEST(Lanes, MultiplyShiftRoundsHalfUpAndSaturates) {
   }
 }
 
-TYPED_TEST(Lanes, StoreTheFirstLanesAlone) {
+TYPED_TEST(Lanes, LoadAndStoreTheFirstLanesAlone) {
   using L = TypeParam;
   std::vector<float> reals(L::width);
   std::vector<std::int32_t> ints(L::width);
@@ -223,6 +223,15 @@ TYPED_TEST(Lanes, StoreTheFirstLanesAlone) {
     for (std::size_t i = 0; i < L::width; ++i) {
       EXPECT_EQ(stored[i], i < count ? reals[i] : -1.0f);
       EXPECT_EQ(stored_ints[i], i < count ? ints[i] : -1);
+    }
+    // The values end where the last is read, so that sanitizers see a read behind it.
+    const std::vector<float> few(reals.begin(), reals.begin() + static_cast<std::ptrdiff_t>(count));
+    const std::vector<std::int32_t> few_ints(ints.begin(), ints.begin() + static_cast<std::ptrdiff_t>(count));
+    L::store(stored.data(), L::load_first(few.data(), static_cast<Index>(count)));
+    L::store_int(stored_ints.data(), L::load_int_first(few_ints.data(), static_cast<Index>(count)));
+    for (std::size_t i = 0; i < L::width; ++i) {
+      EXPECT_EQ(stored[i], i < count ? reals[i] : 0.0f);
+      EXPECT_EQ(stored_ints[i], i < count ? ints[i] : 0);
     }
   }
 }

@@ -14,37 +14,38 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
+/// What is added to the results: between least and most, 0 among them; where there are values, one to each column.
+struct AddedToColumns {
+  const std::int32_t* values = nullptr;
+  std::int64_t least = 0, most = 0;
+};
+
 /// Throws Error when some column's result (or, per_group, some group's) can leave int32 for lhs codes in [min_code,
-/// max_code] with zero points in [min_zero, max_zero]. `bias`, where not null, holds what is added to each column.
-/// `where` begins the message.
+/// max_code] with zero points in [min_zero, max_zero]. `where` begins the message.
 template <class Rhs>
 void check_capacity(const char* where, const Rhs& rhs, std::int32_t min_code, std::int32_t max_code,
                     std::int32_t min_zero, std::int32_t max_zero, bool per_group = false,
-                    const std::int32_t* bias = nullptr) {
+                    const AddedToColumns& added = {}) {
   using Extremes = typename Rhs::Extremes;
   constexpr std::int64_t lowest = std::numeric_limits<std::int32_t>::min();
   constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
   // The bounds are linear in the zero point: its ends are enough.
-  const auto fits = [&](const Extremes& e, std::int64_t least_bias, std::int64_t most_bias) {
+  const auto fits = [&](const Extremes& e, std::int64_t least, std::int64_t most) {
     for (const std::int64_t zero : {min_zero, max_zero}) {
       const std::int64_t hi = max_code - zero, lo = min_code - zero;
-      if (hi * e.positive - lo * e.negative + most_bias > highest) return false;
-      if (lo * e.positive - hi * e.negative + least_bias < lowest) return false;
+      if (hi * e.positive - lo * e.negative + most > highest) return false;
+      if (lo * e.positive - hi * e.negative + least < lowest) return false;
     }
     return true;
   };
-  std::int64_t least_bias = 0, most_bias = 0;
-  for (Index c = 0; bias != nullptr && c < rhs.n(); ++c) {
-    least_bias = std::min<std::int64_t>(least_bias, bias[c]);
-    most_bias = std::max<std::int64_t>(most_bias, bias[c]);
-  }
   // The largest P and the largest N may be of different columns: enough to accept, not to refuse.
-  if (fits(per_group ? rhs.group_extremes() : rhs.column_extremes(), least_bias, most_bias)) return;
+  if (fits(per_group ? rhs.group_extremes() : rhs.column_extremes(), added.least, added.most)) return;
   const Index groups = rhs.layout().groups();
   for (Index c = 0; c < rhs.n(); ++c) {
-    const std::int64_t b = bias != nullptr ? bias[c] : 0;
+    const std::int64_t least = added.values != nullptr ? added.values[c] : added.least;
+    const std::int64_t most = added.values != nullptr ? added.values[c] : added.most;
     for (Index g = 0; g < (per_group ? groups : 1); ++g) {
-      check(fits(rhs.extremes(c, g, per_group ? g + 1 : groups), b, b), where, ": the sum over k = ", rhs.k(),
+      check(fits(rhs.extremes(c, g, per_group ? g + 1 : groups), least, most), where, ": the sum over k = ", rhs.k(),
             " for output ", c, " can leave int32 (lhs codes ", min_code, " to ", max_code, ", zero points ", min_zero,
             " to ", max_zero, "); use fewer inputs per product, or weights of fewer bits");
     }

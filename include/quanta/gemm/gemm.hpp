@@ -4,17 +4,25 @@
 //
 //   dst[i, j] = sum over k of (lhs[i, k] - zero_lhs[i]) * (rhs[j, k] - zero_rhs[j])
 //
-// exactly, in int32, then through the stages given. Every product checks shapes, stages and capacity
-// (gemm/capacity.hpp) first and throws Error before dst is touched. dst must not overlap the operands.
+// exactly, then through the stages given. Every product checks shapes, stages and capacity (gemm/capacity.hpp) first
+// and throws Error before dst is touched. dst must not overlap the operands.
+//
+//   lhs                  dst                                     stages
+//   8 bits or fewer      int32                                   none, or Accumulate
+//                        float                                   Dequantize, then any
+//                        codes                                   a Requantize
+//   16 bits              int64                                   none
+//                        float                                   Dequantize, then any
+//
+// A lhs (batch, m, k) gives dst (batch, m, n); with one rhs, stages see row i of matrix b as row b * m + i. A vector is
+// one row.
 #pragma once
 
 #include <quanta/gemm/checked_product.hpp>
-#include <quanta/gemm/requantize.hpp>
-#include <quanta/quant/quantizer.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
-/// A quantized matrix as lhs: one scale and zero point, or one per row.
+/// A quantized matrix as lhs, with one scale and zero point, or one per row; or a vector or tensor of rank 3 with one.
 template <class L>
 concept QuantizedLhs = requires(const L& lhs) {
   { lhs.view().data() } -> std::same_as<const std::byte*>;
@@ -28,116 +36,164 @@ struct ZeroPoint {
   std::int32_t value = 0;
 };
 
-/// Without stages dst is int32. With stages it is float, and the first stage is Dequantize. dst is any writable Eigen
-/// matrix, tensor, Map or block of shape (m, n). `rhs` is a PackedRhs.
+/// Several packed rhs in memory: a std::vector, std::array or std::span of PackedRhs.
+template <class R>
+concept PackedRhsRange = requires(const R& range) {
+  range.data()->layout();
+  { range.size() } -> std::convertible_to<std::size_t>;
+};
+
+/// dst is any writable Eigen object of the lhs's rank, `rhs` a PackedRhs.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& dst, const Stages&... stages);
 
+/// One rhs for each matrix of a lhs (batch, m, k). Not for Requantize, which is prepared for one rhs.
+template <QuantizedLhs L, PackedRhsRange R, EigenObject Dst, class... Stages>
+void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&... stages);
+
 /// Plain int8 or uint8 as lhs, of any Eigen type and storage order; dst is int32. Throws Error when the zero point is
 /// not a value of the type.
-template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst>
-void gemm(Context& context, const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst);
+template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
+void gemm(Context& context, const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst,
+          const Stages&... stages);
 
 /// Straight to codes of `output`, in fixed point (gemm/requantize.hpp). lhs is per tensor, rhs per tensor or channel.
-/// `options` are a bias of n reals, DoubleRounding{}, or both. Throws Error also when acc + bias can leave int32.
+/// `options` are a bias of n reals, DoubleRounding{}, or both. Throws Error also when acc + bias can leave int32. Where
+/// one rhs is used again and again, a Requantize prepared once spares the work of preparing it every time.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Scheme, IntegerFormat O,
           class... Options>
 QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,
                                        const Quantizer<Scheme, O, PerTensor>& output, const Options&... options);
+template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, IntegerFormat O>
+QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,
+                                       const Requantize<O>& requantize);
 
 // The same without a Context: the calling thread alone, with scratch of its own.
 
-template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
-void gemm(const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& dst, const Stages&... stages) {
+template <QuantizedLhs L, class Rhs, EigenObject Dst, class... Stages>
+requires(!std::same_as<Rhs, ZeroPoint>) void gemm(const L& lhs, const Rhs& rhs, Dst&& dst, const Stages&... stages) {
   Context context;
   gemm(context, lhs, rhs, dst, stages...);
 }
-template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst>
-void gemm(const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst) {
+template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
+void gemm(const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst, const Stages&... stages) {
   Context context;
-  gemm(context, lhs, zero_point, rhs, dst);
+  gemm(context, lhs, zero_point, rhs, dst, stages...);
 }
-template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Scheme, IntegerFormat O,
-          class... Options>
-QuantizedTensor<O, 2> gemm_requantized(const L& lhs, const PackedRhs<F, G, K>& rhs,
-                                       const Quantizer<Scheme, O, PerTensor>& output, const Options&... options) {
+template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Output, class... Options>
+auto gemm_requantized(const L& lhs, const PackedRhs<F, G, K>& rhs, const Output& output, const Options&... options) {
   Context context;
   return gemm_requantized(context, lhs, rhs, output, options...);
 }
 
+namespace detail {
+template <class X>
+concept NoMatrix = !EigenObject<X> || rank_of<X> == 1;
+}  // namespace detail
+
+/// A vector (k) times a rhs, to a vector (n): gemm of one row, with the arguments of any of its forms.
+template <class... Arguments>
+void gemv(Arguments&&... arguments) {
+  static_assert((detail::NoMatrix<Arguments> && ...), "quanta: lhs and dst of gemv are vectors");
+  gemm(std::forward<Arguments>(arguments)...);
+}
+
 // ---- bodies ----
+
+namespace detail {
+
+template <class L, class Rhs, class Dst, class... Stages>
+void gemm_quantized(Context& context, const L& lhs, const Rhs& rhs, Dst& dst, const Stages&... stages) {
+  const auto view = lhs.view();
+  const auto out = output_view(dst);
+  static_assert(std::is_same_v<decltype(view.shape()), decltype(out.shape())>,
+                "quanta: dst of gemm has the rank of the lhs");
+  auto expected = view.shape();
+  expected.back() = rhs.n();
+  check_shape("gemm", "dst", out.shape(), expected);
+  const auto operand = lhs_operand(context, view);
+  with_matrix(context, 2, out, [&](const auto& matrix) { multiply(context, operand, rhs, matrix, stages...); });
+}
+
+}  // namespace detail
 
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& dst, const Stages&... stages) {
-  static_assert(rank_of<Dst> == 2, "quanta: dst is a matrix or a rank-2 tensor");
-  const auto out = detail::output_view(dst);
-  const auto view = lhs.view();
-  if constexpr (sizeof...(Stages) == 0) {
-    static_assert(std::is_same_v<ScalarOf<Dst>, std::int32_t>,
-                  "quanta: without stages dst is int32; for float results give Dequantize{} first");
-    detail::multiply_raw(context, detail::lhs_operand(context, view), rhs, out);
-  } else {
-    static_assert(std::is_same_v<ScalarOf<Dst>, float>, "quanta: with stages dst is float");
-    detail::multiply_staged(context, detail::lhs_operand(context, view), rhs, out, stages...);
-  }
+  detail::gemm_quantized(context, lhs, rhs, dst, stages...);
 }
 
-template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst>
-void gemm(Context& context, const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst) {
-  static_assert(rank_of<L> == 2 && rank_of<Dst> == 2, "quanta: lhs and dst are matrices or rank-2 tensors");
+template <QuantizedLhs L, PackedRhsRange R, EigenObject Dst, class... Stages>
+void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&... stages) {
+  static_assert(rank_of<Dst> == 3, "quanta: with several rhs, lhs is (batch, m, k) and dst (batch, m, n)");
+  static_assert(!(detail::is_requantize<Stages> || ...), "quanta: a Requantize is for one rhs");
+  const auto view = lhs.view();
+  const auto out = detail::output_view(dst);
+  const auto operand = detail::lhs_operand(context, view);
+  const Index batch = view.extent(0), m = view.extent(1), n = out.extent(2);
+  detail::check(static_cast<Index>(rhs.size()) == batch, "gemm: ", rhs.size(),
+                " rhs given, expected one for each matrix of the lhs, ", batch);
+  detail::check_shape("gemm", "dst", out.shape(), Shape<3>{batch, m, n});
+  const auto lhs_of = [&](Index b) {
+    auto one = operand;
+    const auto& all = operand.codes;
+    one.codes = {all.data() + b * m * all.stride(0), {m, all.extent(1)}, all.strides()};
+    return one;
+  };
+  const auto dst_of = [&](Index b) {
+    return TensorView<ScalarOf<Dst>, 2>(out.data() + b * out.stride(0), {m, n}, {out.stride(1), out.stride(2)});
+  };
+  for (Index b = 0; b < batch; ++b) {  // before any work
+    const auto& one = rhs.data()[b];
+    detail::check(one.n() == n, "gemm: rhs ", b, " has ", one.n(), " outputs, expected ", n);
+    detail::check_multiply(lhs_of(b), one, dst_of(b), stages...);
+  }
+  for (Index b = 0; b < batch; ++b) detail::multiply(context, lhs_of(b), rhs.data()[b], dst_of(b), stages...);
+}
+
+template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
+void gemm(Context& context, const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst,
+          const Stages&... stages) {
+  static_assert(rank_of<L> == rank_of<Dst>, "quanta: dst of gemm has the rank of the lhs");
   static_assert(std::is_same_v<ScalarOf<Dst>, std::int32_t>, "quanta: plain integers have no scale, so dst is int32");
   using Code = ScalarOf<L>;
   constexpr std::int32_t low = std::numeric_limits<Code>::min(), high = std::numeric_limits<Code>::max();
   detail::check(zero_point.value >= low && zero_point.value <= high, "gemm: zero point ", zero_point.value,
                 ", expected ", low, " to ", high);
-  const detail::Input<Code, 2> input(lhs);
+  detail::Input<Code, rank_of<L>> input(lhs);
+  if (!detail::have_even_rows(input.view())) input.own();
+  const auto out = detail::output_view(dst);
+  auto expected = input.view().shape();
+  expected.back() = rhs.n();
+  detail::check_shape("gemm", "dst", out.shape(), expected);
   const float scale = 1.0f;
-  const detail::LhsOperand<Code> operand{input.view(), {&scale, &zero_point.value, 1}, 0, low, high};
-  detail::multiply_raw(context, operand, rhs, detail::output_view(dst));
+  const detail::LhsOperand<Code> operand{detail::as_matrix(input.view()), {&scale, &zero_point.value, 1}, 0, low, high};
+  detail::with_matrix(context, 2, out,
+                      [&](const auto& matrix) { detail::multiply(context, operand, rhs, matrix, stages...); });
 }
 
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Scheme, IntegerFormat O,
           class... Options>
 QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,
                                        const Quantizer<Scheme, O, PerTensor>& output, const Options&... options) {
-  static_assert(std::is_same_v<typename L::GranularityType, PerTensor>,
-                "quanta: gemm_requantized takes a per-tensor lhs: one multiplier per output serves all rows");
   static_assert(!PackedRhs<F, G, K>::per_group, "quanta: gemm_requantized takes a rhs per tensor or per channel");
+  return gemm_requantized(context, lhs, rhs, Requantize<O>(lhs.view().params().scale(0), rhs, output, options...));
+}
+
+template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, IntegerFormat O>
+QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,
+                                       const Requantize<O>& requantize) {
   const auto view = lhs.view();
-  const auto operand = detail::lhs_operand(context, view);
-
-  detail::Requantization to{};
-  bool double_rounding = false, has_bias = false;
-  [[maybe_unused]] const auto take = [&](const auto& option) {
-    using Option = std::remove_cvref_t<decltype(option)>;
-    if constexpr (std::is_same_v<Option, DoubleRounding>) {
-      double_rounding = true;
-    } else {
-      static_assert(RealObject<Option>, "quanta: the options of gemm_requantized are a bias and DoubleRounding{}");
-      const detail::Input<float, 1> bias(option);
-      to = detail::make_requantization(operand.scale(0), rhs, output.params().scale(0), &bias.view());
-      has_bias = true;
-    }
-  };
-  (take(options), ...);
-  if (!has_bias) to = detail::make_requantization(operand.scale(0), rhs, output.params().scale(0), nullptr);
-  to.zero_point = output.params().zero_point(0);
-  to.low = output.min_code();
-  to.high = output.max_code();
-  to.double_rounding = double_rounding;
-  detail::check_product(operand, rhs, false, to.bias.empty() ? nullptr : to.bias.data());
-
   using Code = typename O::Code;
   const Shape<2> shape{view.extent(0), rhs.n()};
   Buffer<std::byte> codes(element_count(shape) * Index{sizeof(Code)});
   const TensorView<Code, 2> dst(reinterpret_cast<Code*>(codes.data()), shape);
-  detail::run_product(context, operand, rhs, detail::RequantizeOutput<Code>{dst, to});
+  detail::multiply_requantized(context, detail::lhs_operand(context, view), rhs, dst, requantize);
   if constexpr (O::bits == 8 * int(sizeof(Code))) {
-    return QuantizedTensor<O, 2>::from_packed(shape, std::move(codes), output.params());
+    return QuantizedTensor<O, 2>::from_packed(shape, std::move(codes), requantize.params());
   } else {
     Buffer<std::byte> packed(detail::packed_size(element_count(shape), O::bits));
     detail::pack_bits<O>(dst.data(), 0, element_count(shape), packed.data());
-    return QuantizedTensor<O, 2>::from_packed(shape, std::move(packed), output.params());
+    return QuantizedTensor<O, 2>::from_packed(shape, std::move(packed), requantize.params());
   }
 }
 

@@ -84,19 +84,31 @@ struct PanelColumns {
 /// row from nr sums. `by_group`: sums are floats, scale_w[g, n] * float(acc_g) over the groups; else int32.
 struct RawOutput {
   TensorView<std::int32_t, 2> dst;
+  bool accumulate = false;  ///< add to what dst holds
 
   template <class Rhs, int nr>
   struct Panel {
     static constexpr bool by_group = false;
     PanelColumns<std::int32_t, nr> to;
+    bool accumulate;
 
-    Panel(const RawOutput&, const Rhs&, const PanelColumns<std::int32_t, nr>& columns) : to(columns) {}
+    Panel(const RawOutput& output, const Rhs&, const PanelColumns<std::int32_t, nr>& columns)
+        : to(columns), accumulate(output.accumulate) {}
     void finish(Index row, const std::int32_t* sums) const {
       using L = LanesFor<nr>;
-      if (!to.adjacent()) return to.store(row, sums);
       std::int32_t* values = to.row(row);
-      to.template for_each_vector<L::width>(
-          [&](Index c, Index lanes) { L::store_int_first(values + c, L::load_int(sums + c), lanes); });
+      if (!to.adjacent()) {
+        if (!accumulate) return to.store(row, sums);
+        for (Index i = 0; i < to.count; ++i) values[i * to.dst.stride(1)] += sums[i];
+      } else if (accumulate) {
+        to.template for_each_vector<L::width>([&](Index c, Index lanes) {
+          const typename L::I sum = L::add(L::load_int(sums + c), L::load_int_first(values + c, lanes));
+          L::store_int_first(values + c, sum, lanes);
+        });
+      } else {
+        to.template for_each_vector<L::width>(
+            [&](Index c, Index lanes) { L::store_int_first(values + c, L::load_int(sums + c), lanes); });
+      }
     }
   };
 };
@@ -106,6 +118,22 @@ template <class S>
 concept MapsLanes = requires(const S& stage, float v) {
   stage.template lanes<simd::ScalarLanes>(v);
 };
+
+/// Is S one that must know where its vectors belong?
+template <class S>
+concept MapsLanesAt = requires(const S& stage, float v, Index i) {
+  stage.template lanes_at<simd::ScalarLanes>(v, i, i, i);
+};
+
+template <class L, class Stage>
+QUANTA_ALWAYS_INLINE typename L::F map_lanes(const Stage& stage, typename L::F v, Index row, Index column,
+                                             Index lanes) {
+  if constexpr (MapsLanes<Stage>) {
+    return stage.template lanes<L>(v);
+  } else {
+    return stage.template lanes_at<L>(v, row, column, lanes);
+  }
+}
 
 /// The lhs gives scales of rows; bias may be null. Stages are kept by reference.
 template <class Lhs, class... Stages>
@@ -146,23 +174,22 @@ struct RealOutput {
     /// Dequantize and the bias, for the columns from c on.
     template <class Sum>
     typename L::F real(typename L::F scale_x, const Sum* sums, Index c) const {
-      if constexpr (Rhs::per_group) {
-        return L::one_nan(L::fma(L::load(sums + c), scale_x, L::load(bias_ + c)));
-      } else {
-        const typename L::F scale = L::mul(scale_x, L::load(scales_ + c));
-        return L::one_nan(L::fma(L::to_float(L::load_int(sums + c)), scale, L::load(bias_ + c)));
-      }
+      const typename L::F scale = Rhs::per_group ? scale_x : L::mul(scale_x, L::load(scales_ + c));
+      return L::one_nan(L::fma(load_as_float(sums + c), scale, L::load(bias_ + c)));
     }
+    static typename L::F load_as_float(const float* sums) { return L::load(sums); }
+    static typename L::F load_as_float(const std::int32_t* sums) { return L::to_float(L::load_int(sums)); }
 
     template <class Sum>
     void finish(Index row, const Sum* sums) const {
       const typename L::F scale_x = L::set(output.lhs.scale(row));
-      if constexpr ((MapsLanes<Stages> && ...)) {
+      if constexpr (((MapsLanes<Stages> || MapsLanesAt<Stages>)&&...)) {
         if (to.adjacent()) {
           float* values = to.row(row);
           return to.template for_each_vector<L::width>([&](Index c, Index lanes) {
             typename L::F v = real(scale_x, sums, c);
-            std::apply([&](const Stages&... stage) { ((v = stage.template lanes<L>(v)), ...); }, output.stages);
+            std::apply([&](const Stages&... stage) { ((v = map_lanes<L>(stage, v, row, to.column + c, lanes)), ...); },
+                       output.stages);
             L::store_first(values + c, v, lanes);
           });
         }

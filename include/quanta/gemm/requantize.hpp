@@ -5,99 +5,178 @@
 //   code = clamp(multiply(acc + bias, scale_x * scale_w[n] / scale_out) + zero_out, low, high)
 //
 // The multiplier is computed in double and held in fixed point (gemm/fixed_point.hpp); the bias is rounded half to even
-// to int32 at scale_x * scale_w[n].
+// to int32 at scale_x * scale_w[n] (Jacob et al., as there).
 #pragma once
 
 #include <quanta/gemm/fixed_point.hpp>
 #include <quanta/gemm/outputs.hpp>
+#include <quanta/quant/quantizer.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
-/// As an argument of gemm_requantized: the two roundings of gemmlowp and the older TFLite instead of one.
+/// As an argument of Requantize and gemm_requantized: the two roundings of gemmlowp and the older TFLite instead of
+/// one.
 struct DoubleRounding {};
+
+/// The last stage of a product that gives codes of format O: prepared once for a scale of the lhs, a packed rhs and the
+/// quantizer of the results; used by any number of products and threads.
+template <IntegerFormat O>
+class Requantize {
+ public:
+  using Code = typename O::Code;
+
+  /// scale_x is the scale of the lhs's codes, rhs is per tensor or per channel. `options` are a bias of n reals,
+  /// DoubleRounding{}, or both. Throws Error when the bias has another size or does not fit int32 at its scale.
+  template <class Rhs, class Scheme, class... Options>
+  Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme, O, PerTensor>& output, const Options&... options);
+
+  /// Of the results.
+  const QuantParams<PerTensor>& params() const { return output_; }
+
+  /// Throws Error unless this was prepared for such a lhs and rhs.
+  template <class Rhs>
+  void check_operands(float scale_x, const Rhs& rhs) const {
+    detail::check(scale_x == scale_x_, "gemm: Requantize was prepared for a lhs of scale ", scale_x_,
+                  ", got one of scale ", scale_x);
+    detail::check(rhs.n() == n_ && rhs.layout().padded_n() == multipliers_.size(),
+                  "gemm: Requantize was prepared for another rhs, of ", n_, " outputs, got one of ", rhs.n());
+  }
+
+  /// What is added to the sums of one output; null where there is no bias. It lies in [least_bias(), most_bias()].
+  const std::int32_t* bias() const { return has_bias_ ? bias_.data() : nullptr; }
+  std::int32_t least_bias() const { return least_bias_; }
+  std::int32_t most_bias() const { return most_bias_; }
+
+  /// codes[i] for the outputs [column, column + count), from their sums; all arrays are readable up to whole panels of
+  /// nr.
+  template <int nr>
+  void apply(const std::int32_t* sums, Index column, Index count, Code* codes) const;
+
+ private:
+  template <class Rhs>
+  void set_bias(const TensorView<const float, 1>& bias, const Rhs& rhs);
+  void apply_double_rounding(const std::int32_t* sums, Index column, Index count, Code* codes) const;
+
+  Index n_;
+  float scale_x_;
+  QuantParams<PerTensor> output_;
+  // One per output, filled up to whole panels: result = (sum + bias) * multiplier >> right, rounded.
+  Buffer<std::int32_t> multipliers_, right_, bias_;
+  std::int32_t zero_point_, low_, high_;
+  std::int32_t least_bias_ = 0, most_bias_ = 0;
+  bool has_bias_ = false, double_rounding_ = false;
+};
+
+template <class Rhs, class Scheme, IntegerFormat O, class... Options>
+Requantize(float, const Rhs&, const Quantizer<Scheme, O, PerTensor>&, const Options&...) -> Requantize<O>;
 
 namespace detail {
 
-/// One multiplier per output, the int32 bias (empty when there is none), and the codes allowed.
-struct Requantization {
-  Buffer<FixedPoint> multipliers;
-  Buffer<std::int32_t> bias;
-  std::int32_t zero_point, low, high;
-  bool double_rounding;
-};
+template <class S>
+inline constexpr bool is_requantize = false;
+template <IntegerFormat O>
+inline constexpr bool is_requantize<Requantize<O>> = true;
 
-/// Throws Error when the bias does not fit int32 at its scale, naming the output.
-template <class Rhs>
-Requantization make_requantization(float scale_x, const Rhs& rhs, float scale_out,
-                                   const TensorView<const float, 1>* bias) {
-  Requantization r{};
-  r.multipliers = Buffer<FixedPoint>(rhs.n());
-  if (bias != nullptr) {
-    check(bias->size() == rhs.n(), "gemm_requantized: bias has ", bias->size(), " elements, expected one per output, ",
-          rhs.n());
-    r.bias = Buffer<std::int32_t>(rhs.n());
-  }
-  for (Index c = 0; c < rhs.n(); ++c) {
-    const double scale = static_cast<double>(scale_x) * static_cast<double>(rhs.scale(c));  // exact
-    r.multipliers[c] = FixedPoint::from_real(scale / static_cast<double>(scale_out));
-    if (bias == nullptr) continue;
-    const double units = static_cast<double>(bias->data()[c * bias->stride(0)]) / scale;
-    check(units >= -2147483648.5 && units < 2147483647.5, "gemm_requantized: bias ", c, " is ",
-          bias->data()[c * bias->stride(0)], ", which is ", units, " at scale ", scale, ", outside int32");
-    r.bias[c] = static_cast<std::int32_t>(fp::round_half_even(units));
-  }
-  return r;
-}
-
-template <class Code>
+template <IntegerFormat O>
 struct RequantizeOutput {
+  using Code = typename O::Code;
   TensorView<Code, 2> dst;
-  const Requantization& to;
+  const Requantize<O>& to;
 
   template <class Rhs, int nr>
   struct Panel {
     static constexpr bool by_group = false;
-    using L = LanesFor<nr>;
-    const Requantization& by;
+    const Requantize<O>& by;
     PanelColumns<Code, nr> to;
-    alignas(kCacheLine) std::int32_t multipliers[nr] = {}, right[nr], bias[nr] = {};
 
     Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code, nr>& columns)
-        : by(output.to), to(columns) {
-      std::fill_n(right, nr, 31);
-      for (Index i = 0; i < to.count; ++i) {
-        const FixedPoint& factor = by.multipliers[to.column + i];
-        multipliers[i] = factor.multiplier;
-        right[i] = 31 - factor.shift;
-        if (!by.bias.empty()) bias[i] = by.bias[to.column + i];
-      }
-    }
+        : by(output.to), to(columns) {}
 
     void finish(Index row, const std::int32_t* sums) const {
-      if (by.double_rounding) return finish_double_rounding(row, sums);
+      if (to.count == nr && to.adjacent()) return by.template apply<nr>(sums, to.column, nr, to.row(row));
       Code codes[nr];
-      Code* out = to.count == nr && to.adjacent() ? to.row(row) : codes;
-      const typename L::I zero_point = L::set_int(by.zero_point);
-      const typename L::I low = L::set_int(by.low - by.zero_point), high = L::set_int(by.high - by.zero_point);
-      for (int c = 0; c < nr; c += L::width) {
-        const typename L::I sum = L::add(L::load_int(sums + c), L::load_int(bias + c));  // fits: checked before
-        const typename L::I scaled = L::multiply_shift(sum, L::load_int(multipliers + c), L::load_int(right + c));
-        L::store_narrow(out + c, L::add(L::min_int(L::max_int(scaled, low), high), zero_point));
-      }
-      if (out == codes) to.store(row, codes);
-    }
-
-   private:
-    void finish_double_rounding(Index row, const std::int32_t* sums) const {
-      Code codes[nr];
-      for (Index i = 0; i < to.count; ++i) {
-        const std::int64_t scaled = multiply_double_rounding(sums[i] + bias[i], by.multipliers[to.column + i]);
-        codes[i] = static_cast<Code>(std::clamp<std::int64_t>(scaled + by.zero_point, by.low, by.high));
-      }
+      by.template apply<nr>(sums, to.column, to.count, codes);
       to.store(row, codes);
     }
   };
 };
 
 }  // namespace detail
+
+// ---- bodies ----
+
+template <IntegerFormat O>
+template <class Rhs, class Scheme, class... Options>
+Requantize<O>::Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme, O, PerTensor>& output,
+                          const Options&... options)
+    : n_(rhs.n()),
+      scale_x_(scale_x),
+      output_(output.params()),
+      multipliers_(rhs.layout().padded_n(), 0),
+      right_(rhs.layout().padded_n(), 31),
+      bias_(rhs.layout().padded_n(), 0),
+      zero_point_(output.params().zero_point(0)),
+      low_(output.min_code()),
+      high_(output.max_code()) {
+  static_assert(!Rhs::per_group, "quanta: Requantize takes a rhs per tensor or per channel");
+  for (Index c = 0; c < n_; ++c) {
+    const double scale = static_cast<double>(scale_x) * static_cast<double>(rhs.scale(c));  // exact
+    const FixedPoint factor = FixedPoint::from_real(scale / static_cast<double>(output_.scale(0)));
+    multipliers_[c] = factor.multiplier;
+    right_[c] = 31 - factor.shift;
+  }
+  [[maybe_unused]] const auto take = [&](const auto& option) {
+    using Option = std::remove_cvref_t<decltype(option)>;
+    if constexpr (std::is_same_v<Option, DoubleRounding>) {
+      double_rounding_ = true;
+    } else {
+      static_assert(RealObject<Option>, "quanta: the options of Requantize are a bias and DoubleRounding{}");
+      set_bias(detail::Input<float, 1>(option).view(), rhs);
+    }
+  };
+  (take(options), ...);
+}
+
+template <IntegerFormat O>
+template <class Rhs>
+void Requantize<O>::set_bias(const TensorView<const float, 1>& bias, const Rhs& rhs) {
+  detail::check(bias.size() == n_, "Requantize: bias has ", bias.size(), " elements, expected one per output, ", n_);
+  for (Index c = 0; c < n_; ++c) {
+    const double scale = static_cast<double>(scale_x_) * static_cast<double>(rhs.scale(c));
+    const float real = bias.data()[c * bias.stride(0)];
+    const double units = static_cast<double>(real) / scale;
+    detail::check(units >= -2147483648.5 && units < 2147483647.5, "Requantize: bias ", c, " is ", real, ", which is ",
+                  units, " at scale ", scale, ", outside int32");
+    bias_[c] = static_cast<std::int32_t>(fp::round_half_even(units));
+    least_bias_ = std::min(least_bias_, bias_[c]);
+    most_bias_ = std::max(most_bias_, bias_[c]);
+  }
+  has_bias_ = true;
+}
+
+template <IntegerFormat O>
+template <int nr>
+void Requantize<O>::apply(const std::int32_t* sums, Index column, Index count, Code* codes) const {
+  using L = detail::LanesFor<nr>;
+  if (double_rounding_) return apply_double_rounding(sums, column, count, codes);
+  const typename L::I zero_point = L::set_int(zero_point_);
+  const typename L::I low = L::set_int(low_ - zero_point_), high = L::set_int(high_ - zero_point_);
+  for (Index c = 0; c < count; c += L::width) {
+    const Index at = column + c;
+    const typename L::I sum = L::add(L::load_int(sums + c), L::load_int(bias_.data() + at));  // fits: checked before
+    const typename L::I scaled =
+        L::multiply_shift(sum, L::load_int(multipliers_.data() + at), L::load_int(right_.data() + at));
+    L::store_narrow(codes + c, L::add(L::min_int(L::max_int(scaled, low), high), zero_point));
+  }
+}
+
+template <IntegerFormat O>
+void Requantize<O>::apply_double_rounding(const std::int32_t* sums, Index column, Index count, Code* codes) const {
+  for (Index i = 0; i < count; ++i) {
+    const Index c = column + i;
+    const std::int64_t scaled = multiply_double_rounding(sums[i] + bias_[c], {multipliers_[c], 31 - right_[c]});
+    codes[i] = static_cast<Code>(std::clamp<std::int64_t>(scaled + zero_point_, low_, high_));
+  }
+}
+
 QUANTA_NAMESPACE_END

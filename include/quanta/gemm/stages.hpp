@@ -10,6 +10,7 @@
 #pragma once
 
 #include <concepts>
+#include <string>
 
 #include <quanta/core/layer.hpp>
 #include <quanta/simd/lanes.hpp>
@@ -22,6 +23,19 @@ template <class S>
 concept EpilogueStage = requires(const S& stage, float* values, Index count, Index row, Index column) {
   stage.apply(values, count, row, column);
 };
+
+namespace detail {
+
+/// `lanes` values at a distance of `stride`.
+template <class L>
+typename L::F load_columns(const float* from, Index stride, Index lanes) {
+  if (stride == 1) return L::load_first(from, lanes);
+  float values[L::width];
+  for (Index i = 0; i < lanes; ++i) values[i] = from[i * stride];
+  return L::load_first(values, lanes);
+}
+
+}  // namespace detail
 
 /// y = fma(float(acc), scale_x * scale_w[n], 0). Per group of the rhs: f = fma(float(acc_g), scale_w[g, n], f) for g
 /// ascending, then y = fma(f, scale_x, 0).
@@ -41,9 +55,13 @@ class AddBias {
   void check(Index, Index n) const {
     detail::check(size() == n, "AddBias: bias has ", size(), " elements, expected one per output, ", n);
   }
-  void apply(float* values, Index count, Index, Index column) const {
-    const float* bias = data() + column * stride();
-    for (Index i = 0; i < count; ++i) values[i] = simd::ScalarLanes::add_real(values[i], bias[i * stride()]);
+  void apply(float* values, Index count, Index row, Index column) const {
+    for (Index i = 0; i < count; ++i) values[i] = lanes_at<simd::ScalarLanes>(values[i], row, column + i, 1);
+  }
+  /// For the columns [column, column + lanes).
+  template <class L>
+  typename L::F lanes_at(typename L::F v, Index, Index column, Index lanes) const {
+    return L::one_nan(L::add_real(v, detail::load_columns<L>(data() + column * stride(), stride(), lanes)));
   }
 
   Index size() const { return bias_.view().size(); }
@@ -53,6 +71,40 @@ class AddBias {
  private:
   detail::Input<float, 1> bias_;
 };
+
+/// Adds what dst held. To floats, anywhere after Dequantize: y = fma(beta, dst, y); with a beta of 0 dst is not read.
+/// To int32, as the only stage and with a beta of 1: dst + acc, exactly; throws Error before dst is touched where such
+/// a sum could leave int32.
+struct Accumulate {
+  float beta = 1.0f;
+};
+
+namespace detail {
+
+/// Accumulate with the dst it reads.
+struct AccumulateFrom {
+  TensorView<const float, 2> dst;
+  float beta;
+
+  void apply(float* values, Index count, Index row, Index column) const {
+    for (Index i = 0; i < count; ++i) values[i] = lanes_at<simd::ScalarLanes>(values[i], row, column + i, 1);
+  }
+  template <class L>
+  typename L::F lanes_at(typename L::F v, Index row, Index column, Index lanes) const {
+    if (beta == 0.0f) return v;
+    const float* from = dst.data() + row * dst.stride(0) + column * dst.stride(1);
+    return L::one_nan(L::fma(L::set(beta), load_columns<L>(from, dst.stride(1), lanes), v));
+  }
+};
+
+/// A stage as the product of this dst uses it.
+template <class Stage>
+const Stage& stage_for(const TensorView<float, 2>&, const Stage& stage) {
+  return stage;
+}
+inline AccumulateFrom stage_for(const TensorView<float, 2>& dst, const Accumulate& stage) { return {dst, stage.beta}; }
+
+}  // namespace detail
 
 /// Makes a stage, and a layer of any number of features, of a function D::lanes on floats: derive D from
 /// LaneStage<D>. `template <class L> typename L::F lanes(typename L::F v) const` maps each lane of v by itself; as the

@@ -20,6 +20,7 @@ struct Avx2Lanes {
   static F set(float v) { return _mm256_set1_ps(v); }
   static F load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, F v) { _mm256_storeu_ps(p, v); }
+  static F load_first(const float* p, Index count) { return _mm256_maskload_ps(p, first_lanes(count)); }
   static void store_first(float* p, F v, Index count) { _mm256_maskstore_ps(p, first_lanes(count), v); }
   static F min(F a, F b) { return _mm256_min_ps(a, b); }
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
@@ -58,6 +59,7 @@ struct Avx2Lanes {
     return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
   }
   static void store_int(std::int32_t* p, I v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+  static I load_int_first(const std::int32_t* p, Index count) { return _mm256_maskload_epi32(p, first_lanes(count)); }
   static void store_int_first(std::int32_t* p, I v, Index count) { _mm256_maskstore_epi32(p, first_lanes(count), v); }
   static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
   static I min_int(I a, I b) { return _mm256_min_epi32(a, b); }

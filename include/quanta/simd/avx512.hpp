@@ -22,6 +22,7 @@ struct Avx512Lanes {
   static F set(float v) { return _mm512_set1_ps(v); }
   static F load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, F v) { _mm512_storeu_ps(p, v); }
+  static F load_first(const float* p, Index count) { return _mm512_maskz_loadu_ps(first_lanes(count), p); }
   static void store_first(float* p, F v, Index count) { _mm512_mask_storeu_ps(p, first_lanes(count), v); }
   static F min(F a, F b) { return _mm512_maskz_min_ps(kAll, a, b); }
   static F max(F a, F b) { return _mm512_maskz_max_ps(kAll, a, b); }
@@ -48,6 +49,9 @@ struct Avx512Lanes {
     return _mm512_mask_mov_epi32(even, 0xaaaa, _mm512_maskz_slli_epi64(0xff, odd, 32));
   }
   static void store_int(std::int32_t* p, I v) { _mm512_storeu_si512(p, v); }
+  static I load_int_first(const std::int32_t* p, Index count) {
+    return _mm512_maskz_loadu_epi32(first_lanes(count), p);
+  }
   static void store_int_first(std::int32_t* p, I v, Index count) { _mm512_mask_storeu_epi32(p, first_lanes(count), v); }
   static I max_int(I a, I b) { return _mm512_maskz_max_epi32(kAll, a, b); }
   static I min_int(I a, I b) { return _mm512_maskz_min_epi32(kAll, a, b); }

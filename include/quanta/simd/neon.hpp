@@ -22,6 +22,12 @@ struct NeonLanes {
   static F set(float v) { return vdupq_n_f32(v); }
   static F load(const float* p) { return vld1q_f32(p); }
   static void store(float* p, F v) { vst1q_f32(p, v); }
+  static F load_first(const float* p, Index count) {
+    if (count == width) return load(p);
+    float lanes[width] = {};
+    for (Index i = 0; i < count; ++i) lanes[i] = p[i];
+    return load(lanes);
+  }
   static void store_first(float* p, F v, Index count) {
     if (count == width) return store(p, v);
     float lanes[width];
@@ -52,6 +58,12 @@ struct NeonLanes {
                         vqmovn_s64(vrshlq_s64(high, vmovl_high_s32(left))));
   }
   static void store_int(std::int32_t* p, I v) { vst1q_s32(p, v); }
+  static I load_int_first(const std::int32_t* p, Index count) {
+    if (count == width) return load_int(p);
+    std::int32_t lanes[width] = {};
+    for (Index i = 0; i < count; ++i) lanes[i] = p[i];
+    return load_int(lanes);
+  }
   static void store_int_first(std::int32_t* p, I v, Index count) {
     if (count == width) return store_int(p, v);
     std::int32_t lanes[width];

@@ -18,7 +18,8 @@ struct ScalarLanes {
   static F set(float v) { return v; }
   static F load(const float* p) { return *p; }
   static void store(float* p, F v) { *p = v; }
-  /// The first `count` lanes alone, 1 <= count <= width.
+  /// The first `count` lanes alone, 1 <= count <= width; the others are loaded as 0.
+  static F load_first(const float* p, Index) { return *p; }
   static void store_first(float* p, F v, Index) { *p = v; }
   /// The smaller and the larger; b where either is NaN.
   static F min(F a, F b) { return a < b ? a : b; }
@@ -51,6 +52,7 @@ struct ScalarLanes {
     return static_cast<I>(v < INT32_MIN ? INT32_MIN : (v > INT32_MAX ? INT32_MAX : v));
   }
   static void store_int(std::int32_t* p, I v) { *p = v; }
+  static I load_int_first(const std::int32_t* p, Index) { return *p; }
   static void store_int_first(std::int32_t* p, I v, Index) { *p = v; }
   static I max_int(I a, I b) { return a > b ? a : b; }
   static I min_int(I a, I b) { return a < b ? a : b; }
