@@ -27,7 +27,9 @@ struct WideOutput {
 template <class Rhs>
 void check_wide_capacity(const Rhs& rhs) {
   static_assert(!Rhs::per_group, "quanta: a 16-bit lhs takes a rhs per tensor or per channel");
-  constexpr Index most_inputs = std::numeric_limits<std::int32_t>::max() / (255 * 128);
+  using Operand = typename Rhs::KernelType::Rhs;  // signed in all kernels of the library: 65793 inputs
+  constexpr Index most_inputs =
+      std::numeric_limits<std::int32_t>::max() / (255 * (std::is_signed_v<Operand> ? 128 : 255));
   check(rhs.k() <= most_inputs, "gemm: the sum over k = ", rhs.k(),
         " of 16-bit lhs codes can leave int32 in its parts; ", "expected at most ", most_inputs, " inputs");
 }
