@@ -32,8 +32,7 @@ class OursProduct final : public Product {
   OursProduct(const Problem& problem, quanta::Context& context)
       : problem_(problem),
         context_(context),
-        lhs_(codes(problem), quanta::QuantParams<quanta::PerTensor>(problem.scale_x, problem.zero_x)),
-        output_(problem.scale_out, 0) {
+        lhs_(codes(problem), quanta::QuantParams<quanta::PerTensor>(problem.scale_x, problem.zero_x)) {
     const auto weights = quantized_weights(problem);
     if (problem.form == Form::kDynamic) {
       dynamic_ = std::make_unique<Dynamic>(weights, problem.weights->bias);
@@ -42,7 +41,11 @@ class OursProduct final : public Product {
     }
     if (problem.form == Form::kInt32) {
       acc_.resize(problem.size.m, problem.size.n);
-    } else if (problem.form != Form::kCodes) {
+    } else if (problem.form == Form::kCodes) {
+      const quanta::AsymmetricQuantizer<quanta::UInt<8>> output(problem.scale_out, 0);
+      requantize_.emplace(problem.scale_x, *rhs_, output, problem.weights->bias);
+      codes_.resize(problem.size.m, problem.size.n);
+    } else {
       real_.resize(problem.size.m, problem.size.n);
     }
   }
@@ -56,15 +59,15 @@ class OursProduct final : public Product {
                    quanta::Relu{});
     } else if (problem_.form == Form::kDynamic) {
       dynamic_->forward(context_, {problem_.x.data(), {s.m, s.k}}, {real_.data(), {s.m, s.n}});
-    } else if constexpr (!F::is_signed) {
-      last_codes_.emplace(quanta::gemm_requantized(context_, lhs_, *rhs_, output_, problem_.weights->bias));
+    } else {
+      quanta::gemm(context_, lhs_, *rhs_, codes_, *requantize_);
     }
   }
   Form form() const override { return problem_.form; }
   double value(Index i) const override {
     if (problem_.form == Form::kInt32) return acc_.data()[i];
     if (problem_.form != Form::kCodes) return real_.data()[i];
-    return static_cast<double>(std::to_integer<int>(last_codes_->data()[i]));
+    return codes_.data()[i];
   }
 
  private:
@@ -76,12 +79,12 @@ class OursProduct final : public Product {
   const Problem& problem_;
   quanta::Context& context_;
   quanta::QuantizedTensor<F, 2> lhs_;
-  quanta::AsymmetricQuantizer<quanta::UInt<8>> output_;
   std::unique_ptr<Weights> rhs_;
   std::unique_ptr<Dynamic> dynamic_;
   Matrix<std::int32_t> acc_;
   Matrix<float> real_;
-  std::optional<quanta::QuantizedTensor<quanta::UInt<8>, 2>> last_codes_;
+  std::optional<quanta::Requantize<quanta::UInt<8>>> requantize_;
+  Matrix<std::uint8_t> codes_;
 };
 
 /// A kernel of this build.
