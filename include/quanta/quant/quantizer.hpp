@@ -102,6 +102,9 @@ class Quantizer {
  private:
   static Quantizer fit_ranges(const Range* ranges, Index count, G granularity, FitOptions options);
 
+  template <int rank>
+  QuantizedTensor<F, rank, G> quantize_view(const TensorView<const float, rank>& view, QuantizeOptions options) const;
+
   /// The codes of adjacent elements, of which the first has logical index `first`.
   void quantize_piece(const float* values, Index first, Index count, const detail::SlotParams& slots,
                       QuantizeOptions options, typename F::Code* codes) const;
@@ -148,7 +151,7 @@ auto Quantizer<Scheme, F, G>::fit_quantize(const X& x, G granularity, FitOptions
   const bool whole_codes = F::bits == 8 * int(sizeof(Code));
   if (!whole_codes || !view.is_dense() || !map.has_one_run_each() || n == 0) {
     const Buffer<Range> ranges = detail::observed_ranges("fit", view, granularity.info());
-    return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize(x, rounding);
+    return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize_view(view, rounding);
   }
   Buffer<float> scales(map.count);
   Buffer<std::int32_t> zero_points(map.count);
@@ -236,9 +239,14 @@ template <class Scheme, IntegerFormat F, Granularity G>
 template <RealObject X>
 auto Quantizer<Scheme, F, G>::quantize(const X& x, QuantizeOptions options) const -> QuantizedTensor<F, rank_of<X>, G> {
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
+  return quantize_view(detail::Input<float, rank_of<X>>(x).view(), options);
+}
+
+template <class Scheme, IntegerFormat F, Granularity G>
+template <int rank>
+QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::quantize_view(const TensorView<const float, rank>& view,
+                                                                   QuantizeOptions options) const {
   using Code = typename F::Code;
-  const detail::Input<float, rank_of<X>> input(x);
-  const TensorView<const float, rank_of<X>>& view = input.view();
   const ParamMap map = param_map(params_.granularity().info(), view.shape());
   detail::check_params("quantize", params_.data(), map, view.shape(), F::min, F::max);
   const detail::SlotParams slots(map, params_.data());
@@ -250,7 +258,7 @@ auto Quantizer<Scheme, F, G>::quantize(const X& x, QuantizeOptions options) cons
       detail::pack_bits<F>(codes, first, count, stream.data());
     });
   }
-  return QuantizedTensor<F, rank_of<X>, G>::from_packed(view.shape(), std::move(stream), params_);
+  return QuantizedTensor<F, rank, G>::from_packed(view.shape(), std::move(stream), params_);
 }
 
 template <class Scheme, IntegerFormat F, Granularity G>
