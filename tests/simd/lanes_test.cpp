@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <quanta/simd/lanes.hpp>
+#include <quanta/simd/sum_bytes.hpp>
 
 #include "tests/support/lane_types.hpp"
 #include "tests/support/tensors.hpp"
@@ -170,6 +171,9 @@ TYPED_TEST(Lanes, IntegersWrapCompareAndConvert) {
       ASSERT_EQ(most[i], std::max(a[i], b[i]));
       ASSERT_EQ(real[i], static_cast<float>(static_cast<double>(a[i])));
     }
+    std::uint32_t total = 0;
+    for (const std::int32_t v : a) total += static_cast<std::uint32_t>(v);
+    ASSERT_EQ(L::reduce_add_int(x), static_cast<std::int32_t>(total));
     ASSERT_EQ(L::reduce_max_int(x), *std::max_element(a.begin(), a.end()));
   }
 }
@@ -234,6 +238,27 @@ TYPED_TEST(Lanes, LoadAndStoreTheFirstLanesAlone) {
       EXPECT_EQ(stored_ints[i], i < count ? ints[i] : 0);
     }
   }
+}
+
+template <class L, class Byte>
+void check_sums_of_bytes() {
+  Random random(1);
+  for (Index n = 0; n <= 300; ++n) {
+    std::vector<Byte> x(static_cast<std::size_t>(n));
+    std::int32_t sum = 0;
+    for (Byte& v : x) {
+      const int kind = random.between(0, 3);
+      const int low = std::numeric_limits<Byte>::min(), high = std::numeric_limits<Byte>::max();
+      v = static_cast<Byte>(kind == 0 ? low : kind == 1 ? high : random.between(low, high));
+      sum += v;
+    }
+    ASSERT_EQ((simd::sum_bytes<Byte, L>(x.data(), n)), sum) << n;
+  }
+}
+
+TYPED_TEST(Lanes, SumBytesOfEitherSign) {
+  check_sums_of_bytes<TypeParam, std::int8_t>();
+  check_sums_of_bytes<TypeParam, std::uint8_t>();
 }
 
 TYPED_TEST(Lanes, TestsSeeEveryLane) {

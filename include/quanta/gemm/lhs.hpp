@@ -13,6 +13,7 @@
 #include <quanta/gemm/layout.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 #include <quanta/quant/params.hpp>
+#include <quanta/simd/sum_bytes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -123,9 +124,9 @@ class LhsRows {
           std::memcpy(tail, from + whole, usize(length - whole));
         }
         if (with_sums) {
-          auto sum = static_cast<std::uint32_t>(length * Reader::kReadShift);
-          for (Index i = 0; i < length; ++i) sum += static_cast<std::uint32_t>(std::int32_t{from[i]});
-          sums_[g * rows + r] = static_cast<std::int32_t>(sum);
+          const auto sum = static_cast<std::uint32_t>(simd::sum_bytes(from, length));
+          const auto shifts = static_cast<std::uint32_t>(length * Reader::kReadShift);
+          sums_[g * rows + r] = static_cast<std::int32_t>(sum + shifts);
         }
       }
     }

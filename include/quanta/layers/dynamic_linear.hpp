@@ -70,16 +70,24 @@ void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<con
   const Index rows = x.extent(0), k = x.extent(1);
   float* scales = context.reserve_local<float>(0, rows);
   std::int32_t* zero_points = context.reserve_local<std::int32_t>(1, rows);
-  const auto quantize_row = [=](Index r, const float* row, Code* codes) {
-    const simd::MinMax seen = simd::min_max(row, k);
-    ScaleZeroPoint p{1.0f, 0};
-    if (seen.finite && k > 0) p = ActivationScheme::template from_range<ActivationFormat>({seen.min, seen.max}, {});
-    // With a scale of NaN all results of the row are NaN.
-    scales[r] = seen.finite ? p.scale : std::numeric_limits<float>::quiet_NaN();
-    zero_points[r] = p.zero_point;
-    simd::quantize(row, k, {p.scale, p.zero_point, lowest_code, ActivationFormat::max}, codes);
+  const auto quantize_rows = [=](const detail::RowsToQuantize<Code>& part) {
+    // All ranges first: one row's need not wait for another's.
+    for (Index i = 0; i < part.count; ++i) {
+      const simd::MinMax seen = simd::min_max(part.row(i), k);
+      ScaleZeroPoint p{1.0f, 0};
+      if (seen.finite && k > 0) p = ActivationScheme::template from_range<ActivationFormat>({seen.min, seen.max}, {});
+      // With a scale of NaN all results of the row are NaN.
+      scales[part.first + i] = seen.finite ? p.scale : std::numeric_limits<float>::quiet_NaN();
+      zero_points[part.first + i] = p.zero_point;
+    }
+    for (Index i = 0; i < part.count; ++i) {
+      const float scale = scales[part.first + i];
+      const std::int32_t zero_point = zero_points[part.first + i];
+      simd::quantize(part.row(i), k, {scale == scale ? scale : 1.0f, zero_point, lowest_code, ActivationFormat::max},
+                     part.codes_of(i));
+    }
   };
-  const detail::QuantizedRows<Code, decltype(quantize_row)> maker(context, 2, x, quantize_row);
+  const detail::QuantizedRows<Code, decltype(quantize_rows)> maker(context, 2, x, quantize_rows);
   const detail::LhsOperand<Code> lhs{maker.codes(), {scales, zero_points, rows}, 1,
                                      lowest_code,   ActivationFormat::max,       &maker};
   detail::multiply_linear(context, lhs, weights_, this->bias_, y);

@@ -20,47 +20,66 @@ QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
   return Quantizer<Scheme, F, G>::fit(ranges, granularity).quantize(weight);
 }
 
-/// Rows of x as codes, made by quantize_row(row, values, codes), where values are the row's features side by side:
-/// where they are, or gathered a few rows at a time. Row r goes to codes + r * stride().
-template <class Code, class QuantizeRow>
+/// Some rows of x, features side by side, and where their codes go.
+template <class Code>
+struct RowsToQuantize {
+  Index first, count;  ///< rows of x
+  const float* values;
+  Index value_stride;
+  Code* codes;
+  Index code_stride;
+
+  const float* row(Index i) const { return values + i * value_stride; }
+  Code* codes_of(Index i) const { return codes + i * code_stride; }
+};
+
+/// Rows of x as codes, made by quantize_rows(const RowsToQuantize<Code>&) a few rows at a time, which fit the
+/// first-level cache.
+template <class Code, class QuantizeRows>
 class QuantizedRows final : public RowMaker {
  public:
   /// The codes lie in the context's local memory `slot`.
-  QuantizedRows(Context& context, Index slot, const TensorView<const float, 2>& x, QuantizeRow quantize_row)
+  QuantizedRows(Context& context, Index slot, const TensorView<const float, 2>& x, QuantizeRows quantize_rows)
       : RowMaker(are_adjacent(x) ? 0 : kRowsAtOnce * x.extent(1) * Index{sizeof(float)}),
         x_(x),
         stride_(spread_stride(x.extent(1))),
         codes_(context.reserve_local<Code>(slot, x.extent(0) * stride_)),
-        quantize_row_(quantize_row) {}
+        quantize_rows_(quantize_rows) {}
 
   TensorView<const Code, 2> codes() const { return {codes_, x_.shape(), {stride_, 1}}; }
 
   void make(Index first, Index last, std::byte* scratch) const override {
     const Index k = x_.extent(1);
-    if (are_adjacent(x_)) {
-      for (Index r = first; r < last; ++r) quantize_row_(r, x_.data() + r * x_.stride(0), codes_ + r * stride_);
-      return;
-    }
-    float* gathered = reinterpret_cast<float*>(scratch);
-    for (Index row = first; row < last; row += kRowsAtOnce) {
-      const Index rows = std::min(kRowsAtOnce, last - row);
-      for (Index i = 0; i < k; ++i) {
-        const float* from = x_.data() + row * x_.stride(0) + i * x_.stride(1);
-        for (Index r = 0; r < rows; ++r) gathered[r * k + i] = from[r * x_.stride(0)];
-      }
-      for (Index r = 0; r < rows; ++r) quantize_row_(row + r, gathered + r * k, codes_ + (row + r) * stride_);
+    const bool in_place = are_adjacent(x_);
+    const Index step =
+        in_place ? std::clamp<Index>(kCachedValues / std::max<Index>(k, 1), 1, kRowsAtOnce) : kRowsAtOnce;
+    for (Index row = first; row < last; row += step) {
+      const Index rows = std::min(step, last - row);
+      const float* values = x_.data() + row * x_.stride(0);
+      if (!in_place) values = gather(row, rows, reinterpret_cast<float*>(scratch));
+      quantize_rows_(
+          RowsToQuantize<Code>{row, rows, values, in_place ? x_.stride(0) : k, codes_ + row * stride_, stride_});
     }
   }
 
  private:
   static constexpr Index kRowsAtOnce = kCacheLine / sizeof(float);  // of column-major x, one line of the cache
+  static constexpr Index kCachedValues = 4096;
 
   static bool are_adjacent(const TensorView<const float, 2>& x) { return x.stride(1) == 1; }
+
+  const float* gather(Index row, Index rows, float* values) const {
+    for (Index i = 0; i < x_.extent(1); ++i) {
+      const float* from = x_.data() + row * x_.stride(0) + i * x_.stride(1);
+      for (Index r = 0; r < rows; ++r) values[r * x_.extent(1) + i] = from[r * x_.stride(0)];
+    }
+    return values;
+  }
 
   TensorView<const float, 2> x_;
   Index stride_;
   Code* codes_;
-  QuantizeRow quantize_row_;
+  QuantizeRows quantize_rows_;
 };
 
 /// y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]), or per group as in gemm/stages.hpp. Sizes and capacity

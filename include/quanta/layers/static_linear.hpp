@@ -90,8 +90,10 @@ void StaticLinear<F, G, Kernel>::forward(Context& context, const TensorView<cons
   const std::int32_t zero_point = activation_.zero_point + shift_;
   const simd::QuantizeStep step{activation_.scale, zero_point, activation_.min_code + shift_,
                                 activation_.max_code + shift_};
-  const auto quantize_row = [=](Index, const float* row, Operand* operands) { simd::quantize(row, k, step, operands); };
-  const detail::QuantizedRows<Operand, decltype(quantize_row)> maker(context, 0, x, quantize_row);
+  const auto quantize_rows = [=](const detail::RowsToQuantize<Operand>& part) {
+    for (Index i = 0; i < part.count; ++i) simd::quantize(part.row(i), k, step, part.codes_of(i));
+  };
+  const detail::QuantizedRows<Operand, decltype(quantize_rows)> maker(context, 0, x, quantize_rows);
   const detail::LhsOperand<Operand> lhs{maker.codes(), {&activation_.scale, &zero_point, 1}, 0, step.low, step.high,
                                         &maker};
   detail::multiply_linear(context, lhs, weights_, this->bias_, y);

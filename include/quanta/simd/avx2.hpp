@@ -122,6 +122,17 @@ struct Avx2Lanes {
     m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
     return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
   }
+  static std::int32_t reduce_add_int(I v) {
+    __m128i m = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    m = _mm_add_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
+  }
+  template <class Byte>
+  static I add_bytes(I acc, const Byte* p) {
+    I bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    if constexpr (std::is_signed_v<Byte>) bytes = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+    return _mm256_add_epi32(acc, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
+  }
   static bool all_below(I v, std::int32_t limit) {
     return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(limit), v))) == 0xff;
   }

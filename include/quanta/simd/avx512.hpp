@@ -89,6 +89,17 @@ struct Avx512Lanes {
     return Avx2Lanes::reduce_max_int(Avx2Lanes::max_int(Avx2Lanes::float_bits(low_half(bits)),  //
                                                         Avx2Lanes::float_bits(high_half(bits))));
   }
+  static std::int32_t reduce_add_int(I v) {
+    const F bits = _mm512_castsi512_ps(v);
+    return Avx2Lanes::reduce_add_int(Avx2Lanes::add(Avx2Lanes::float_bits(low_half(bits)),  //
+                                                    Avx2Lanes::float_bits(high_half(bits))));
+  }
+  template <class Byte>
+  static I add_bytes(I acc, const Byte* p) {
+    I bytes = _mm512_loadu_si512(p);
+    if constexpr (std::is_signed_v<Byte>) bytes = _mm512_xor_si512(bytes, _mm512_set1_epi8(-128));
+    return _mm512_add_epi32(acc, _mm512_sad_epu8(bytes, _mm512_setzero_si512()));
+  }
   static bool all_below(I v, std::int32_t limit) {
     return _mm512_cmplt_epi32_mask(v, _mm512_set1_epi32(limit)) == kAll;
   }

@@ -55,6 +55,11 @@ MinMax min_max(const float* x, Index n) {
     };
     for (; i + kStep <= n; i += kStep) unroll<kChains>(cover);
     for (; i + L::width <= n; i += L::width) cover(std::integral_constant<int, 0>{});
+    if (i < n) {
+      i = n - L::width;  // some values once more, which changes nothing
+      cover(std::integral_constant<int, 0>{});
+      i = n;
+    }
     result.min = L::reduce_min(L::min(L::min(low[0], low[1]), L::min(low[2], low[3])));
     result.max = L::reduce_max(L::max(L::max(high[0], high[1]), L::max(high[2], high[3])));
     result.finite = L::all_below(L::max_int(bits[0], bits[1]), detail::kInfinityBits);

@@ -111,6 +111,13 @@ struct NeonLanes {
   static float reduce_min(F v) { return vminvq_f32(v); }
   static float reduce_max(F v) { return vmaxvq_f32(v); }
   static std::int32_t reduce_max_int(I v) { return vmaxvq_s32(v); }
+  static std::int32_t reduce_add_int(I v) { return vaddvq_s32(v); }
+  template <class Byte>
+  static I add_bytes(I acc, const Byte* p) {
+    uint8x16_t bytes = vld1q_u8(reinterpret_cast<const std::uint8_t*>(p));
+    if constexpr (std::is_signed_v<Byte>) bytes = veorq_u8(bytes, vdupq_n_u8(128));
+    return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(acc), vpaddlq_u8(bytes)));
+  }
   static bool all_below(I v, std::int32_t limit) { return vmaxvq_s32(v) < limit; }
   static I difference(F a, F b) { return float_bits(vsubq_f32(a, b)); }
   static bool all_zero(I v) { return vmaxvq_u32(vreinterpretq_u32_s32(v)) == 0; }

@@ -35,7 +35,7 @@ struct QuantizeColumns {
   }
 };
 
-/// codes[i] = the code of x[i]. `Code` holds every integer of [low, high].
+/// codes[i] = the code of x[i]. `Code` holds every integer of [low, high]. The two do not overlap.
 template <class L = NativeLanes, class Code>
 void quantize(const float* x, Index n, const QuantizeStep& step, Code* codes);
 
@@ -220,8 +220,11 @@ void quantize(const float* x, Index n, const QuantizeStep& step, Code* codes) {
   const Index whole = n - n % L::width;
   const detail::SameStep<L> steps(step);
   detail::quantize_from<L>(x, 0, whole, steps, step.low, step.high, codes);
-  if constexpr (L::width > 1) {
-    detail::quantize_divided<ScalarLanes>(x, whole, n, detail::SameStep<ScalarLanes>(step), codes);
+  if (whole == n) return;
+  if (n >= L::width) {  // the last vector there is: some codes once more
+    detail::quantize_divided<L>(x + (n - L::width), 0, L::width, steps, codes + (n - L::width));
+  } else if constexpr (L::width > 1) {
+    detail::quantize_divided<ScalarLanes>(x, 0, n, detail::SameStep<ScalarLanes>(step), codes);
   }
 }
 

@@ -87,6 +87,14 @@ struct ScalarLanes {
   static float reduce_min(F v) { return v; }
   static float reduce_max(F v) { return v; }
   static std::int32_t reduce_max_int(I v) { return v; }
+  /// The sum of all lanes, modulo 2^32.
+  static std::int32_t reduce_add_int(I v) { return v; }
+  /// To the sum of acc's lanes adds the sizeof(I) bytes at p; signed ones each 128 more.
+  template <class Byte>
+  static I add_bytes(I acc, const Byte* p) {
+    for (int i = 0; i < 4; ++i) acc = add(acc, p[i] + (std::is_signed_v<Byte> ? 128 : 0));
+    return acc;
+  }
   static bool all_below(I v, std::int32_t limit) { return v < limit; }
   /// Zero where a and b are the same finite number, else not; not defined of zeros. Neither is a product just made.
   static I difference(F a, F b) { return float_bits(a - b); }
