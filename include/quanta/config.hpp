@@ -158,13 +158,11 @@
 #define QUANTA_RESTRICT
 #endif
 
-// Asks for the cache line at p, to read it or to write it.
+// Asks for the cache line at p.
 #if defined(__GNUC__)
 #define QUANTA_PREFETCH(p) __builtin_prefetch(p)
-#define QUANTA_PREFETCH_TO_WRITE(p) __builtin_prefetch(p, 1)
 #else
 #define QUANTA_PREFETCH(p) static_cast<void>(p)
-#define QUANTA_PREFETCH_TO_WRITE(p) static_cast<void>(p)
 #endif
 
 // Before a loop that is worth vectorizing and that clang would unroll instead; GCC vectorizes it as it is.

@@ -3,12 +3,14 @@
 // Walks a product tile by tile.
 //
 //   tasks                     one per thread: rows where there are enough, else panels
-//     blocks of rows          prepared once (gemm/lhs.hpp), read for every panel; they stay in the second-level cache
-//       panels of the rhs     each read once per block of rows
-//         tiles of rows       kernel, zero points, output
+//     blocks of rows          prepared once (gemm/lhs.hpp); they stay in the second-level cache
+//       groups of panels      so do they, read once per block of rows
+//         tiles of rows       they stay in the first-level cache
+//           panels            kernel, zero points, output: results are written along the rows of dst
 #pragma once
 
 #include <array>
+#include <memory>
 #include <utility>
 
 #include <quanta/core/context.hpp>
@@ -98,30 +100,62 @@ void multiply_tile(const LhsOperand<Code>& lhs, const LhsRows<typename Rhs::Kern
   }
 }
 
+/// The outputs of some panels side by side, made once and used by all rows of a block.
+template <class Output, class Rhs>
+class PanelOutputs {
+  static constexpr int nr = Rhs::KernelType::kNr;
+
+ public:
+  using Panel = typename Output::template Panel<Rhs, nr>;
+
+  /// So many panels that they fill a quarter of the second-level cache, where every tile of rows finds them again.
+  static Index most_panels(const Rhs& rhs) {
+    const Index bytes = std::max<Index>(rhs.layout().panel_size(), 1);
+    return std::clamp<Index>(QUANTA_L2_KILOBYTES * Index{1024} / 4 / bytes, 1, kMost);
+  }
+
+  PanelOutputs(const Output& output, const Rhs& rhs, Index first, Index count) {
+    static_assert(std::is_trivially_destructible_v<Panel>);
+    for (Index p = 0; p < count; ++p) {
+      const Index column = (first + p) * nr;
+      std::construct_at(&(*this)[p], output, rhs,
+                        PanelColumns{output.dst, column, std::min<Index>(nr, rhs.n() - column)});
+    }
+  }
+  Panel& operator[](Index p) { return reinterpret_cast<Panel*>(memory_)[p]; }
+
+ private:
+  static constexpr Index kMost = 16;
+  alignas(Panel) std::byte memory_[kMost * sizeof(Panel)];
+};
+
 /// Rows [first_row, last_row) times panels [first_panel, last_panel).
 template <class Rhs, class Code, class Output>
 void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output, Index first_row, Index last_row,
               Index first_panel, Index last_panel, std::byte* scratch) {
   using Kernel = typename Rhs::KernelType;
+  using Outputs = PanelOutputs<Output, Rhs>;
   constexpr int nr = Kernel::kNr;
-  using Panel = typename Output::template Panel<Rhs, nr>;
-  using Sum = std::conditional_t<Panel::by_group, float, std::int32_t>;
+  constexpr bool by_group = Outputs::Panel::by_group;
+  using Sum = std::conditional_t<by_group, float, std::int32_t>;
   const bool with_sums = rhs.zero_points(0) != nullptr;
-  // Blocks of equal height: a low last one would fetch every panel for next to nothing.
+  // Blocks of equal height: a low last one would fetch every panel for next to nothing. So are tiles, below.
   const Index all_rows = last_row - first_row, blocks = ceil_div(all_rows, most_rows<Kernel>(rhs.k()));
+  const Index together = Outputs::most_panels(rhs);
   for (Index b = 0; b < blocks; ++b) {
     const Index row = first_row + all_rows * b / blocks, rows = first_row + all_rows * (b + 1) / blocks - row;
     const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_sums, scratch);
     const Index tiles = ceil_div(rows, Kernel::kMr);
-    for (Index panel = first_panel; panel < last_panel; ++panel) {
-      const Index column = panel * nr;
-      const Panel result(output, rhs, {output.dst, column, std::min<Index>(nr, rhs.n() - column)});
-      for (Index t = 0; t < tiles; ++t) {  // tiles of nearly equal height: a last one of a row or two would be slow
+    for (Index first = first_panel; first < last_panel; first += together) {
+      const Index panels = std::min(together, last_panel - first);
+      Outputs outputs(output, rhs, first, panels);
+      for (Index t = 0; t < tiles; ++t) {
         const Index begin = rows * t / tiles, end = rows * (t + 1) / tiles;
-        for (Index r = begin; r < end; ++r) result.to.prefetch(row + r);  // by when it is written, it is there
-        alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
-        multiply_tile<Panel::by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, panel, sums);
-        for (Index r = begin; r < end; ++r) result.finish(row + r, sums + (r - begin) * nr);
+        for (Index p = 0; p < panels; ++p) {
+          alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
+          multiply_tile<by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, first + p, sums);
+          for (Index r = begin; r < end; ++r) outputs[p].finish(row + r, sums + (r - begin) * nr);
+        }
       }
     }
   }

@@ -47,7 +47,7 @@ void correct_zero_points(const Rhs& rhs, Index panel, Index group, std::int32_t 
 }
 
 /// The piece of a result's rows that one panel gives: `count` columns from `column` on.
-template <class T, int nr>
+template <class T>
 struct PanelColumns {
   TensorView<T, 2> dst;
   Index column, count;
@@ -62,12 +62,6 @@ struct PanelColumns {
     for (; c + width <= count; c += width) f(c, Index{width});
     if (c < count) f(c, count - c);
   }
-  /// Asks for the memory of row r, soon to be written.
-  void prefetch(Index r) const {
-    if (!adjacent()) return;
-    const char* from = reinterpret_cast<const char*>(row(r));
-    for (Index i = 0; i < count * Index{sizeof(T)}; i += Index{kCacheLine}) QUANTA_PREFETCH_TO_WRITE(from + i);
-  }
   /// Writes row r, adjacent or not.
   void store(Index r, const T* values) const {
     T* to = row(r);
@@ -79,6 +73,8 @@ struct PanelColumns {
     }
   }
 };
+template <class T>
+PanelColumns(TensorView<T, 2>, Index, Index) -> PanelColumns<T>;
 
 /// Every output has `dst` and a Panel<Rhs, nr>, made once for a panel and many rows, whose finish(row, sums) stores one
 /// row from nr sums. `by_group`: sums are floats, scale_w[g, n] * float(acc_g) over the groups; else int32.
@@ -89,10 +85,10 @@ struct RawOutput {
   template <class Rhs, int nr>
   struct Panel {
     static constexpr bool by_group = false;
-    PanelColumns<std::int32_t, nr> to;
+    PanelColumns<std::int32_t> to;
     bool accumulate;
 
-    Panel(const RawOutput& output, const Rhs&, const PanelColumns<std::int32_t, nr>& columns)
+    Panel(const RawOutput& output, const Rhs&, const PanelColumns<std::int32_t>& columns)
         : to(columns), accumulate(output.accumulate) {}
     void finish(Index row, const std::int32_t* sums) const {
       using L = LanesFor<nr>;
@@ -148,9 +144,9 @@ struct RealOutput {
     static constexpr bool by_group = Rhs::per_group;
     using L = LanesFor<nr>;
     const RealOutput& output;
-    PanelColumns<float, nr> to;
+    PanelColumns<float> to;
 
-    Panel(const RealOutput& out, const Rhs& rhs, const PanelColumns<float, nr>& columns) : output(out), to(columns) {
+    Panel(const RealOutput& out, const Rhs& rhs, const PanelColumns<float>& columns) : output(out), to(columns) {
       if constexpr (std::is_same_v<typename Rhs::GranularityType, PerTensor>) {
         std::fill_n(same_scale_, nr, rhs.scale(0));
       } else if constexpr (!Rhs::per_group) {

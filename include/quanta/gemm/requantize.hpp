@@ -87,10 +87,9 @@ struct RequantizeOutput {
   struct Panel {
     static constexpr bool by_group = false;
     const Requantize<O>& by;
-    PanelColumns<Code, nr> to;
+    PanelColumns<Code> to;
 
-    Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code, nr>& columns)
-        : by(output.to), to(columns) {}
+    Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code>& columns) : by(output.to), to(columns) {}
 
     void finish(Index row, const std::int32_t* sums) const {
       if (to.count == nr && to.adjacent()) return by.template apply<nr>(sums, to.column, nr, to.row(row));
