@@ -7,17 +7,17 @@
 namespace quanta::test {
 namespace {
 
-constexpr Index kBatch = 3, kRows = 5, kInputs = 37, kOutputs = 21;
+constexpr Index kMatrices = 3, kRowsOfEach = 5, kInputs = 37, kOutputs = 21;
 
 /// Rows of all matrices of a batch, one below the other, and weights for each matrix.
 struct Batched {
   Random random{1};
-  IntMatrix x = int_matrix<UInt<8>>(kBatch * kRows, kInputs, kOne, Fill::random, Fill::random, random);
+  IntMatrix x = int_matrix<UInt<8>>(kMatrices * kRowsOfEach, kInputs, kOne, Fill::random, Fill::random, random);
   std::vector<IntMatrix> plain;
   std::vector<PackedRhs<Int<8>>> packed;
 
   Batched() {
-    for (Index b = 0; b < kBatch; ++b) {
+    for (Index b = 0; b < kMatrices; ++b) {
       plain.push_back(int_matrix<Int<8>>(kOutputs, kInputs, kPerRow, Fill::random, Fill::random, random));
       packed.push_back(pack(quantized<Int<8>, PerChannel<0>>(plain.back())));
     }
@@ -25,7 +25,7 @@ struct Batched {
 
   template <class F = UInt<8>>
   QuantizedTensor<F, 3> lhs() const {
-    RowTensor<typename F::Code, 3> codes(kBatch, kRows, kInputs);
+    RowTensor<typename F::Code, 3> codes(kMatrices, kRowsOfEach, kInputs);
     for (Index i = 0; i < codes.size(); ++i) codes.data()[i] = static_cast<typename F::Code>(x.codes[usize(i)]);
     return {codes, QuantParams<PerTensor>(x.scales, x.zeros)};
   }
@@ -38,10 +38,10 @@ struct Batched {
   /// Is got[b, i, j] what matrix b of the batch times weights `rhs_of(b)` gives?
   template <class Dst, class Expected>
   void expect(const Dst& got, Expected expected) const {
-    for (Index b = 0; b < kBatch; ++b) {
-      for (Index i = 0; i < kRows; ++i) {
+    for (Index b = 0; b < kMatrices; ++b) {
+      for (Index i = 0; i < kRowsOfEach; ++i) {
         for (Index j = 0; j < kOutputs; ++j) {
-          ASSERT_EQ(got(b, i, j), expected(b, b * kRows + i, j)) << b << ", " << i << ", " << j;
+          ASSERT_EQ(got(b, i, j), expected(b, b * kRowsOfEach + i, j)) << b << ", " << i << ", " << j;
         }
       }
     }
@@ -54,10 +54,10 @@ using ColTensor3 = Eigen::Tensor<T, 3, Eigen::ColMajor, Index>;
 TEST(Gemm, BatchedWithOneRhsIsTheProductOfAllRows) {
   const Batched a;
   const auto expected = [&](Index, Index row, Index j) { return dot(a.x, row, a.plain[0], j); };
-  RowTensor<std::int32_t, 3> rows(kBatch, kRows, kOutputs);
+  RowTensor<std::int32_t, 3> rows(kMatrices, kRowsOfEach, kOutputs);
   gemm(a.lhs(), a.packed[0], rows);
   a.expect(rows, expected);
-  ColTensor3<std::int32_t> columns(kBatch, kRows, kOutputs);
+  ColTensor3<std::int32_t> columns(kMatrices, kRowsOfEach, kOutputs);
   gemm(a.lhs(), a.packed[0], columns);
   a.expect(columns, expected);
 }
@@ -75,20 +75,20 @@ TEST(Gemm, StagesOfABatchCountItsRowsThrough) {
   const auto expected = [&](Index, Index row, Index j) {
     return real_dot(a.x, row, a.plain[1], j, bias[j]) + static_cast<float>(1000 * row + j);
   };
-  RowTensor<float, 3> rows(kBatch, kRows, kOutputs);
+  RowTensor<float, 3> rows(kMatrices, kRowsOfEach, kOutputs);
   gemm(a.lhs(), a.packed[1], rows, Dequantize{}, AddBias{bias}, AddPlace{});
   a.expect(rows, expected);
-  ColTensor3<float> columns(kBatch, kRows, kOutputs);
+  ColTensor3<float> columns(kMatrices, kRowsOfEach, kOutputs);
   gemm(a.lhs(), a.packed[1], columns, Dequantize{}, AddBias{bias}, AddPlace{});
   a.expect(columns, expected);
 }
 
 TEST(Gemm, BatchedWithARhsForEachMatrix) {
   const Batched a;
-  RowTensor<std::int32_t, 3> sums(kBatch, kRows, kOutputs);
+  RowTensor<std::int32_t, 3> sums(kMatrices, kRowsOfEach, kOutputs);
   gemm(a.lhs(), a.packed, sums);
   a.expect(sums, [&](Index b, Index row, Index j) { return dot(a.x, row, a.plain[usize(b)], j); });
-  ColTensor3<float> reals(kBatch, kRows, kOutputs);
+  ColTensor3<float> reals(kMatrices, kRowsOfEach, kOutputs);
   Context context;
   gemm(context, a.lhs(), a.packed, reals, Dequantize{});
   a.expect(reals, [&](Index b, Index row, Index j) { return real_dot(a.x, row, a.plain[usize(b)], j); });
@@ -97,7 +97,7 @@ TEST(Gemm, BatchedWithARhsForEachMatrix) {
 TEST(Gemm, ChecksTheWholeBatchBeforeItTouchesDst) {
   Batched a;
   Random random(2);
-  RowTensor<std::int32_t, 3> dst(kBatch, kRows, kOutputs);
+  RowTensor<std::int32_t, 3> dst(kMatrices, kRowsOfEach, kOutputs);
   dst.setConstant(7);
   const auto untouched = [&] {
     for (Index i = 0; i < dst.size(); ++i) ASSERT_EQ(dst.data()[i], 7);
@@ -113,15 +113,15 @@ TEST(Gemm, ChecksTheWholeBatchBeforeItTouchesDst) {
   a.packed.pop_back();
   EXPECT_ERROR(gemm(a.lhs(), a.packed, dst), "gemm", "2 rhs", "3");
   untouched();
-  RowTensor<std::int32_t, 3> flat(kBatch, kRows, kOutputs + 1);
+  RowTensor<std::int32_t, 3> flat(kMatrices, kRowsOfEach, kOutputs + 1);
   EXPECT_ERROR(gemm(a.lhs(), a.packed[0], flat), "gemm", "dst", "(3, 5, 22)", "(3, 5, 21)");
 }
 
 TEST(Gemm, BatchesOfNothing) {
   const Batched a;
-  const RowTensor<std::uint8_t, 3> none(0, kRows, kInputs), no_rows(kBatch, 0, kInputs);
+  const RowTensor<std::uint8_t, 3> none(0, kRowsOfEach, kInputs), no_rows(kMatrices, 0, kInputs);
   const QuantParams<PerTensor> params(a.x.scales, a.x.zeros);
-  RowTensor<std::int32_t, 3> empty(0, kRows, kOutputs), flat(kBatch, 0, kOutputs);
+  RowTensor<std::int32_t, 3> empty(0, kRowsOfEach, kOutputs), flat(kMatrices, 0, kOutputs);
   gemm(QuantizedTensor<UInt<8>, 3>(none, params), a.packed[0], empty);
   gemm(QuantizedTensor<UInt<8>, 3>(none, params), std::vector<PackedRhs<Int<8>>>(), empty);
   gemm(QuantizedTensor<UInt<8>, 3>(no_rows, params), a.packed, flat);
@@ -132,7 +132,7 @@ TEST(Gemm, PlainIntegersOfRankThreeInAnyOrder) {
   const RowTensor<std::uint8_t, 3> rows = a.lhs().codes();
   const ColTensor3<std::uint8_t> columns = rows.swap_layout().shuffle(Eigen::array<Index, 3>{2, 1, 0});
   const auto expected = [&](Index, Index row, Index j) { return dot(a.x, row, a.plain[0], j); };
-  RowTensor<std::int32_t, 3> dst(kBatch, kRows, kOutputs);
+  RowTensor<std::int32_t, 3> dst(kMatrices, kRowsOfEach, kOutputs);
   gemm(rows, ZeroPoint{a.x.zeros[0]}, a.packed[0], dst);
   a.expect(dst, expected);
   dst.setZero();
@@ -142,7 +142,7 @@ TEST(Gemm, PlainIntegersOfRankThreeInAnyOrder) {
 
 TEST(Gemv, IsTheProductOfOneRow) {
   const Batched a;
-  for (const Index i : {Index{0}, kRows}) {
+  for (const Index i : {Index{0}, kRowsOfEach}) {
     Eigen::Vector<std::int32_t, Eigen::Dynamic> sums(kOutputs);
     gemv(a.row(i), a.packed[0], sums);
     for (Index j = 0; j < kOutputs; ++j) EXPECT_EQ(sums[j], dot(a.x, i, a.plain[0], j));

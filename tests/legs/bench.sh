@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
 require_tool "$compiler" 'such compiler'
 
-configure "$root" "$dir/build" "$compiler" "-O2 -DNDEBUG $native" -DQUANTA_BUILD_BENCH=ON -DQUANTA_BUILD_TESTS=OFF \
+configure "$root" "$dir/build" "$compiler" "-O1 -DNDEBUG $native" -DQUANTA_BUILD_BENCH=ON -DQUANTA_BUILD_TESTS=OFF \
   -DQUANTA_BUILD_EXAMPLES=OFF -DQUANTA_INSTALL=OFF
 ! grep -q 'Google Benchmark not found' "$dir/log" || skip 'there is no Google Benchmark here'
 build "$dir/build"
