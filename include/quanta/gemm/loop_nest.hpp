@@ -154,7 +154,7 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
         for (Index p = 0; p < panels; ++p) {
           alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
           multiply_tile<by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, first + p, sums);
-          for (Index r = begin; r < end; ++r) outputs[p].finish(row + r, sums + (r - begin) * nr);
+          outputs[p].finish(row + begin, end - begin, sums);
         }
       }
     }

@@ -46,6 +46,22 @@ void correct_zero_points(const Rhs& rhs, Index panel, Index group, std::int32_t 
   }
 }
 
+template <int width>
+using AllLanes = std::integral_constant<Index, width>;
+
+/// Loads and stores of lanes as for_each_vector counts them.
+template <class L>
+struct SomeLanes {
+  static typename L::F load(const float* p, AllLanes<L::width>) { return L::load(p); }
+  static typename L::F load(const float* p, Index lanes) { return L::load_first(p, lanes); }
+  static void store(float* p, typename L::F v, AllLanes<L::width>) { L::store(p, v); }
+  static void store(float* p, typename L::F v, Index lanes) { L::store_first(p, v, lanes); }
+  static typename L::I load(const std::int32_t* p, AllLanes<L::width>) { return L::load_int(p); }
+  static typename L::I load(const std::int32_t* p, Index lanes) { return L::load_int_first(p, lanes); }
+  static void store(std::int32_t* p, typename L::I v, AllLanes<L::width>) { L::store_int(p, v); }
+  static void store(std::int32_t* p, typename L::I v, Index lanes) { L::store_int_first(p, v, lanes); }
+};
+
 /// The piece of a result's rows that one panel gives: `count` columns from `column` on.
 template <class T>
 struct PanelColumns {
@@ -55,11 +71,12 @@ struct PanelColumns {
   T* row(Index r) const { return dst.data() + r * dst.stride(0) + column * dst.stride(1); }
   /// Do the values of a row lie side by side?
   bool adjacent() const { return dst.stride(1) == 1; }
-  /// f(c, lanes) for every vector of a row: those from c on, of which the first `lanes` are wanted.
+  /// f(c, lanes) for every vector of a row: those from c on, of which the first `lanes` are wanted. Where that is all,
+  /// it is an AllLanes.
   template <int width, class F>
   QUANTA_ALWAYS_INLINE void for_each_vector(F f) const {
     Index c = 0;
-    for (; c + width <= count; c += width) f(c, Index{width});
+    for (; c + width <= count; c += width) f(c, AllLanes<width>{});
     if (c < count) f(c, count - c);
   }
   /// Writes row r, adjacent or not.
@@ -76,8 +93,9 @@ struct PanelColumns {
 template <class T>
 PanelColumns(TensorView<T, 2>, Index, Index) -> PanelColumns<T>;
 
-/// Every output has `dst` and a Panel<Rhs, nr>, made once for a panel and many rows, whose finish(row, sums) stores one
-/// row from nr sums. `by_group`: sums are floats, scale_w[g, n] * float(acc_g) over the groups; else int32.
+/// Every output has `dst` and a Panel<Rhs, nr>, made once for a panel and many rows, whose finish(row, rows, sums)
+/// stores the rows from `row` on from their sums, nr of each. `by_group`: sums are floats, scale_w[g, n] * float(acc_g)
+/// over the groups; else int32.
 struct RawOutput {
   TensorView<std::int32_t, 2> dst;
   bool accumulate = false;  ///< add to what dst holds
@@ -90,21 +108,27 @@ struct RawOutput {
 
     Panel(const RawOutput& output, const Rhs&, const PanelColumns<std::int32_t>& columns)
         : to(columns), accumulate(output.accumulate) {}
-    void finish(Index row, const std::int32_t* sums) const {
+    void finish(Index row, Index rows, const std::int32_t* sums) const {
       using L = LanesFor<nr>;
-      std::int32_t* values = to.row(row);
+      const Index stride = to.dst.stride(0);
+      std::int32_t* const first = to.row(row);
       if (!to.adjacent()) {
-        if (!accumulate) return to.store(row, sums);
-        for (Index i = 0; i < to.count; ++i) values[i * to.dst.stride(1)] += sums[i];
-      } else if (accumulate) {
-        to.template for_each_vector<L::width>([&](Index c, Index lanes) {
-          const typename L::I sum = L::add(L::load_int(sums + c), L::load_int_first(values + c, lanes));
-          L::store_int_first(values + c, sum, lanes);
-        });
-      } else {
-        to.template for_each_vector<L::width>(
-            [&](Index c, Index lanes) { L::store_int_first(values + c, L::load_int(sums + c), lanes); });
+        for (Index r = 0; r < rows; ++r) {
+          for (Index i = 0; i < to.count; ++i) {
+            std::int32_t& value = first[r * stride + i * to.dst.stride(1)];
+            value = accumulate ? value + sums[r * nr + i] : sums[r * nr + i];
+          }
+        }
+        return;
       }
+      to.template for_each_vector<L::width>([&](Index c, auto lanes) QUANTA_INLINE_LAMBDA {
+        for (Index r = 0; r < rows; ++r) {
+          std::int32_t* const values = first + r * stride + c;
+          typename L::I sum = L::load_int(sums + r * nr + c);
+          if (accumulate) sum = L::add(sum, SomeLanes<L>::load(values, lanes));
+          SomeLanes<L>::store(values, sum, lanes);
+        }
+      });
     }
   };
 };
@@ -167,36 +191,44 @@ struct RealOutput {
     Panel(const Panel&) = delete;
     Panel& operator=(const Panel&) = delete;
 
+    template <class Sum>
+    void finish(Index row, Index rows, const Sum* sums) const {
+      if constexpr (((MapsLanes<Stages> || MapsLanesAt<Stages>)&&...)) {
+        if (to.adjacent()) {
+          const Index stride = to.dst.stride(0);
+          float* const first = to.row(row);
+          to.template for_each_vector<L::width>([&](Index c, auto lanes) QUANTA_INLINE_LAMBDA {
+            for (Index r = 0; r < rows; ++r) {
+              typename L::F v = real(row + r, sums + r * nr, c);
+              std::apply(
+                  [&](const Stages&... stage) { ((v = map_lanes<L>(stage, v, row + r, to.column + c, lanes)), ...); },
+                  output.stages);
+              SomeLanes<L>::store(first + r * stride + c, v, lanes);
+            }
+          });
+          return;
+        }
+      }
+      for (Index r = 0; r < rows; ++r) {
+        alignas(kCacheLine) float values[nr];
+        for (int c = 0; c < nr; c += L::width) L::store(values + c, real(row + r, sums + r * nr, c));
+        std::apply([&](const Stages&... stage) { (stage.apply(values, to.count, row + r, to.column), ...); },
+                   output.stages);
+        to.store(row + r, values);
+      }
+    }
+
+   private:
     /// Dequantize and the bias, for the columns from c on.
     template <class Sum>
-    typename L::F real(typename L::F scale_x, const Sum* sums, Index c) const {
-      const typename L::F scale = Rhs::per_group ? scale_x : L::mul(scale_x, L::load(scales_ + c));
+    QUANTA_ALWAYS_INLINE typename L::F real(Index row, const Sum* sums, Index c) const {
+      typename L::F scale = L::set(output.lhs.scale(row));
+      if constexpr (!Rhs::per_group) scale = L::mul(scale, L::load(scales_ + c));
       return L::one_nan(L::fma(load_as_float(sums + c), scale, L::load(bias_ + c)));
     }
     static typename L::F load_as_float(const float* sums) { return L::load(sums); }
     static typename L::F load_as_float(const std::int32_t* sums) { return L::to_float(L::load_int(sums)); }
 
-    template <class Sum>
-    void finish(Index row, const Sum* sums) const {
-      const typename L::F scale_x = L::set(output.lhs.scale(row));
-      if constexpr (((MapsLanes<Stages> || MapsLanesAt<Stages>)&&...)) {
-        if (to.adjacent()) {
-          float* values = to.row(row);
-          return to.template for_each_vector<L::width>([&](Index c, Index lanes) {
-            typename L::F v = real(scale_x, sums, c);
-            std::apply([&](const Stages&... stage) { ((v = map_lanes<L>(stage, v, row, to.column + c, lanes)), ...); },
-                       output.stages);
-            L::store_first(values + c, v, lanes);
-          });
-        }
-      }
-      alignas(kCacheLine) float values[nr];
-      for (int c = 0; c < nr; c += L::width) L::store(values + c, real(scale_x, sums, c));
-      std::apply([&](const Stages&... stage) { (stage.apply(values, to.count, row, to.column), ...); }, output.stages);
-      to.store(row, values);
-    }
-
-   private:
     alignas(kCacheLine) float bias_copy_[nr];
     alignas(kCacheLine) float same_scale_[std::is_same_v<typename Rhs::GranularityType, PerTensor> ? nr : 1];
     const float* bias_ = bias_copy_;

@@ -91,11 +91,13 @@ struct RequantizeOutput {
 
     Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code>& columns) : by(output.to), to(columns) {}
 
-    void finish(Index row, const std::int32_t* sums) const {
-      if (to.count == nr && to.adjacent()) return by.template apply<nr>(sums, to.column, nr, to.row(row));
-      Code codes[nr];
-      by.template apply<nr>(sums, to.column, to.count, codes);
-      to.store(row, codes);
+    void finish(Index row, Index rows, const std::int32_t* sums) const {
+      const bool in_place = to.count == nr && to.adjacent();
+      for (Index r = 0; r < rows; ++r) {
+        Code codes[nr];
+        by.template apply<nr>(sums + r * nr, to.column, to.count, in_place ? to.row(row + r) : codes);
+        if (!in_place) to.store(row + r, codes);
+      }
     }
   };
 };

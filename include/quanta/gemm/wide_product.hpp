@@ -149,7 +149,7 @@ void finish_wide_row(const Rhs& rhs, const Output& output, Index row, const std:
       const Index count = std::min<Index>(nr, rhs.n() - column);
       alignas(kCacheLine) float values[nr] = {};
       for (Index c = 0; c < count; ++c) values[c] = static_cast<float>(sums[column + c]);  // rounded once
-      typename Output::template Panel<Rhs, nr>(output, rhs, {output.dst, column, count}).finish(row, values);
+      typename Output::template Panel<Rhs, nr>(output, rhs, {output.dst, column, count}).finish(row, 1, values);
     }
   }
 }
