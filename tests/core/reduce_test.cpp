@@ -30,9 +30,11 @@ TEST(Reduce, SumsInTheDocumentedOrder) {
           at = first;
           ++blocks;
         },
-        [&](Index i, double* terms) {
-          terms[0] = x[usize(at + i)];
-          terms[1] = y[usize(at + i)];
+        [&](Index i, int count, detail::ReduceLanes<2>& lanes) {
+          for (int l = 0; l < count; ++l) {
+            lanes[0][l] += x[usize(at + i + l)];
+            lanes[1][l] += y[usize(at + i + l)];
+          }
         });
     EXPECT_EQ(blocks, (n + 4095) / 4096);
     EXPECT_EQ(bits_of(sums[0]), bits_of(reference::blocked_sum(x))) << n;

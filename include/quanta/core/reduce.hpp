@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include <quanta/core/types.hpp>
 
@@ -16,27 +17,30 @@ namespace detail {
 inline constexpr Index kReduceBlock = 4096;
 inline constexpr int kReduceLanes = 16;
 
-/// Sums `sums` quantities of every element. f(i, terms) sets the terms (double) of element i of the current block;
-/// they must not depend on contraction, so each is one rounded operation, or an exact product of two floats.
-/// `begin(first, count)` is called before each block.
+/// One accumulator per quantity and lane.
+template <int sums>
+using ReduceLanes = double[sums][kReduceLanes];
+
+/// Sums `sums` quantities of every element. f(i, count, lanes) adds those of the elements [i, i + count) of the current
+/// block to their lanes: of element i + l to lanes[s][l]. count is at most 16, and where it is 16 a constant, so that a
+/// loop over it becomes vectors. The quantities must not depend on contraction, so each is one rounded operation, or an
+/// exact product of two floats. `begin(first, count)` is called before each block.
 template <int sums, class Begin, class F>
 std::array<double, sums> blocked_sums(Index n, Begin begin, F f) {
   std::array<double, sums> total{};
   for (Index first = 0; first < n; first += kReduceBlock) {
     const Index count = std::min(kReduceBlock, n - first);
     begin(first, count);
-    double lanes[kReduceLanes][sums] = {};
-    for (Index i = 0; i < count; ++i) {
-      double terms[sums];
-      f(i, terms);
-      for (int s = 0; s < sums; ++s) lanes[i % kReduceLanes][s] += terms[s];
-    }
-    for (int half = kReduceLanes / 2; half > 0; half /= 2) {
-      for (int lane = 0; lane < half; ++lane) {
-        for (int s = 0; s < sums; ++s) lanes[lane][s] += lanes[lane + half][s];
+    ReduceLanes<sums> lanes = {};
+    Index i = 0;
+    for (; i + kReduceLanes <= count; i += kReduceLanes) f(i, std::integral_constant<int, kReduceLanes>{}, lanes);
+    if (i < count) f(i, static_cast<int>(count - i), lanes);
+    for (int s = 0; s < sums; ++s) {
+      for (int half = kReduceLanes / 2; half > 0; half /= 2) {
+        for (int lane = 0; lane < half; ++lane) lanes[s][lane] += lanes[s][lane + half];
       }
+      total[static_cast<std::size_t>(s)] += lanes[s][0];
     }
-    for (int s = 0; s < sums; ++s) total[static_cast<std::size_t>(s)] += lanes[0][s];
   }
   return total;
 }

@@ -46,6 +46,7 @@ void correct_zero_points(const Rhs& rhs, Index panel, Index group, std::int32_t 
   }
 }
 
+/// All lanes of a vector, counted by the compiler.
 template <int width>
 using AllLanes = std::integral_constant<Index, width>;
 

@@ -30,7 +30,7 @@ namespace detail {
 template <class L>
 typename L::F load_columns(const float* from, Index stride, Index lanes) {
   if (stride == 1) return L::load_first(from, lanes);
-  float values[L::width];
+  float values[L::width] = {};
   for (Index i = 0; i < lanes; ++i) values[i] = from[i * stride];
   return L::load_first(values, lanes);
 }

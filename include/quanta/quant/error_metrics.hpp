@@ -4,7 +4,10 @@
 // is part of the error.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 
 #include <quanta/core/eigen.hpp>
 #include <quanta/core/line_reader.hpp>
@@ -36,7 +39,7 @@ template <int rank>
 ErrorMetrics error_metrics_of(const TensorView<const float, rank>& x, const TensorView<const float, rank>& y) {
   LineReader<float, rank> x_reader(x), y_reader(y);
   const float *a = nullptr, *b = nullptr;
-  float max_error = 0.0f;
+  std::int32_t largest[kReduceLanes] = {};  // |e|, as bits: ordered like the floats, NaN above all
   // Products of two floats are exact in double, so contraction cannot change them.
   const auto sums = blocked_sums<5>(
       x.size(),
@@ -44,17 +47,20 @@ ErrorMetrics error_metrics_of(const TensorView<const float, rank>& x, const Tens
         a = x_reader.read(first, count);
         b = y_reader.read(first, count);
       },
-      [&](Index i, double* terms) {
-        const float e = a[i] - b[i];
-        const float magnitude = std::fabs(e);
-        if (!(magnitude <= max_error)) max_error = max_error == max_error ? magnitude : max_error;
-        const double p = a[i], q = b[i], r = e;
-        terms[0] = magnitude;
-        terms[1] = r * r;
-        terms[2] = p * p;
-        terms[3] = q * q;
-        terms[4] = p * q;
+      [&](Index i, auto count, ReduceLanes<5>& lanes) {
+        QUANTA_VECTORIZE_LOOP
+        for (int l = 0; l < count; ++l) {
+          const float e = std::fabs(a[i + l] - b[i + l]);
+          const double p = a[i + l], q = b[i + l], r = e;
+          largest[l] = std::max(largest[l], std::bit_cast<std::int32_t>(e));
+          lanes[0][l] += r;
+          lanes[1][l] += r * r;
+          lanes[2][l] += p * p;
+          lanes[3][l] += q * q;
+          lanes[4][l] += p * q;
+        }
       });
+  const auto max_error = std::bit_cast<float>(*std::max_element(largest, largest + kReduceLanes));
   const double n = static_cast<double>(std::max<Index>(x.size(), 1));
   const double error = sums[1], signal = sums[2], approx = sums[3], dot = sums[4];
   constexpr double infinity = std::numeric_limits<double>::infinity();
