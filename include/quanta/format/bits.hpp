@@ -24,6 +24,34 @@ constexpr Index packed_size(Index n, int bits) {
   return n / 8 * bits + ceil_div(n % 8 * bits, 8);  // eight codes at a time, so that n * bits cannot overflow
 }
 
+// Eight codes of one byte each and the 8 b bits they are packed in, all in one word: neighbours are joined, or parted,
+// in three steps, of bytes, of pairs and of fours.
+
+/// `field` in every part of `width` bits of a word.
+constexpr std::uint64_t in_every(int width, std::uint64_t field) {
+  return width == 64 ? field : in_every(2 * width, field | field << width);
+}
+
+/// The low `bits` bits of every byte, side by side.
+template <int bits>
+constexpr std::uint64_t join_bytes(std::uint64_t bytes) {
+  std::uint64_t v = bytes & in_every(8, (1u << bits) - 1);
+  v = (v & in_every(16, 0xff)) | (v & in_every(16, 0xff00)) >> (8 - bits);
+  v = (v & in_every(32, 0xffff)) | (v & in_every(32, 0xffff0000)) >> (16 - 2 * bits);
+  return (v & 0xffffffff) | (v & 0xffffffff00000000) >> (32 - 4 * bits);
+}
+
+/// The other way round: the high bits of the bytes are 0.
+template <int bits>
+constexpr std::uint64_t part_into_bytes(std::uint64_t joined) {
+  constexpr std::uint64_t one = 1, four_codes = (one << 4 * bits) - 1;
+  std::uint64_t v = (joined & four_codes) | (joined & four_codes << 4 * bits) << (32 - 4 * bits);
+  constexpr std::uint64_t two_codes = (one << 2 * bits) - 1;
+  v = (v & in_every(32, two_codes)) | (v & in_every(32, two_codes << 2 * bits)) << (16 - 2 * bits);
+  constexpr std::uint64_t code = (one << bits) - 1;
+  return (v & in_every(16, code)) | (v & in_every(16, code << bits)) << (8 - bits);
+}
+
 /// Writes the codes [first, first + count) of a stream. `first` is a multiple of 8; only the last call of a stream may
 /// have a count that is not.
 template <class F>
@@ -33,7 +61,16 @@ void pack_bits(const typename F::Code* codes, Index first, Index count, std::byt
   } else {
     constexpr std::uint64_t mask = (std::uint64_t{1} << F::bits) - 1;
     stream += first / 8 * F::bits;
-    for (Index i = 0; i < count; i += 8) {
+    Index i = 0;
+    if constexpr (sizeof(typename F::Code) == 1) {
+      for (; i + 8 <= count; i += 8, stream += F::bits) {
+        std::uint64_t word;
+        std::memcpy(&word, codes + i, 8);
+        word = join_bytes<F::bits>(word);
+        std::memcpy(stream, &word, F::bits);
+      }
+    }
+    for (; i < count; i += 8) {
       const Index n = count - i < 8 ? count - i : 8;
       std::uint64_t word = 0;
       for (Index j = 0; j < n; ++j) {
@@ -64,7 +101,14 @@ void unpack_bits(const std::byte* stream, Index first, Index count, typename F::
       if (i % 8 == 0 && last - i >= 8) {  // all of a group, in sizes known to the compiler
         std::uint64_t word = 0;
         std::memcpy(&word, stream + i / 8 * F::bits, F::bits);
-        for (int j = 0; j < 8; ++j) codes[j] = decode(word >> (j * F::bits));
+        if constexpr (sizeof(typename F::Code) == 1) {
+          constexpr std::uint64_t signs = in_every(8, sign), highest = in_every(8, 0x80);
+          word = part_into_bytes<F::bits>(word) ^ signs;
+          word = ((word | highest) - signs) ^ highest;  // byte by byte: none borrows from the next
+          std::memcpy(codes, &word, 8);
+        } else {
+          for (int j = 0; j < 8; ++j) codes[j] = decode(word >> (j * F::bits));
+        }
         codes += 8;
         i += 8;
         continue;
