@@ -158,7 +158,7 @@ class LhsRows {
     return step > Index{kCacheLine} && std::min<Index>(rows, Kernel::kMr) * std::min(step, kWay) > kLinesOfASet * kWay;
   }
 
-  RhsLayout layout_;
+  const RhsLayout& layout_;
   const Operand* data_;
   Index stride_;
   Index rows_ = 0;

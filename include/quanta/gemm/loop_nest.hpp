@@ -20,11 +20,24 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// Rows of the lhs that are walked together, once per panel: so many that they fill half of the second-level cache,
+/// Of so many rows of the lhs, those that are walked together: so many that they fill half of the second-level cache,
 /// since every such block reads all panels anew, but a few tiles at least.
 template <class Kernel>
-Index most_rows(Index k) {
-  return std::max<Index>(8 * Kernel::kMr, QUANTA_L2_KILOBYTES * Index{1024} / 2 / std::max<Index>(k, 1));
+Index rows_together(Index rows, Index k) {
+  constexpr Index bytes = QUANTA_L2_KILOBYTES * Index{1024} / 2, few = 8 * Kernel::kMr;
+  if (rows <= few || rows * k <= bytes) return rows;  // small products spare the division
+  return std::max<Index>(few, bytes / k);
+}
+
+/// Calls f(first, last) for the fewest pieces of [0, size) of at most `most`, all nearly equal.
+template <class F>
+QUANTA_ALWAYS_INLINE void for_each_piece(Index size, Index most, F f) {
+  Index first = 0;
+  for (Index left = size <= most ? 1 : ceil_div(size, most); first < size; --left) {
+    const Index last = left == 1 ? size : first + (size - first) / left;
+    f(first, last);
+    first = last;
+  }
 }
 
 /// A product below this many multiply-adds is not worth waking a thread for.
@@ -110,8 +123,9 @@ class PanelOutputs {
 
   /// So many panels that they fill a quarter of the second-level cache, where every tile of rows finds them again.
   static Index most_panels(const Rhs& rhs) {
-    const Index bytes = std::max<Index>(rhs.layout().panel_size(), 1);
-    return std::clamp<Index>(QUANTA_L2_KILOBYTES * Index{1024} / 4 / bytes, 1, kMost);
+    constexpr Index bytes = QUANTA_L2_KILOBYTES * Index{1024} / 4;
+    if (rhs.layout().size() <= bytes) return kMost;
+    return std::clamp<Index>(bytes / rhs.layout().panel_size(), 1, kMost);
   }
 
   PanelOutputs(const Output& output, const Rhs& rhs, Index first, Index count) {
@@ -139,26 +153,23 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
   constexpr bool by_group = Outputs::Panel::by_group;
   using Sum = std::conditional_t<by_group, float, std::int32_t>;
   const bool with_sums = rhs.zero_points(0) != nullptr;
-  // Blocks of equal height: a low last one would fetch every panel for next to nothing. So are tiles, below.
-  const Index all_rows = last_row - first_row, blocks = ceil_div(all_rows, most_rows<Kernel>(rhs.k()));
   const Index together = Outputs::most_panels(rhs);
-  for (Index b = 0; b < blocks; ++b) {
-    const Index row = first_row + all_rows * b / blocks, rows = first_row + all_rows * (b + 1) / blocks - row;
+  // Blocks and tiles of nearly equal height: a last one of a row or two would fetch every panel for next to nothing.
+  for_each_piece(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
+    const Index row = first_row + from, rows = to - from;
     const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_sums, scratch);
-    const Index tiles = ceil_div(rows, Kernel::kMr);
     for (Index first = first_panel; first < last_panel; first += together) {
       const Index panels = std::min(together, last_panel - first);
       Outputs outputs(output, rhs, first, panels);
-      for (Index t = 0; t < tiles; ++t) {
-        const Index begin = rows * t / tiles, end = rows * (t + 1) / tiles;
+      for_each_piece(rows, Kernel::kMr, [&](Index begin, Index end) {
         for (Index p = 0; p < panels; ++p) {
           alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
           multiply_tile<by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, first + p, sums);
           outputs[p].finish(row + begin, end - begin, sums);
         }
-      }
+      });
     }
-  }
+  });
 }
 
 /// The whole product.
@@ -172,7 +183,7 @@ void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, 
   const bool by_rows = m >= threads * Kernel::kMr;
   const Index tasks = std::min(threads, by_rows ? m : panels);
   using Rows = LhsRows<Kernel, Code>;
-  context.reserve_scratch(tasks, Rows::scratch_bytes(lhs, rhs.layout(), std::min(m, most_rows<Kernel>(rhs.k()))));
+  context.reserve_scratch(tasks, Rows::scratch_bytes(lhs, rhs.layout(), rows_together<Kernel>(m, rhs.k())));
   const auto part = [&](Index size, Index task) { return size * task / tasks; };
   const double cycles = work / static_cast<double>(tasks) / 16.0;
   if (by_rows || tasks == 1) {
