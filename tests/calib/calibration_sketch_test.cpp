@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/calib/sketch_oracle.hpp"
+#include "tests/support/allocations.hpp"
 #include "tests/support/expect_error.hpp"
 
 namespace quanta::test {
@@ -149,6 +150,41 @@ TEST(CalibrationSketch, StaysAsItWasWhenTheChannelsAreOthers) {
   const auto before = channels.serialize();
   EXPECT_ERROR(channels.observe(random_tensor<2>({3, 4}, 2)), "observe", "4 channels", "3");
   EXPECT_EQ(channels.serialize(), before);
+}
+
+// Every allocation of an observation fails in turn: it throws and changes nothing, until one has none left to fail.
+template <class Calibration, class X>
+void expect_unchanged_without_memory(const X& x) {
+  for (const bool seen : {false, true}) {
+    Calibration before;
+    if (seen) before.observe(x);
+    Calibration expected = before;
+    expected.observe(x);
+    int failures = 0;
+    for (bool done = false; !done; ++failures) {
+      Calibration after = before;
+      {
+        const FailingAllocation failing(failures);
+        try {
+          after.observe(x);
+          done = true;
+        } catch (const std::bad_alloc&) {
+        }
+      }
+      EXPECT_TRUE(after == (done ? expected : before)) << "allocation " << failures;
+      ASSERT_LT(failures, 10'000);
+    }
+    EXPECT_GT(failures, 1);
+  }
+}
+
+TEST(CalibrationSketch, StaysAsItWasWhenMemoryRunsOut) {
+  const Eigen::MatrixXf frame = Eigen::MatrixXf::Random(64, 64);
+  expect_unchanged_without_memory<CalibrationSketch<>>(frame.block(1, 1, 33, 40));
+  expect_unchanged_without_memory<CalibrationSketch<>>(2.0f * frame);
+  expect_unchanged_without_memory<CalibrationSketch<PerChannel<0>>>(frame.block(1, 1, 7, 40));
+  expect_unchanged_without_memory<CalibrationSketch<PerChannel<1>>>(random_tensor<3>({10, 40, 9}, 1));
+  expect_unchanged_without_memory<CalibrationSketch<PerChannel<2>>>(random_tensor<3>({4, 3, 20}, 2));
 }
 
 TEST(CalibrationSketch, NamesAChannelThatDoesNotExist) {

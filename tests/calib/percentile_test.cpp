@@ -144,6 +144,22 @@ TEST(PercentileCalibrator, CountsEveryValueOfEveryMerge) {
   EXPECT_NEAR((PercentileCalibrator<>(Abs{99.1}, seen).range<Symmetric8>().max), 100.0, 100.0 * kResolution);
 }
 
+// 2^64 - 4 values: more than a double counts.
+TEST(PercentileCalibrator, AHundredPercentOfTheMostValuesThereCanBe) {
+  const Eigen::Vector4f values(1.0f, 2.0f, 3.0f, 4.0f);
+  CalibrationSketch<> one, all;
+  one.observe(values);
+  for (int bit = 0; bit < 62; ++bit) {  // 4 (2^62 - 1)
+    all.merge(one);
+    if (bit < 61) one.merge(CalibrationSketch<>(one));
+  }
+  ASSERT_EQ(all.sketch().count(), ~std::uint64_t{3});
+  const Range range = PercentileCalibrator<>(TwoSided{100.0}, all).range<Symmetric8>();
+  EXPECT_EQ(range.min, 1.0f);
+  EXPECT_EQ(range.max, 4.0f);
+  EXPECT_EQ((PercentileCalibrator<>(Abs{100.0}, all).range<Symmetric8>().max), 4.0f);
+}
+
 TEST(PercentileCalibrator, TheQuantizerThatAsksDoesNotMatter) {
   const Values ranges = all_ranges(observing(PercentileCalibrator<>(Abs{95.0}), {heavy_values(500, 1)}));
   for (std::size_t i = 0; i < ranges.size(); ++i) EXPECT_EQ(ranges[i], ranges[i % 2]);

@@ -16,4 +16,13 @@ struct Allocations {
 /// As of now; compare two.
 Allocations allocations();
 
+/// While it lives, the allocation of this number from now on (from 0) throws std::bad_alloc, of whichever thread.
+class FailingAllocation {
+ public:
+  explicit FailingAllocation(std::int64_t number);
+  ~FailingAllocation();
+  FailingAllocation(const FailingAllocation&) = delete;
+  FailingAllocation& operator=(const FailingAllocation&) = delete;
+};
+
 }  // namespace quanta::test

@@ -15,12 +15,17 @@ namespace {
 
 std::atomic<std::int64_t> allocation_count{0};
 std::atomic<std::int64_t> live_bytes{0};
+std::atomic<std::int64_t> failing_allocation{-1};
 
 // A block begins with as many bytes as its alignment; the last eight of them hold the size that was asked for.
 constexpr std::size_t kLeastAlignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 static_assert(kLeastAlignment >= sizeof(std::size_t));
 
 void* allocate(std::size_t size, std::size_t alignment) noexcept {
+  if (allocation_count.load() == failing_allocation.load()) {
+    failing_allocation = -1;
+    return nullptr;
+  }
   const std::size_t whole = (size + 2 * alignment - 1) / alignment * alignment;
   if (whole < size) return nullptr;
   char* block = static_cast<char*>(std::aligned_alloc(alignment, whole));
@@ -81,6 +86,9 @@ namespace quanta::test {
 
 Allocations allocations() { return {allocation_count.load(), live_bytes.load()}; }
 
+FailingAllocation::FailingAllocation(std::int64_t number) { failing_allocation = allocation_count.load() + number; }
+FailingAllocation::~FailingAllocation() { failing_allocation = -1; }
+
 namespace {
 
 TEST(Allocations, CountsPlainAndAlignedMemory) {
@@ -96,6 +104,13 @@ TEST(Allocations, CountsPlainAndAlignedMemory) {
   }
   EXPECT_EQ(allocations().count, before.count + 2);
   EXPECT_EQ(allocations().live_bytes, before.live_bytes);
+}
+
+TEST(Allocations, FailWhenTheyShould) {
+  const FailingAllocation second(1);
+  const std::vector<int> first(1);
+  EXPECT_THROW(std::vector<int>(1), std::bad_alloc);
+  const std::vector<int> third(1);
 }
 
 }  // namespace

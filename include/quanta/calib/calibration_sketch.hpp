@@ -1,6 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The sketches of one tensor: a single fine one, or one per channel. Fill it once and ask every calibrator:
+// The sketches of one tensor: a single fine one, or one per channel. Fill it once and ask every calibrator but
+// MovingAverage, which is about the order of batches and keeps a state of its own:
 //
 //   CalibrationSketch<> seen;
 //   for (const auto& b : batches) seen.observe(b);

@@ -1,12 +1,11 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // A tensor's values channel by channel, in pieces that lie side by side, however the tensor is stored. It copies what
-// is not side by side, a piece at a time, and holds nothing.
+// is not side by side, a piece at a time. It allocates nothing: an observation that has begun to count cannot fail.
 #pragma once
 
 #include <algorithm>
 
-#include <quanta/core/line_reader.hpp>
 #include <quanta/quant/memory_order.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -18,10 +17,10 @@ void for_each_piece(const TensorView<const float, rank>& view, F f) {
   constexpr Index kChunk = 4096;
   const Index n = view.size();
   if (view.is_dense()) return f(view.data(), n);
-  LineReader<float, rank> reader(view);
+  float piece[kChunk];
   for (Index first = 0; first < n; first += kChunk) {
     const Index count = std::min(kChunk, n - first);
-    f(reader.read(first, count), count);
+    f(view.read(first, count, piece), count);
   }
 }
 

@@ -26,7 +26,9 @@
 // divergence between bins, as above, plus what the values within bins lose, sum n log(n * width / width of n's bin in
 // P): all candidates are judged by one sum over the same bins, and the result is never worse than the whole range.
 //
-// An outlier 2^30 times as large as the rest leaves nothing of it in the sketch, and is kept.
+// An outlier 2^30 times as large as the rest leaves nothing of it in the sketch, and is kept. So are outliers that are
+// more than one value of a thousand: then they are what the data is. Levels are counted in full: whether the quantizer
+// leaves out the most negative code does not change the choice.
 //
 // It needs 2048 values outside the bin at 0; with fewer, or with as many levels as bins (formats of more than 10 bits),
 // it returns the whole range.

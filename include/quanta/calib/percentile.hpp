@@ -71,9 +71,10 @@ std::vector<Bin> absolute_bins_of(const Sketch& sketch) {
 
 /// The quantile of ascending bins at fraction [0, 1].
 inline double quantile(const std::vector<Bin>& bins, std::uint64_t total, double fraction) {
-  const double rank = fp::mul(static_cast<double>(total - 1), fraction);
-  const auto below = static_cast<std::uint64_t>(rank);
-  const double rest = rank - static_cast<double>(below);
+  const auto last = static_cast<double>(total - 1);  // may be rounded up, to 2^64 even
+  const double rank = fp::mul(last, fraction);
+  const std::uint64_t below = rank >= last ? total - 1 : static_cast<std::uint64_t>(rank);
+  const double rest = rank >= last ? 0.0 : rank - static_cast<double>(below);
   const auto statistic = [&](std::uint64_t k) {  // the k-th smallest value, counted from 0
     std::uint64_t before = 0;
     std::size_t i = 0;
