@@ -50,7 +50,7 @@ struct Scalar {
 template <class... Archs>
 struct List {};
 
-/// All of them, best first. AvxVnniInt8 is as fast as AvxVnni, but reads no unsigned activations (its kernel says why).
+/// All of them, best first. AvxVnniInt8 stands behind AvxVnni, which is as fast, because it has not been run yet.
 using All = List<Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, NeonI8mm, NeonDot, Neon, Scalar>;
 
 /// The first tag of a list for which `Usable<Tag>::value` holds.

@@ -82,6 +82,22 @@ TEST_F(AccumulateTest, ABetaOfZeroDoesNotReadDst) {
   EXPECT_TRUE(equals(dst, kM, kN, [&](Index i, Index j) { return real_dot(x, i, w, j); }));
 }
 
+// Stored column by column, matrices of one row lie evenly in spite of their strides.
+TEST_F(AccumulateTest, IntoMatricesOfOneRowEach) {
+  Eigen::Tensor<std::uint8_t, 3, Eigen::RowMajor> codes(4, 1, kK);
+  codes.setConstant(3);
+  const QuantParams<PerTensor> one(1.0f);
+  const QuantizedTensor<UInt<8>, 3> threes(codes, one);
+  for (const Index n : {Index{1}, kN}) {
+    RowTensor<std::int8_t, 2> weights(n, kK);
+    weights.setConstant(1);
+    Eigen::Tensor<float, 3> y(4, 1, n);
+    y.setConstant(100.0f);
+    gemm(threes, pack(QuantizedTensor<Int<8>, 2>(weights, one)), y, Dequantize{}, Accumulate{});
+    for (Index i = 0; i < y.size(); ++i) ASSERT_EQ(y.data()[i], 100.0f + 3.0f * static_cast<float>(kK));
+  }
+}
+
 TEST_F(AccumulateTest, IntoARankThreeDst) {
   Eigen::Tensor<std::uint8_t, 3, Eigen::RowMajor> codes(1, 2, 3);
   codes.setConstant(2);
@@ -118,6 +134,20 @@ TEST(Accumulate, RefusesWhatCouldLeaveInt32) {
   EXPECT_ERROR(gemm(lhs, ZeroPoint{1}, rhs, dst, Accumulate{}), "int32");
   EXPECT_EQ(dst(0, 0), std::numeric_limits<std::int32_t>::min());
   EXPECT_ERROR(gemm(lhs, ZeroPoint{0}, rhs, dst, Accumulate{0.5f}), "beta", "0.5", "1");
+}
+
+TEST(Accumulate, LooksAtEveryColumnByItself) {
+  RowTensor<std::int8_t, 2> weights(2, 1);
+  weights.setValues({{0}, {1}});
+  const auto rhs = pack(QuantizedTensor<Int<8>, 2>(weights, QuantParams<PerTensor>(1.0f)));
+  const Rows<std::uint8_t> lhs = Rows<std::uint8_t>::Constant(1, 1, 3);
+  Rows<std::int32_t> dst(1, 2);
+  dst << std::numeric_limits<std::int32_t>::max(), 0;
+  gemm(lhs, ZeroPoint{0}, rhs, dst, Accumulate{});
+  EXPECT_EQ(dst(0, 0), std::numeric_limits<std::int32_t>::max());
+  EXPECT_EQ(dst(0, 1), 3);
+  dst << 0, std::numeric_limits<std::int32_t>::max();
+  EXPECT_ERROR(gemm(lhs, ZeroPoint{0}, rhs, dst, Accumulate{}), "output 1", "dst");
 }
 
 }  // namespace

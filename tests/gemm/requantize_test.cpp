@@ -134,6 +134,14 @@ TEST_F(RequantizeTest, PreparedForOneLhsAndRhsRefusesOthers) {
   EXPECT_TRUE((y.array() == 77).all());
 }
 
+TEST_F(RequantizeTest, RefusesScalesThatAreNone) {
+  const SymmetricQuantizer<Int<8>> output(0.4f);
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  for (const float scale : {0.0f, -1.0f, 1e-38f, infinity, nan}) {
+    EXPECT_ERROR(Requantize(scale, packed, output), "Requantize", "scale_x");
+  }
+}
+
 // 255 * w + (2^31 - 256) is the largest int32 for w = 1 and one too large for w = 2.
 TEST(RequantizeLimits, TheSumWithTheBiasMayReachTheLastInt32AndNotPassIt) {
   RowTensor<std::uint8_t, 2> code(1, 1);

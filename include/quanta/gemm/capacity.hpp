@@ -7,6 +7,7 @@
 // w - zero_w, results lie in [lo P - hi N, hi P - lo N], and both ends are reached.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 
 #include <quanta/core/error.hpp>
@@ -14,10 +15,22 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// What is added to the results: between least and most, 0 among them; where there are values, one to each column.
+/// What is added to the results: to those of column c something from least_of[c] to most_of[c], in all from least to
+/// most, 0 among them. Null: nothing.
 struct AddedToColumns {
-  const std::int32_t* values = nullptr;
+  const std::int32_t* least_of = nullptr;
+  const std::int32_t* most_of = nullptr;
   std::int64_t least = 0, most = 0;
+  const char* what = "";  ///< for the message
+
+  static AddedToColumns between(const std::int32_t* least_of, const std::int32_t* most_of, Index n, const char* what) {
+    AddedToColumns added{least_of, most_of, 0, 0, what};
+    for (Index c = 0; c < n; ++c) {
+      added.least = std::min<std::int64_t>(added.least, least_of[c]);
+      added.most = std::max<std::int64_t>(added.most, most_of[c]);
+    }
+    return added;
+  }
 };
 
 /// Throws Error when some column's result (or, per_group, some group's) can leave int32 for lhs codes in [min_code,
@@ -42,12 +55,12 @@ void check_capacity(const char* where, const Rhs& rhs, std::int32_t min_code, st
   if (fits(per_group ? rhs.group_extremes() : rhs.column_extremes(), added.least, added.most)) return;
   const Index groups = rhs.layout().groups();
   for (Index c = 0; c < rhs.n(); ++c) {
-    const std::int64_t least = added.values != nullptr ? added.values[c] : added.least;
-    const std::int64_t most = added.values != nullptr ? added.values[c] : added.most;
+    const std::int64_t least = added.least_of != nullptr ? added.least_of[c] : 0;
+    const std::int64_t most = added.most_of != nullptr ? added.most_of[c] : 0;
     for (Index g = 0; g < (per_group ? groups : 1); ++g) {
       check(fits(rhs.extremes(c, g, per_group ? g + 1 : groups), least, most), where, ": the sum over k = ", rhs.k(),
-            " for output ", c, " can leave int32 (lhs codes ", min_code, " to ", max_code, ", zero points ", min_zero,
-            " to ", max_zero, "); use fewer inputs per product, or weights of fewer bits");
+            " for output ", c, added.what, " can leave int32 (lhs codes ", min_code, " to ", max_code, ", zero points ",
+            min_zero, " to ", max_zero, "); use fewer inputs per product, or weights of fewer bits");
     }
   }
 }

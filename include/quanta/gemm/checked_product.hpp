@@ -23,12 +23,16 @@ Shape<2> rows_of(const std::array<T, rank>& shape) {
 }
 template <class T, int rank>
 bool have_even_rows(const TensorView<T, rank>& x) {
-  if constexpr (rank == 3) return x.extent(0) <= 1 || x.stride(0) == x.extent(1) * x.stride(1);
+  if constexpr (rank == 3) {
+    return x.extent(0) <= 1 || x.extent(1) <= 1 || x.stride(0) == x.extent(1) * x.stride(1);
+  }
   return true;
 }
 template <class T, int rank>
 TensorView<T, 2> as_matrix(const TensorView<T, rank>& x) {
-  const Index row_stride = rank == 1 ? x.size() : x.stride(std::max(rank - 2, 0));
+  Index row_stride = x.size();
+  if constexpr (rank == 2) row_stride = x.stride(0);
+  if constexpr (rank == 3) row_stride = x.extent(1) <= 1 ? x.stride(0) : x.stride(1);
   return {x.data(), rows_of(x.shape()), {row_stride, x.stride(rank - 1)}};
 }
 
@@ -58,7 +62,8 @@ template <class T, int rank, class F>
 void with_matrix(Context& context, Index slot, const TensorView<T, rank>& dst, F f) {
   if (have_even_rows(dst)) return f(as_matrix(dst));
   T* copy = context.reserve_local<T>(slot, dst.size());
-  dst.read(0, dst.size(), copy);  // for Accumulate
+  const T* const held = dst.read(0, dst.size(), copy);  // for Accumulate
+  if (held != copy) std::copy_n(held, dst.size(), copy);
   f(TensorView<T, 2>(copy, rows_of(dst.shape())));
   dst.write(0, dst.size(), copy);
 }
@@ -93,30 +98,57 @@ void check_stage(const Stage& stage, Index m, Index n) {
 template <class Code, class Rhs, IntegerFormat O>
 void multiply_requantized(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs,
                           const TensorView<typename O::Code, 2>& dst, const Requantize<O>& to) {
-  to.check_operands(lhs.scale(0), rhs);
-  check_product(lhs, rhs, false, {to.bias(), to.least_bias(), to.most_bias()});
-  run_product(context, lhs, rhs, RequantizeOutput<O>{dst, to});
+  static_assert(sizeof(Code) == 1, "quanta: Requantize takes a lhs of at most 8 bits");
+  static_assert(!Rhs::per_group, "quanta: Requantize takes a rhs per tensor or per channel");
+  const RequantizeOutput<O> output{dst, to};
+  output.check_operands(lhs.scale(0), rhs);
+  check_product(lhs, rhs, false, output.bias());
+  run_product(context, lhs, rhs, output);
 }
 
-/// What dst holds, as far as Accumulate's sums go.
-inline AddedToColumns previous_values(const TensorView<std::int32_t, 2>& dst) {
-  AddedToColumns range;
+/// Readable reasons for stages that do not go together with this lhs and dst.
+template <class Code, class T, class... Stages>
+constexpr void assert_stages_fit() {
+  if constexpr ((is_requantize<Stages> || ...)) {
+    static_assert(sizeof...(Stages) == 1, "quanta: Requantize is the only stage of its product");
+    static_assert((std::is_same_v<T, typename Stages::Code> && ...), "quanta: dst holds codes of Requantize's format");
+  } else if constexpr (std::is_same_v<T, float>) {
+    static_assert(sizeof...(Stages) > 0, "quanta: for float results give Dequantize{} first");
+  } else if constexpr (sizeof(Code) > 1) {
+    static_assert(std::is_same_v<T, std::int64_t> && sizeof...(Stages) == 0,
+                  "quanta: a 16-bit lhs gives int64 without stages, or float with Dequantize{} first");
+  } else {
+    static_assert(std::is_same_v<T, std::int32_t>,
+                  "quanta: dst is int32 without stages, float with Dequantize{} first, codes with Requantize");
+    static_assert(sizeof...(Stages) == 0 || (std::is_same_v<Stages, Accumulate> && ...),
+                  "quanta: the only stage of int32 results is Accumulate; for float results dst is float");
+  }
+}
+
+/// The ranges of what the columns of dst hold, in the context's memory.
+inline AddedToColumns previous_values(Context& context, const TensorView<std::int32_t, 2>& dst) {
+  const Index n = dst.extent(1);
+  std::int32_t* const least = context.reserve_local<std::int32_t>(3, 2 * n);
+  std::int32_t* const most = least + n;
+  std::fill_n(least, 2 * n, 0);
   for (Index i = 0; i < dst.extent(0); ++i) {
-    for (Index j = 0; j < dst.extent(1); ++j) {
-      const std::int64_t value = dst.data()[i * dst.stride(0) + j * dst.stride(1)];
-      range.least = std::min(range.least, value);
-      range.most = std::max(range.most, value);
+    for (Index j = 0; j < n; ++j) {
+      const std::int32_t value = dst.data()[i * dst.stride(0) + j * dst.stride(1)];
+      least[j] = std::min(least[j], value);
+      most[j] = std::max(most[j], value);
     }
   }
-  return range;
+  return AddedToColumns::between(least, most, n, " on top of what dst holds");
 }
 
-/// Throws Error where the operands do not fit each other, or results can leave int32.
+/// Throws Error where the operands do not fit each other, or results can leave int32. Stages of float results check
+/// themselves later.
 template <class Code, class Rhs, class T, class... Stages>
-void check_multiply(const LhsOperand<Code>& lhs, const Rhs& rhs, const TensorView<T, 2>& dst, const Stages&... stages) {
+void check_multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const TensorView<T, 2>& dst,
+                    const Stages&... stages) {
   if constexpr (std::is_same_v<T, std::int32_t> && sizeof...(Stages) == 1) {
     check(((stages.beta == 1.0f) && ...), "gemm: Accumulate to int32 has beta ", stages.beta..., ", expected 1");
-    check_product(lhs, rhs, false, previous_values(dst));
+    check_product(lhs, rhs, false, previous_values(context, dst));
   } else if constexpr (sizeof(Code) == 1) {
     check_product(lhs, rhs, std::is_same_v<T, float> && Rhs::per_group);
   } else {
@@ -141,7 +173,7 @@ void multiply_real(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs
                    const AddBias* bias, const Stages&... stages) {
   if (bias != nullptr) bias->check(dst.extent(0), dst.extent(1));
   (check_stage(stages, dst.extent(0), dst.extent(1)), ...);
-  check_multiply(lhs, rhs, dst);
+  check_multiply(context, lhs, rhs, dst);
   const RealOutput<LhsOperand<Code>, Stages...> output{dst, lhs, bias, {stages...}};
   run_any_product(context, lhs, rhs, output);
 }
@@ -162,23 +194,18 @@ void multiply_staged(Context& context, const LhsOperand<Code>& lhs, const Rhs& r
 template <class Code, class Rhs, class T, class... Stages>
 void multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const TensorView<T, 2>& dst,
               const Stages&... stages) {
+  assert_stages_fit<Code, T, Stages...>();
   if constexpr ((is_requantize<Stages> || ...)) {
     multiply_requantized(context, lhs, rhs, dst, stages...);
   } else if constexpr (std::is_same_v<T, float>) {
-    static_assert(sizeof...(Stages) > 0, "quanta: for float results give Dequantize{} first");
     multiply_staged(context, lhs, rhs, dst, stages...);
-  } else if constexpr (sizeof(Code) > 1) {
-    static_assert(std::is_same_v<T, std::int64_t> && sizeof...(Stages) == 0,
-                  "quanta: a 16-bit lhs gives int64 without stages, or float with Dequantize{} first");
-    check_multiply(lhs, rhs, dst);
-    run_any_product(context, lhs, rhs, WideOutput{dst});
   } else {
-    static_assert(std::is_same_v<T, std::int32_t>,
-                  "quanta: dst is int32 without stages, float with Dequantize{} first, codes with Requantize");
-    static_assert(sizeof...(Stages) == 0 || (std::is_same_v<Stages, Accumulate> && ...),
-                  "quanta: the only stage of int32 results is Accumulate; for float results dst is float");
-    check_multiply(lhs, rhs, dst, stages...);
-    run_product(context, lhs, rhs, RawOutput{dst, sizeof...(Stages) > 0});
+    check_multiply(context, lhs, rhs, dst, stages...);
+    if constexpr (sizeof(Code) > 1) {
+      run_any_product(context, lhs, rhs, WideOutput{dst});
+    } else {
+      run_product(context, lhs, rhs, RawOutput{dst, sizeof...(Stages) > 0});
+    }
   }
 }
 

@@ -51,15 +51,15 @@ void gemm(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& d
 template <QuantizedLhs L, PackedRhsRange R, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&... stages);
 
-/// Plain int8 or uint8 as lhs, of any Eigen type and storage order; dst is int32. Throws Error when the zero point is
-/// not a value of the type.
+/// Plain int8 or uint8 as lhs, of any Eigen type and storage order, with one rhs; dst is int32. Throws Error when the
+/// zero point is not a value of the type.
 template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst,
           const Stages&... stages);
 
-/// Straight to codes of `output`, in fixed point (gemm/requantize.hpp). lhs is per tensor, rhs per tensor or channel.
-/// `options` are a bias of n reals, DoubleRounding{}, or both. Throws Error also when acc + bias can leave int32. Where
-/// one rhs is used again and again, a Requantize prepared once spares the work of preparing it every time.
+/// Straight to codes of `output`, in fixed point (gemm/requantize.hpp). lhs is a matrix per tensor, rhs per tensor or
+/// channel. `options` are a bias of n reals, DoubleRounding{}, or both. Throws Error also when acc + bias can leave
+/// int32. Where one rhs is used again and again, a Requantize prepared once spares the work of preparing it every time.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Scheme, IntegerFormat O,
           class... Options>
 QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,
@@ -108,6 +108,8 @@ void gemm_quantized(Context& context, const L& lhs, const Rhs& rhs, Dst& dst, co
   const auto out = output_view(dst);
   static_assert(std::is_same_v<decltype(view.shape()), decltype(out.shape())>,
                 "quanta: dst of gemm has the rank of the lhs");
+  static_assert(!(is_requantize<Stages> || ...) || std::is_same_v<typename L::GranularityType, PerTensor>,
+                "quanta: Requantize takes a per-tensor lhs: one multiplier per output serves all rows");
   auto expected = view.shape();
   expected.back() = rhs.n();
   check_shape("gemm", "dst", out.shape(), expected);
@@ -124,8 +126,11 @@ void gemm(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& d
 
 template <QuantizedLhs L, PackedRhsRange R, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&... stages) {
-  static_assert(rank_of<Dst> == 3, "quanta: with several rhs, lhs is (batch, m, k) and dst (batch, m, n)");
+  using ViewShape = std::remove_cvref_t<decltype(lhs.view().shape())>;
+  static_assert(rank_of<Dst> == 3 && std::is_same_v<ViewShape, Shape<3>>,
+                "quanta: with several rhs, lhs is (batch, m, k) and dst (batch, m, n)");
   static_assert(!(detail::is_requantize<Stages> || ...), "quanta: a Requantize is for one rhs");
+  detail::assert_stages_fit<typename L::FormatType::Code, ScalarOf<Dst>, Stages...>();
   const auto view = lhs.view();
   const auto out = detail::output_view(dst);
   const auto operand = detail::lhs_operand(context, view);
@@ -145,7 +150,7 @@ void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&
   for (Index b = 0; b < batch; ++b) {  // before any work
     const auto& one = rhs.data()[b];
     detail::check(one.n() == n, "gemm: rhs ", b, " has ", one.n(), " outputs, expected ", n);
-    detail::check_multiply(lhs_of(b), one, dst_of(b), stages...);
+    detail::check_multiply(context, lhs_of(b), one, dst_of(b), stages...);
   }
   for (Index b = 0; b < batch; ++b) detail::multiply(context, lhs_of(b), rhs.data()[b], dst_of(b), stages...);
 }
@@ -183,6 +188,10 @@ template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, Integer
 QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,
                                        const Requantize<O>& requantize) {
   const auto view = lhs.view();
+  static_assert(std::is_same_v<std::remove_cvref_t<decltype(view.shape())>, Shape<2>>,
+                "quanta: the lhs of gemm_requantized is a matrix; for others give gemm a dst and a Requantize");
+  static_assert(std::is_same_v<typename L::GranularityType, PerTensor>,
+                "quanta: gemm_requantized takes a per-tensor lhs: one multiplier per output serves all rows");
   using Code = typename O::Code;
   const Shape<2> shape{view.extent(0), rhs.n()};
   Buffer<std::byte> codes(element_count(shape) * Index{sizeof(Code)});

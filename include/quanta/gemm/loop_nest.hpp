@@ -31,7 +31,7 @@ Index rows_together(Index rows, Index k) {
 
 /// Calls f(first, last) for the fewest pieces of [0, size) of at most `most`, all nearly equal.
 template <class F>
-QUANTA_ALWAYS_INLINE void for_each_piece(Index size, Index most, F f) {
+QUANTA_ALWAYS_INLINE void for_each_part(Index size, Index most, F f) {
   Index first = 0;
   for (Index left = size <= most ? 1 : ceil_div(size, most); first < size; --left) {
     const Index last = left == 1 ? size : first + (size - first) / left;
@@ -155,13 +155,13 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
   const bool with_sums = rhs.zero_points(0) != nullptr;
   const Index together = Outputs::most_panels(rhs);
   // Blocks and tiles of nearly equal height: a last one of a row or two would fetch every panel for next to nothing.
-  for_each_piece(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
+  for_each_part(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
     const Index row = first_row + from, rows = to - from;
     const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_sums, scratch);
     for (Index first = first_panel; first < last_panel; first += together) {
       const Index panels = std::min(together, last_panel - first);
       Outputs outputs(output, rhs, first, panels);
-      for_each_piece(rows, Kernel::kMr, [&](Index begin, Index end) {
+      for_each_part(rows, Kernel::kMr, [&](Index begin, Index end) {
         for (Index p = 0; p < panels; ++p) {
           alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
           multiply_tile<by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, first + p, sums);

@@ -44,8 +44,10 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 
 /// A kernel may have a second, faster form that is exact for some weights only. proves(panel, blocks): is it exact for
 /// all of these blocks, whatever the lhs? Asked once per panel when weights are packed. run_proven<rows> is the
-/// contract of `run` where it is. Both forms read one layout. Who derives a kernel from another inherits its second
-/// form.
+/// contract of `run` where it is. Both forms read one layout.
+///
+/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's and ReadsBothSigns'. It is
+/// without them that hides their names: `static void proves() = delete`, `kNarrow = 0`, `using OtherSign = void`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {

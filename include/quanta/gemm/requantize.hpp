@@ -8,6 +8,7 @@
 // to int32 at scale_x * scale_w[n] (Jacob et al., as there).
 #pragma once
 
+#include <quanta/gemm/capacity.hpp>
 #include <quanta/gemm/fixed_point.hpp>
 #include <quanta/gemm/outputs.hpp>
 #include <quanta/quant/quantizer.hpp>
@@ -18,6 +19,11 @@ QUANTA_NAMESPACE_BEGIN
 /// one.
 struct DoubleRounding {};
 
+namespace detail {
+template <IntegerFormat O>
+struct RequantizeOutput;
+}  // namespace detail
+
 /// The last stage of a product that gives codes of format O: prepared once for a scale of the lhs, a packed rhs and the
 /// quantizer of the results; used by any number of products and threads.
 template <IntegerFormat O>
@@ -26,33 +32,23 @@ class Requantize {
   using Code = typename O::Code;
 
   /// scale_x is the scale of the lhs's codes, rhs is per tensor or per channel. `options` are a bias of n reals,
-  /// DoubleRounding{}, or both. Throws Error when the bias has another size or does not fit int32 at its scale.
+  /// DoubleRounding{}, or both. Throws Error when scale_x is not finite and at least 2^-126, or the bias has another
+  /// size or does not fit int32 at its scale. A product throws Error when its lhs has another scale or its rhs another
+  /// size; that the rhs has the same scales is the caller's matter.
   template <class Rhs, class Scheme, class... Options>
   Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme, O, PerTensor>& output, const Options&... options);
 
   /// Of the results.
   const QuantParams<PerTensor>& params() const { return output_; }
 
-  /// Throws Error unless this was prepared for such a lhs and rhs.
-  template <class Rhs>
-  void check_operands(float scale_x, const Rhs& rhs) const {
-    detail::check(scale_x == scale_x_, "gemm: Requantize was prepared for a lhs of scale ", scale_x_,
-                  ", got one of scale ", scale_x);
-    detail::check(rhs.n() == n_ && rhs.layout().padded_n() == multipliers_.size(),
-                  "gemm: Requantize was prepared for another rhs, of ", n_, " outputs, got one of ", rhs.n());
-  }
-
-  /// What is added to the sums of one output; null where there is no bias. It lies in [least_bias(), most_bias()].
-  const std::int32_t* bias() const { return has_bias_ ? bias_.data() : nullptr; }
-  std::int32_t least_bias() const { return least_bias_; }
-  std::int32_t most_bias() const { return most_bias_; }
+ private:
+  friend struct detail::RequantizeOutput<O>;
 
   /// codes[i] for the outputs [column, column + count), from their sums; all arrays are readable up to whole panels of
   /// nr.
   template <int nr>
   void apply(const std::int32_t* sums, Index column, Index count, Code* codes) const;
 
- private:
   template <class Rhs>
   void set_bias(const TensorView<const float, 1>& bias, const Rhs& rhs);
   void apply_double_rounding(const std::int32_t* sums, Index column, Index count, Code* codes) const;
@@ -81,7 +77,20 @@ template <IntegerFormat O>
 struct RequantizeOutput {
   using Code = typename O::Code;
   TensorView<Code, 2> dst;
-  const Requantize<O>& to;
+  const Requantize<O>& by;
+
+  template <class Rhs>
+  void check_operands(float scale_x, const Rhs& rhs) const {
+    check(scale_x == by.scale_x_, "gemm: Requantize was prepared for a lhs of scale ", by.scale_x_,
+          ", got one of scale ", scale_x);
+    check(rhs.n() == by.n_ && rhs.layout().padded_n() == by.multipliers_.size(),
+          "gemm: Requantize was prepared for another rhs, of ", by.n_, " outputs, got one of ", rhs.n());
+  }
+  /// What is added to the sums.
+  AddedToColumns bias() const {
+    if (!by.has_bias_) return {};
+    return {by.bias_.data(), by.bias_.data(), by.least_bias_, by.most_bias_, " with the bias"};
+  }
 
   template <class Rhs, int nr>
   struct Panel {
@@ -89,7 +98,7 @@ struct RequantizeOutput {
     const Requantize<O>& by;
     PanelColumns<Code> to;
 
-    Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code>& columns) : by(output.to), to(columns) {}
+    Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code>& columns) : by(output.by), to(columns) {}
 
     void finish(Index row, Index rows, const std::int32_t* sums) const {
       const bool in_place = to.count == nr && to.adjacent();
@@ -120,6 +129,10 @@ Requantize<O>::Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme,
       low_(output.min_code()),
       high_(output.max_code()) {
   static_assert(!Rhs::per_group, "quanta: Requantize takes a rhs per tensor or per channel");
+  static_assert((std::is_same_v<Options, DoubleRounding> + ... + 0) <= 1 && (RealObject<Options> + ... + 0) <= 1,
+                "quanta: Requantize takes one bias and one DoubleRounding{}");
+  detail::check(scale_x >= 0x1p-126f && fp::is_finite(scale_x), "Requantize: scale_x is ", scale_x,
+                ", expected a finite scale of at least 2^-126");
   for (Index c = 0; c < n_; ++c) {
     const double scale = static_cast<double>(scale_x) * static_cast<double>(rhs.scale(c));  // exact
     const FixedPoint factor = FixedPoint::from_real(scale / static_cast<double>(output_.scale(0)));

@@ -38,7 +38,6 @@ void check_wide_capacity(const Rhs& rhs) {
 template <class Rhs>
 struct BareRhs {
   using KernelType = typename Rhs::KernelType;
-  using GranularityType = typename Rhs::GranularityType;
   static constexpr bool per_group = false;
   const Rhs& rhs;
 
@@ -48,7 +47,6 @@ struct BareRhs {
   auto panel(Index p) const { return rhs.panel(p); }
   bool proven(Index p) const { return rhs.proven(p); }
   const std::int32_t* sums(Index g) const { return rhs.sums(g); }
-  const float* scales(Index g) const { return rhs.scales(g); }
   const std::int32_t* zero_points(Index) const { return nullptr; }
 };
 
@@ -154,7 +152,7 @@ void finish_wide_row(const Rhs& rhs, const Output& output, Index row, const std:
   }
 }
 
-/// The whole product. Sizes have been checked.
+/// The whole product, split among threads by rows alone. Sizes have been checked.
 template <class Rhs, class Code, class Output>
 void run_wide_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output) {
   using Rows = WideRows<Rhs, Code>;

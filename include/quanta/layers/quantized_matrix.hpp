@@ -77,10 +77,11 @@ class QuantizedMatrix : public Eigen::EigenBase<QuantizedMatrix<F, G>> {
   /// All memory held.
   Index packed_bytes() const { return layer_.weight_bytes(); }
 
-  /// X is (in, samples), or a column: one sample. Throws Error, when it is evaluated, unless X has cols() rows.
-  template <detail::FloatMatrix X>
-  Eigen::Product<QuantizedMatrix, X> operator*(const Eigen::MatrixBase<X>& x) const {
-    detail::check(x.rows() == cols(), "QuantizedMatrix: X has ", x.rows(), " rows, expected ", cols());
+  /// X is (in, samples) of float, or a column: one sample. Throws Error unless X has cols() rows.
+  template <class X>
+  auto operator*(const Eigen::MatrixBase<X>& x) const {
+    static_assert(detail::FloatMatrix<X>, "quanta: QuantizedMatrix multiplies float; write X.cast<float>()");
+    check_inputs(x.rows());
     return Eigen::Product<QuantizedMatrix, X>(*this, x.derived());
   }
 
@@ -90,6 +91,9 @@ class QuantizedMatrix : public Eigen::EigenBase<QuantizedMatrix<F, G>> {
   void multiply(Context& context, const Eigen::MatrixBase<X>& x, Dst&& dst) const;
 
  private:
+  void check_inputs(Index rows) const {
+    detail::check(rows == cols(), "QuantizedMatrix: X has ", rows, " rows, expected ", cols());
+  }
   template <class T, class X>
   static TensorView<T, 2> transposed(const X& x, T* data) {
     return {data, {x.cols(), x.rows()}, {x.colStride(), x.rowStride()}};
@@ -106,10 +110,12 @@ QuantizedMatrix(const W&) -> QuantizedMatrix<>;  // F and G by default
 template <IntegerFormat F, Granularity G>
 template <detail::FloatMatrix X, class Dst>
 void QuantizedMatrix<F, G>::multiply(Context& context, const Eigen::MatrixBase<X>& x, Dst&& dst) const {
-  detail::check(x.rows() == cols(), "QuantizedMatrix: X has ", x.rows(), " rows, expected ", cols());
+  check_inputs(x.rows());
   detail::check(dst.rows() == rows() && dst.cols() == x.cols(), "QuantizedMatrix: dst has shape ",
                 Shape<2>{dst.rows(), dst.cols()}, ", expected ", Shape<2>{rows(), x.cols()});
   using Output = std::remove_cvref_t<Dst>;
+  static_assert(detail::FloatMatrix<Output> && !std::is_const_v<std::remove_reference_t<Dst>>,
+                "quanta: dst of a QuantizedMatrix's product is a writable matrix of float");
   if constexpr (!detail::EigenTraits<X>::stored) {
     const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic> evaluated = x;
     multiply(context, evaluated, dst);

@@ -1,8 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // AVX-VNNI-INT8: vpdpbssd multiplies 32 signed by 32 signed bytes and adds groups of four to 8 int32; vpdpbsud the same
-// with one side unsigned. CPUs that have it have AVX-VNNI too, at the same rate; this kernel is for an lhs of signed
-// codes, whose bits AvxVnni must turn: pack<Int8Kernel<arch::AvxVnniInt8>>.
+// with one side unsigned. CPUs that have it have AVX-VNNI too, at the same rate; this kernel spares an lhs of signed
+// codes the turning of bits: pack<Int8Kernel<arch::AvxVnniInt8>>.
 // Compiled by tests where the compiler can (clang 16, g++ 13), and never run yet: no machine at hand has it.
 //
 //   registers   12 accumulators (6 rows x 2 of 8 columns), 2 of rhs, 1 lhs broadcast: 15 of 16

@@ -104,7 +104,8 @@ struct DotTile {
 
 namespace detail {
 
-/// The instructions V for signed lhs bytes where V takes unsigned ones: turning the highest bit adds 128.
+/// The instructions V for signed lhs bytes where V takes unsigned ones: turning the highest bit, which is
+/// V::turn_signs(register), adds 128.
 template <class V>
 struct SignTurned : V {
   using Lhs = std::int8_t;
