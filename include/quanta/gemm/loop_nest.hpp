@@ -185,22 +185,17 @@ void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, 
   using Rows = LhsRows<Kernel, Code>;
   context.reserve_scratch(tasks, Rows::scratch_bytes(lhs, rhs.layout(), rows_together<Kernel>(m, rhs.k())));
   const auto part = [&](Index size, Index task) { return size * task / tasks; };
-  const double cycles = work / static_cast<double>(tasks) / 16.0;
-  if (by_rows || tasks == 1) {
-    context.parallel(tasks, cycles, [&](Index task) {
-      run_rows(lhs, rhs, output, part(m, task), part(m, task + 1), 0, panels, context.scratch(task));
-    });
-    return;
-  }
-  LhsOperand<Code> made = lhs;  // every task reads all rows, so they are made first
-  if (lhs.maker != nullptr) {
-    const double cycles_to_make = static_cast<double>(m) * static_cast<double>(rhs.k()) / static_cast<double>(tasks);
-    context.parallel(tasks, cycles_to_make,
+  LhsOperand<Code> made = lhs;
+  if (lhs.maker != nullptr && tasks > 1 && !by_rows) {  // every task reads all rows, so they are made first
+    const double cycles = static_cast<double>(m) * static_cast<double>(rhs.k()) / static_cast<double>(tasks);
+    context.parallel(tasks, cycles,
                      [&](Index task) { lhs.maker->make(part(m, task), part(m, task + 1), context.scratch(task)); });
     made.maker = nullptr;
   }
-  context.parallel(tasks, cycles, [&](Index task) {
-    run_rows(made, rhs, output, 0, m, part(panels, task), part(panels, task + 1), context.scratch(task));
+  context.parallel(tasks, work / static_cast<double>(tasks) / 16.0, [&](Index task) {
+    const Index first_row = by_rows ? part(m, task) : 0, last_row = by_rows ? part(m, task + 1) : m;
+    const Index first_panel = by_rows ? 0 : part(panels, task), last_panel = by_rows ? panels : part(panels, task + 1);
+    run_rows(made, rhs, output, first_row, last_row, first_panel, last_panel, context.scratch(task));
   });
 }
 

@@ -44,11 +44,19 @@ struct DotTile {
   }
   template <int rows>
   static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
-    multiply<rows, 1>(lhs, panel, blocks, tile, accumulate);
+    // Half of the rows at a time: with one register of columns that fills the units, and spares the compiler much.
+    constexpr int first = std::min(rows, kHalf);
+    multiply<first, 1>(lhs, panel, blocks, tile, accumulate);
+    if constexpr (rows > first) {
+      const Lhs* const tail = lhs.tail == nullptr ? nullptr : lhs.tail + first * kKr;
+      multiply<rows - first, 1>({lhs.data + first * lhs.stride, lhs.stride, tail}, panel, blocks, tile + first * kNr,
+                                accumulate);
+    }
   }
 
  private:
   using Register = typename V::Register;
+  static constexpr int kHalf = (mr + 1) / 2;
 
   template <int rows, int vectors>
   static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
@@ -71,7 +79,7 @@ struct DotTile {
     }
     // Two pointers and small multiples of the stride reach all rows: more multiples would not fit the general
     // registers.
-    constexpr int half = (mr + 1) / 2;
+    constexpr int half = kHalf;
     const auto step = [&](auto set, const Lhs* upper, const Lhs* lower, Index stride,
                           const Rhs* block) QUANTA_INLINE_LAMBDA {
       Register b[vectors];
