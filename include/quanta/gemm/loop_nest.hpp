@@ -47,13 +47,34 @@ template <class Kernel>
 using RunKernel = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename Kernel::Rhs*, Index, std::int32_t*,
                            bool);
 
-/// form(rows) for rows 1 to kMr, at rows - 1.
+/// Tiles of high kernels have up to 4 rows, or an even number: every height is compiled for itself, in every unit that
+/// multiplies.
+constexpr bool is_tile_height(int rows) { return rows <= 4 || rows % 2 == 0; }
+
+/// form(rows) for the heights of tiles up to kMr, at rows - 1.
 template <class Kernel, class Form>
 constexpr auto table_of(Form form) {
   return [=]<int... i>(std::integer_sequence<int, i...>) {
-    return std::array<RunKernel<Kernel>, sizeof...(i)>{form(std::integral_constant<int, i + 1>{})...};
+    const auto entry = [=](auto rows) -> RunKernel<Kernel> {
+      if constexpr (is_tile_height(rows)) return form(rows);
+      return nullptr;
+    };
+    return std::array<RunKernel<Kernel>, sizeof...(i)>{entry(std::integral_constant<int, i + 1>{})...};
   }
   (std::make_integer_sequence<int, Kernel::kMr>{});
+}
+
+/// Calls f(first, last) for the tiles of so many rows: nearly equal, since one of a row or two would be slow; of an odd
+/// number the last has three.
+template <class Kernel, class F>
+QUANTA_ALWAYS_INLINE void for_each_tile(Index rows, F f) {
+  if constexpr (Kernel::kMr <= 4) {
+    for_each_part(rows, Kernel::kMr, f);
+  } else {
+    const Index odd = rows % 2 == 0 ? 0 : std::min<Index>(rows, 3);
+    for_each_part((rows - odd) / 2, Kernel::kMr / 2, [&](Index first, Index last) { f(2 * first, 2 * last); });
+    if (odd > 0) f(rows - odd, rows);
+  }
 }
 
 /// The form of the kernel for a panel, by its columns in use and whether it is `proven`, and rows known at run time.
@@ -154,14 +175,14 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
   using Sum = std::conditional_t<by_group, float, std::int32_t>;
   const bool with_sums = rhs.zero_points(0) != nullptr;
   const Index together = Outputs::most_panels(rhs);
-  // Blocks and tiles of nearly equal height: a last one of a row or two would fetch every panel for next to nothing.
+  // Blocks of nearly equal height: a low last one would fetch every panel for next to nothing.
   for_each_part(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
     const Index row = first_row + from, rows = to - from;
     const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_sums, scratch);
     for (Index first = first_panel; first < last_panel; first += together) {
       const Index panels = std::min(together, last_panel - first);
       Outputs outputs(output, rhs, first, panels);
-      for_each_part(rows, Kernel::kMr, [&](Index begin, Index end) {
+      for_each_tile<Kernel>(rows, [&](Index begin, Index end) {
         for (Index p = 0; p < panels; ++p) {
           alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
           multiply_tile<by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, first + p, sums);
