@@ -151,7 +151,7 @@ class PanelOutputs {
 
   PanelOutputs(const Output& output, const Rhs& rhs, Index first, Index count) {
     static_assert(std::is_trivially_destructible_v<Panel>);
-    for (Index p = 0; p < count; ++p) {
+    for (Index p = 0; p < std::min(count, kMost); ++p) {  // count is no more: this is for the compiler to see
       const Index column = (first + p) * nr;
       std::construct_at(&(*this)[p], output, rhs,
                         PanelColumns{output.dst, column, std::min<Index>(nr, rhs.n() - column)});
