@@ -157,16 +157,6 @@ void check_multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rh
   }
 }
 
-/// The product itself: 16-bit codes take a way of their own.
-template <class Code, class Rhs, class Output>
-void run_any_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output) {
-  if constexpr (sizeof(Code) == 1) {
-    run_product(context, lhs, rhs, output);
-  } else {
-    run_wide_product(context, lhs, rhs, output);
-  }
-}
-
 /// Float results. The overload below picks out a bias that follows Dequantize directly.
 template <class Code, class Rhs, class... Stages>
 void multiply_real(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const TensorView<float, 2>& dst,
@@ -175,7 +165,11 @@ void multiply_real(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs
   (check_stage(stages, dst.extent(0), dst.extent(1)), ...);
   check_multiply(context, lhs, rhs, dst);
   const RealOutput<LhsOperand<Code>, Stages...> output{dst, lhs, bias, {stages...}};
-  run_any_product(context, lhs, rhs, output);
+  if constexpr (sizeof(Code) == 1) {
+    run_product(context, lhs, rhs, output);
+  } else {
+    run_wide_product(context, lhs, rhs, output);
+  }
 }
 
 template <class Code, class Rhs, class First, class... Stages>
@@ -202,7 +196,7 @@ void multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, con
   } else {
     check_multiply(context, lhs, rhs, dst, stages...);
     if constexpr (sizeof(Code) > 1) {
-      run_any_product(context, lhs, rhs, WideOutput{dst});
+      run_wide_product(context, lhs, rhs, WideOutput{dst});
     } else {
       run_product(context, lhs, rhs, RawOutput{dst, sizeof...(Stages) > 0});
     }
