@@ -42,9 +42,9 @@ double read_seconds(const Vector& x) {
     for (auto& s : sums) s = L::set_int(0);
     const Eigen::Index step = 8 * L::width;
     for (Eigen::Index i = 0; i + step <= x.size(); i += step) {
-      quanta::unroll<8>([&](auto j) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int j = 0; j < 8; ++j) {
         sums[j] = L::add(sums[j], L::magnitude_bits(L::load(x.data() + i + j * L::width)));
-      });
+      }
     }
     benchmark::DoNotOptimize(sums);
   });

@@ -26,20 +26,20 @@ double dot_rate(Register zero, Register one, Dot dot) {
   double best = 0.0;
   for (int attempt = 0; attempt < 20; ++attempt) {
     Register acc[kAccumulators];
-    quanta::unroll<kAccumulators>([&](auto j) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int j = 0; j < kAccumulators; ++j) {
       Register first = zero;
       asm volatile("" : "+m"(first));  // equal accumulators would become one
       acc[j] = first;
-    });
+    }
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < kRounds; ++i) {
-      quanta::unroll<kAccumulators>([&](auto j) QUANTA_INLINE_LAMBDA { acc[j] = dot(acc[j], one, one); });
+      QUANTA_UNROLL for (int j = 0; j < kAccumulators; ++j) acc[j] = dot(acc[j], one, one);
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    quanta::unroll<kAccumulators>([&](auto j) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int j = 0; j < kAccumulators; ++j) {
       const Register last = acc[j];
       asm volatile("" ::"m"(last));
-    });
+    }
     best = std::max(best, 2.0 * kBytes * kAccumulators * kRounds / seconds);
   }
   return best;

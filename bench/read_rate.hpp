@@ -20,7 +20,7 @@ void read_once(const float* data, std::int64_t bytes) {
   using L = quanta::simd::NativeLanes;
   constexpr std::int64_t kStep = 8 * L::width;
   typename L::I sums[8];
-  quanta::unroll<8>([&](auto j) QUANTA_INLINE_LAMBDA { sums[j] = L::set_int(0); });
+  QUANTA_UNROLL for (int j = 0; j < 8; ++j) sums[j] = L::set_int(0);
   const std::int64_t count = bytes / 4;
   for (std::int64_t i = 0; i + kStep <= count; i += kStep) {
 #if defined(__GNUC__)
@@ -28,9 +28,9 @@ void read_once(const float* data, std::int64_t bytes) {
       for (int line = 0; line < kStep / 16; ++line) __builtin_prefetch(data + i + ahead / 4 + 16 * line);
     }
 #endif
-    quanta::unroll<8>([&](auto j) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int j = 0; j < 8; ++j) {
       sums[j] = L::add(sums[j], L::magnitude_bits(L::load(data + i + j * L::width)));
-    });
+    }
   }
   benchmark::DoNotOptimize(sums);
 }

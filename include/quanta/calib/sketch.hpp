@@ -155,7 +155,7 @@ void Sketch<mantissa_bits>::add(const float* x, Index n, Range range) {
     Index i = 0;
     for (; i + 16 <= chunk; i += 16) {
       QUANTA_PREFETCH(x + std::min(first + kChunk + i, n - 1));
-      unroll<16>([&](auto j) QUANTA_INLINE_LAMBDA { ++counts[slots[i + j]]; });
+      QUANTA_UNROLL for (int j = 0; j < 16; ++j)++ counts[slots[i + j]];
     }
     for (; i < chunk; ++i) ++counts[slots[i]];
   }

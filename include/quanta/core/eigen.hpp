@@ -11,7 +11,6 @@
 
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/tensor_view.hpp>
-#include <quanta/core/unroll.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -133,7 +132,7 @@ auto stored_view(const X& x, Pointer data) {
   constexpr int rank = EigenTraits<X>::rank;
   Shape<rank> shape;
   Shape<rank> strides;
-  unroll<rank>([&](auto d) { shape[d.value] = x.dimension(d.value); });
+  for (int d = 0; d < rank; ++d) shape[usize(d)] = x.dimension(usize(d));
   if constexpr (int(X::Layout) == int(Eigen::RowMajor)) {
     return TensorView<T, rank>(data, shape);
   } else {

@@ -1,9 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// A loop whose counter is a constant expression. Micro-kernels use it so that every accumulator has a name the compiler
-// can keep in a register; an ordinary loop over an array of accumulators spills with GCC 12. And a value that stays
-// where it was written: GCC reorders the instructions of a long loop body until their results no longer fit the
-// registers.
+// A loop whose counter is a constant expression, for intrinsics that take one (elsewhere QUANTA_UNROLL will do, and
+// costs the compiler less). And a value that stays where it was written: GCC reorders the instructions of a long loop
+// body until their results no longer fit the registers.
 #pragma once
 
 #include <type_traits>

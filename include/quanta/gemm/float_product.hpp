@@ -13,7 +13,6 @@
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/context.hpp>
 #include <quanta/core/tensor_view.hpp>
-#include <quanta/core/unroll.hpp>
 #include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -117,23 +116,23 @@ class FloatPanels {
 template <int rows, class Store>
 void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float* weights, Store& store) {
   typename L::F acc[rows][kVectors];
-  unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-    unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { acc[r][v] = L::set(0.0f); });
-  });
+  QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::set(0.0f);
+  }
   const float* from = x.data() + row * x.stride(0);
   for (Index i = 0; i < x.extent(1); ++i, weights += kColumns, from += x.stride(1)) {
     typename L::F w[kVectors];
-    unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { w[v] = L::load(weights + v * L::width); });
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) w[v] = L::load(weights + v * L::width);
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       const typename L::F a = L::set(from[r * x.stride(0)]);
-      unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { acc[r][v] = L::fma(a, w[v], acc[r][v]); });
-    });
+      QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::fma(a, w[v], acc[r][v]);
+    }
   }
-  unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+  QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
     alignas(kCacheLine) float sums[kColumns];
-    unroll<kVectors>([&](auto v) QUANTA_INLINE_LAMBDA { L::store(sums + v * L::width, acc[r][v]); });
+    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) L::store(sums + v * L::width, acc[r][v]);
     store(row + r, static_cast<const float*>(sums));
-  });
+  }
 }
 
 }  // namespace detail

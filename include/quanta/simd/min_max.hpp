@@ -7,7 +7,6 @@
 #include <limits>
 
 #include <quanta/core/types.hpp>
-#include <quanta/core/unroll.hpp>
 #include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -46,18 +45,20 @@ MinMax min_max(const float* x, Index n) {
     typename L::I bits[2];
     low[0] = high[0] = L::load(x);
     bits[0] = bits[1] = L::magnitude_bits(low[0]);
-    unroll<kChains - 1>([&](auto c) QUANTA_INLINE_LAMBDA { low[c + 1] = high[c + 1] = low[0]; });
-    const auto cover = [&](auto c) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int c = 0; c < kChains - 1; ++c) low[c + 1] = high[c + 1] = low[0];
+    const auto cover = [&](int c) QUANTA_INLINE_LAMBDA {
       const typename L::F v = L::load(x + i + c * L::width);
       low[c] = L::min(v, low[c]);
       high[c] = L::max(v, high[c]);
       bits[c % 2] = L::max_int(L::magnitude_bits(v), bits[c % 2]);
     };
-    for (; i + kStep <= n; i += kStep) unroll<kChains>(cover);
-    for (; i + L::width <= n; i += L::width) cover(std::integral_constant<int, 0>{});
+    for (; i + kStep <= n; i += kStep) {
+      QUANTA_UNROLL for (int c = 0; c < kChains; ++c) cover(c);
+    }
+    for (; i + L::width <= n; i += L::width) cover(0);
     if (i < n) {
       i = n - L::width;  // some values once more, which changes nothing
-      cover(std::integral_constant<int, 0>{});
+      cover(0);
       i = n;
     }
     result.min = L::reduce_min(L::min(L::min(low[0], low[1]), L::min(low[2], low[3])));
@@ -81,12 +82,12 @@ QUANTA_ALWAYS_INLINE void min_max_rows(const float* x, Index stride, Index colum
                                        typename L::I& bits) {
   for (Index j = 0; j < columns; j += L::width) {
     typename L::F least = L::load(low + j), most = L::load(high + j);
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       const typename L::F v = L::load(x + r * stride + j);
       least = L::min(v, least);
       most = L::max(v, most);
       bits = L::max_int(L::magnitude_bits(v), bits);
-    });
+    }
     L::store(low + j, least);
     L::store(high + j, most);
   }

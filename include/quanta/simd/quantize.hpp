@@ -8,7 +8,6 @@
 #pragma once
 
 #include <quanta/core/types.hpp>
-#include <quanta/core/unroll.hpp>
 #include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -139,19 +138,19 @@ QUANTA_ALWAYS_INLINE Index quantize_multiplied(const float* x, Index first, Inde
   for (; i + vectors * L::width <= last; i += vectors * L::width) {
     typename L::I code[vectors];
     typename L::I difference = L::set_int(0);
-    unroll<vectors>([&](auto v) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int v = 0; v < vectors; ++v) {
       const Index at = i + v * L::width;
       const typename L::F value = L::load(x + at);
       const typename L::F less = L::fma(value, step.less(at), rounder);
       const typename L::F more = L::fma(value, step.more(at), rounder);
       difference = L::or_int(difference, L::difference(less, more));
       code[v] = L::min_int(L::max_int(step.rounded(at, L::float_bits(less)), least), most);
-    });
+    }
     if (L::all_zero(difference)) {
       if constexpr (vectors == 4) {
         L::store_narrow(codes + i, code[0], code[1], code[2], code[3]);
       } else {
-        unroll<vectors>([&](auto v) QUANTA_INLINE_LAMBDA { L::store_narrow(codes + i + v * L::width, code[v]); });
+        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) L::store_narrow(codes + i + v * L::width, code[v]);
       }
     } else {
       quantize_divided<L>(x, i, i + vectors * L::width, step, codes);

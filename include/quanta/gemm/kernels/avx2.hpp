@@ -49,14 +49,14 @@ struct Avx2Tile {
         [&](auto& acc, const auto& four, __m256i b0, __m256i b1) QUANTA_INLINE_LAMBDA {
           const __m256i even0 = _mm256_srai_epi16(_mm256_slli_epi16(b0, 8), 8), odd0 = _mm256_srai_epi16(b0, 8);
           const __m256i even1 = _mm256_srai_epi16(_mm256_slli_epi16(b1, 8), 8), odd1 = _mm256_srai_epi16(b1, 8);
-          unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+          QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
             const __m256i a = four(r);
             const __m256i even = _mm256_and_si256(a, even_bytes), odd = _mm256_srli_epi16(a, 8);
             acc[r][0] = in_order(_mm256_add_epi32(acc[r][0], _mm256_madd_epi16(even, even0)));
             acc[r][1] = in_order(_mm256_add_epi32(acc[r][1], _mm256_madd_epi16(even, even1)));
             acc[r][0] = in_order(_mm256_add_epi32(acc[r][0], _mm256_madd_epi16(odd, odd0)));
             acc[r][1] = in_order(_mm256_add_epi32(acc[r][1], _mm256_madd_epi16(odd, odd1)));
-          });
+          }
         });
   }
 
@@ -78,11 +78,11 @@ struct Avx2Tile {
     multiply<rows>(
         lhs, panel, blocks, tile, accumulate,
         [&](auto& acc, const auto& four, __m256i b0, __m256i b1) QUANTA_INLINE_LAMBDA {
-          unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+          QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
             const __m256i a = four(r);
             acc[r][0] = in_order(_mm256_add_epi32(acc[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b0), ones)));
             acc[r][1] = in_order(_mm256_add_epi32(acc[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b1), ones)));
-          });
+          }
         });
   }
 
@@ -94,15 +94,15 @@ struct Avx2Tile {
                                             bool accumulate, AddBlock add_block) {
     __m256i acc[rows][2];
     if (accumulate) {
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
         acc[r][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + r * kNr));
         acc[r][1] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + r * kNr + 8));
-      });
+      }
     } else {
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = _mm256_setzero_si256(); });
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = _mm256_setzero_si256();
     }
     const auto step = [&](const Lhs* row, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
-      const auto four = [&](auto r) QUANTA_INLINE_LAMBDA {
+      const auto four = [&](int r) QUANTA_INLINE_LAMBDA {
         std::int32_t bytes;
         std::memcpy(&bytes, row + r * stride, sizeof bytes);
         const __m256i a = _mm256_set1_epi32(bytes);
@@ -115,10 +115,10 @@ struct Avx2Tile {
     const Lhs* row = lhs.data;
     for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
     if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile + r * kNr), acc[r][0]);
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile + r * kNr + 8), acc[r][1]);
-    });
+    }
   }
 };
 

@@ -19,7 +19,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include <quanta/core/unroll.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -58,6 +57,21 @@ struct DotTile {
   using Register = typename V::Register;
   static constexpr int kHalf = (mr + 1) / 2;
 
+  /// Adds the products of one block: rows [0, kHalf) of the lhs are `stride` apart from `upper` on, the others from
+  /// `lower` on.
+  template <int rows, int vectors>
+  QUANTA_ALWAYS_INLINE static void add_block(Register (&acc)[rows][vectors], const Lhs* upper, const Lhs* lower,
+                                             Index stride, const Rhs* block) {
+    Register b[vectors];
+    QUANTA_UNROLL for (int v = 0; v < vectors; ++v) b[v] = V::load(block + v * V::kLanes * kKr);
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      std::int32_t four;
+      std::memcpy(&four, (r < kHalf ? upper : lower) + r % kHalf * stride, sizeof four);
+      const Register a = V::broadcast(four);
+      QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] = V::dot(acc[r][v], a, b[v]);
+    }
+  }
+
   template <int rows, int vectors>
   static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     // An instruction takes four cycles and two start in each: with fewer than eight sums they would wait for one
@@ -65,48 +79,37 @@ struct DotTile {
     constexpr int sums = rows * vectors;
     constexpr int sets = std::max(1, std::min((7 + sums) / sums, V::kRegisters / 2 / sums));
     Register acc[sets][rows][vectors];
-    const auto for_each_sum = [](auto f) QUANTA_INLINE_LAMBDA {
-      unroll<rows * vectors>([&](auto i) QUANTA_INLINE_LAMBDA {
-        f(std::integral_constant<int, i / vectors>{}, std::integral_constant<int, i % vectors>{});
-      });
-    };
-    for_each_sum([&](auto r, auto v) QUANTA_INLINE_LAMBDA {
-      unroll<sets>([&](auto s) QUANTA_INLINE_LAMBDA { acc[s][r][v] = V::zero(); });
-    });
+    QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[s][r][v] = V::zero();
+      }
+    }
     if (accumulate) {
-      for_each_sum([&](auto r, auto v)
-                       QUANTA_INLINE_LAMBDA { acc[0][r][v] = V::load(tile + r * kNr + v * V::kLanes); });
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[0][r][v] = V::load(tile + r * kNr + v * V::kLanes);
+      }
     }
     // Two pointers and small multiples of the stride reach all rows: more multiples would not fit the general
     // registers.
-    constexpr int half = kHalf;
-    const auto step = [&](auto set, const Lhs* upper, const Lhs* lower, Index stride,
-                          const Rhs* block) QUANTA_INLINE_LAMBDA {
-      Register b[vectors];
-      unroll<vectors>([&](auto v) QUANTA_INLINE_LAMBDA { b[v] = V::load(block + v * V::kLanes * kKr); });
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-        std::int32_t four;
-        std::memcpy(&four, (r < half ? upper : lower) + r % half * stride, sizeof four);
-        const Register a = V::broadcast(four);
-        unroll<vectors>([&](auto v) QUANTA_INLINE_LAMBDA { acc[set][r][v] = V::dot(acc[set][r][v], a, b[v]); });
-      });
-    };
     const Lhs* upper = lhs.data;
-    const Lhs* lower = rows > half ? lhs.data + half * lhs.stride : lhs.data;
+    const Lhs* lower = rows > kHalf ? lhs.data + kHalf * lhs.stride : lhs.data;
     for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kNr * kKr) {
-      unroll<sets>([&](auto s) QUANTA_INLINE_LAMBDA {
-        step(s, upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kNr * kKr);
-      });
+      QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
+        add_block(acc[s], upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kNr * kKr);
+      }
     }
-    const std::integral_constant<int, 0> first;
-    for (; sets > 1 && blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kNr * kKr) {
-      step(first, upper, lower, lhs.stride, panel);
+    if constexpr (sets > 1) {
+      for (; blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kNr * kKr) {
+        add_block(acc[0], upper, lower, lhs.stride, panel);
+      }
     }
-    if (lhs.tail != nullptr) step(first, lhs.tail, lhs.tail + half * kKr, kKr, panel);
-    for_each_sum([&](auto r, auto v) QUANTA_INLINE_LAMBDA {
-      unroll<sets - 1>([&](auto s) QUANTA_INLINE_LAMBDA { acc[0][r][v] = V::add(acc[0][r][v], acc[s + 1][r][v]); });
-      V::store(tile + r * kNr + v * V::kLanes, acc[0][r][v]);
-    });
+    if (lhs.tail != nullptr) add_block(acc[0], lhs.tail, lhs.tail + kHalf * kKr, kKr, panel);
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int v = 0; v < vectors; ++v) {
+        QUANTA_UNROLL for (int s = 1; s < sets; ++s) acc[0][r][v] = V::add(acc[0][r][v], acc[s][r][v]);
+        V::store(tile + r * kNr + v * V::kLanes, acc[0][r][v]);
+      }
+    }
   }
 };
 

@@ -33,32 +33,32 @@ struct NeonTile {
   template <int rows>
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     int32x4_t acc[rows][kNr];
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-      unroll<kNr>([&](auto c) QUANTA_INLINE_LAMBDA { acc[r][c] = vdupq_n_s32(0); });
-    });
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int c = 0; c < kNr; ++c) acc[r][c] = vdupq_n_s32(0);
+    }
     const auto step = [&acc](const Lhs* row, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
       int8x16_t a[rows];
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { a[r] = NeonLhs<Lhs>::load(row + r * stride); });
-      unroll<kNr>([&](auto c) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) a[r] = NeonLhs<Lhs>::load(row + r * stride);
+      QUANTA_UNROLL for (int c = 0; c < kNr; ++c) {
         const int8x16_t b = vld1q_s8(block + c * kKr);
-        unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
           acc[r][c] = vpadalq_s16(acc[r][c], vmull_s8(vget_low_s8(a[r]), vget_low_s8(b)));
           acc[r][c] = in_order(vpadalq_s16(acc[r][c], vmull_high_s8(a[r], b)));
-        });
-      });
+        }
+      }
     };
     const Lhs* row = lhs.data;
     for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
     if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
-      unroll<kNr / 4>([&](auto four) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int four = 0; four < kNr / 4; ++four) {
         const int32x4_t* const lanes = acc[r] + four * 4;
         int32x4_t sums = vpaddq_s32(vpaddq_s32(lanes[0], lanes[1]), vpaddq_s32(lanes[2], lanes[3]));
         std::int32_t* const to = tile + r * kNr + four * 4;
         if (accumulate) sums = vaddq_s32(sums, vld1q_s32(to));
         vst1q_s32(to, sums);
-      });
-    });
+      }
+    }
   }
 };
 

@@ -32,41 +32,41 @@ struct NeonDotTile {
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     int32x4_t acc[rows][2];
     if (accumulate) {
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
         acc[r][0] = vld1q_s32(tile + r * kNr);
         acc[r][1] = vld1q_s32(tile + r * kNr + 4);
-      });
+      }
     } else {
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { acc[r][0] = acc[r][1] = vdupq_n_s32(0); });
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = vdupq_n_s32(0);
     }
     const Lhs* row = lhs.data;
     for (; blocks >= 4; blocks -= 4, row += 4 * kKr, panel += 4 * kNr * kKr) {
       int8x16_t a[rows];
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA { a[r] = NeonLhs<Lhs>::load(row + r * lhs.stride); });
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) a[r] = NeonLhs<Lhs>::load(row + r * lhs.stride);
       unroll<4>([&](auto block) QUANTA_INLINE_LAMBDA {
         const int8x16_t b0 = vld1q_s8(panel + block * (kNr * kKr));
         const int8x16_t b1 = vld1q_s8(panel + block * (kNr * kKr) + 16);
-        unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+        QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
           acc[r][0] = in_order(vdotq_laneq_s32(acc[r][0], b0, a[r], block.value));
           acc[r][1] = in_order(vdotq_laneq_s32(acc[r][1], b1, a[r], block.value));
-        });
+        }
       });
     }
     const auto step = [&acc](const Lhs* from, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
       const int8x16_t b0 = vld1q_s8(block);
       const int8x16_t b1 = vld1q_s8(block + 16);
-      unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
         const int8x16_t a = NeonLhs<Lhs>::broadcast_four(from + r * stride);
         acc[r][0] = vdotq_s32(acc[r][0], b0, a);
         acc[r][1] = vdotq_s32(acc[r][1], b1, a);
-      });
+      }
     };
     for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
     if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
-    unroll<rows>([&](auto r) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       vst1q_s32(tile + r * kNr, acc[r][0]);
       vst1q_s32(tile + r * kNr + 4, acc[r][1]);
-    });
+    }
   }
 };
 

@@ -42,34 +42,34 @@ struct NeonI8mmTile {
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
     constexpr int row_pairs = (rows + 1) / 2, column_pairs = kNr / 2;
     int32x4_t acc[row_pairs][column_pairs];
-    unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
-      unroll<column_pairs>([&](auto c) QUANTA_INLINE_LAMBDA { acc[p][c] = vdupq_n_s32(0); });
-    });
+    QUANTA_UNROLL for (int p = 0; p < row_pairs; ++p) {
+      QUANTA_UNROLL for (int c = 0; c < column_pairs; ++c) acc[p][c] = vdupq_n_s32(0);
+    }
     const auto multiply = [&acc](const uint8x16_t* a, const Rhs* block) QUANTA_INLINE_LAMBDA {
-      unroll<column_pairs>([&](auto c) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int c = 0; c < column_pairs; ++c) {
         const int8x16_t b = vld1q_s8(block + c * 16);
-        unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA { acc[p][c] = in_order(multiply_add(acc[p][c], a[p], b)); });
-      });
+        QUANTA_UNROLL for (int p = 0; p < row_pairs; ++p) acc[p][c] = in_order(multiply_add(acc[p][c], a[p], b));
+      }
     };
     // The last row of an odd number stands for two: its second result is not stored.
-    const auto second = [](auto p) QUANTA_INLINE_LAMBDA { return 2 * p + 1 < rows ? 2 * p + 1 : 2 * p; };
+    const auto second = [](int p) QUANTA_INLINE_LAMBDA { return 2 * p + 1 < rows ? 2 * p + 1 : 2 * p; };
     const Lhs* row = lhs.data;
     for (; blocks >= 2; blocks -= 2, row += 2 * kKr, panel += 2 * kNr * kKr) {
       uint8x16_t first_block[row_pairs], second_block[row_pairs];
-      unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int p = 0; p < row_pairs; ++p) {
         const uint64x2_t upper = vreinterpretq_u64_u8(vld1q_u8(bytes(row + 2 * p * lhs.stride)));
         const uint64x2_t lower = vreinterpretq_u64_u8(vld1q_u8(bytes(row + second(p) * lhs.stride)));
         first_block[p] = vreinterpretq_u8_u64(vzip1q_u64(upper, lower));
         second_block[p] = vreinterpretq_u8_u64(vzip2q_u64(upper, lower));
-      });
+      }
       multiply(first_block, panel);
       multiply(second_block, panel + kNr * kKr);
     }
     const auto step = [&](const Lhs* from, Index stride, const Rhs* block) QUANTA_INLINE_LAMBDA {
       uint8x16_t a[row_pairs];
-      unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int p = 0; p < row_pairs; ++p) {
         a[p] = vcombine_u8(vld1_u8(bytes(from + 2 * p * stride)), vld1_u8(bytes(from + second(p) * stride)));
-      });
+      }
       multiply(a, block);
     };
     if (blocks > 0) {
@@ -81,15 +81,15 @@ struct NeonI8mmTile {
       const int32x4_t sums = vreinterpretq_s32_s64(two_pairs);
       vst1q_s32(to, accumulate ? vaddq_s32(sums, vld1q_s32(to)) : sums);
     };
-    unroll<row_pairs>([&](auto p) QUANTA_INLINE_LAMBDA {
-      unroll<column_pairs / 2>([&](auto c) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int p = 0; p < row_pairs; ++p) {
+      QUANTA_UNROLL for (int c = 0; c < column_pairs / 2; ++c) {
         const int64x2_t left = vreinterpretq_s64_s32(acc[p][2 * c]);
         const int64x2_t right = vreinterpretq_s64_s32(acc[p][2 * c + 1]);
         std::int32_t* const to = tile + 2 * p * kNr + 4 * c;
         store(to, vzip1q_s64(left, right));
-        if constexpr (2 * p + 1 < rows) store(to + kNr, vzip2q_s64(left, right));
-      });
-    });
+        if (2 * p + 1 < rows) store(to + kNr, vzip2q_s64(left, right));
+      }
+    }
   }
 
  private:
