@@ -19,26 +19,26 @@ struct UserKernel {
   static constexpr const char* name = "User";
   static constexpr int kMr = 2, kNr = 4, kKr = 1;
   template <int rows>
-  static void run(const LhsTile<Lhs>&, const Rhs*, Index, std::int32_t*, bool) {}
+  static void run(const LhsTile<Lhs>&, const Rhs*, Index, const SumTile&, bool) {}
 };
 struct WideKernel : UserKernel {
   using Lhs = std::int16_t;
   template <int rows>
-  static void run(const LhsTile<Lhs>&, const Rhs*, Index, std::int32_t*, bool) {}
+  static void run(const LhsTile<Lhs>&, const Rhs*, Index, const SumTile&, bool) {}
 };
 struct NamelessKernel {
   using Lhs = std::uint8_t;
   using Rhs = std::int8_t;
   enum : int { kMr = 2, kNr = 4, kKr = 1 };
   template <int rows>
-  static void run(const LhsTile<Lhs>&, const Rhs*, Index, std::int32_t*, bool) {}
+  static void run(const LhsTile<Lhs>&, const Rhs*, Index, const SumTile&, bool) {}
 };
 struct KernelOfNoRows : UserKernel {
   static constexpr int kMr = 0;
 };
 struct KernelThatCannotAccumulate : UserKernel {
   template <int rows>
-  static void run(const LhsTile<Lhs>&, const Rhs*, Index, std::int32_t*) {}
+  static void run(const LhsTile<Lhs>&, const Rhs*, Index, const SumTile&) {}
 };
 static_assert(MicroKernel<UserKernel> && MicroKernel<NativeKernel> && MicroKernel<Int8Kernel<arch::Scalar>>);
 static_assert(MicroKernel<PortableKernel<1, 1, 1, std::uint8_t, std::uint8_t>>);

@@ -75,17 +75,17 @@ struct CountingKernel {
   inline static long multiply_adds = 0;
 
   template <int rows>
-  static void run(const quanta::LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile,
+  static void run(const quanta::LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const quanta::SumTile& tile,
                   bool accumulate) {
     const Index all = blocks + (lhs.tail != nullptr ? 1 : 0);
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < kNr; ++c) {
-        std::int32_t sum = accumulate ? tile[r * kNr + c] : 0;
+        std::int32_t sum = accumulate ? tile.data[r * tile.stride + c] : 0;
         for (Index b = 0; b < all; ++b) {
           const Lhs* x = b < blocks ? lhs.data + r * lhs.stride + b * kKr : lhs.tail + r * kKr;
           for (int k = 0; k < kKr; ++k) sum += std::int32_t{x[k]} * panel[(b * kNr + c) * kKr + k];
         }
-        tile[r * kNr + c] = sum;
+        tile.data[r * tile.stride + c] = sum;
       }
     }
     multiply_adds += all * rows * kNr * kKr;

@@ -158,11 +158,13 @@
 #define QUANTA_RESTRICT
 #endif
 
-// Asks for the cache line at p.
+// Asks for the cache line at p, to read it or to write it.
 #if defined(__GNUC__)
 #define QUANTA_PREFETCH(p) __builtin_prefetch(p)
+#define QUANTA_PREFETCH_TO_WRITE(p) __builtin_prefetch(p, 1)
 #else
 #define QUANTA_PREFETCH(p) static_cast<void>(p)
+#define QUANTA_PREFETCH_TO_WRITE(p) static_cast<void>(p)
 #endif
 
 // Before a loop of a few turns, a constant number: written out, also with -O2. What it indexes can stay in registers;

@@ -48,7 +48,7 @@ TEST(AvxVnniInt8Kernel, AccumulatesModulo2To32) {
   const std::vector<std::int8_t> data(4 * 40000, -128), panel(4 * 40000 * SignedKernel::kNr, -128);
   std::vector<std::int32_t> tile(SignedKernel::kNr, 7);
   for (int pass = 1; pass <= 3; ++pass) {
-    SignedKernel::run<1>({data.data(), 0, nullptr}, panel.data(), 40000, tile.data(), true);
+    SignedKernel::run<1>({data.data(), 0, nullptr}, panel.data(), 40000, {tile.data(), 0}, true);
     for (const std::int32_t sum : tile)
       ASSERT_EQ(sum, static_cast<std::int32_t>(7 + std::int64_t{pass} * 160000 * 16384));
   }

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // The contract of include/quanta/gemm/micro_kernel.hpp, each kernel on its own: every number of rows, with and without
-// a tail, at any stride, from 0 or from what the tile holds, writing rows * kNr results and nothing else, modulo 2^32.
+// a tail, at any stride, from 0 or from what the tile holds, writing rows of kNr results and nothing else, modulo 2^32.
 #include <algorithm>
 #include <limits>
 
@@ -18,7 +18,7 @@ template <HasProvenForm Kernel>
 struct SecondForm : Kernel {
   template <int rows>
   static void run(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
-                  std::int32_t* tile, bool accumulate) {
+                  const SumTile& tile, bool accumulate) {
     ASSERT_TRUE(Kernel::proves(panel, blocks + (lhs.tail != nullptr ? 1 : 0)));
     Kernel::template run_proven<rows>(lhs, panel, blocks, tile, accumulate);
   }
@@ -33,12 +33,13 @@ template <HasNarrowForm Kernel>
 struct NarrowForm : Kernel {
   template <int rows>
   static void run(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
-                  std::int32_t* tile, bool accumulate) {
-    std::vector<std::int32_t> narrow(tile, tile + rows * Kernel::kNr);
-    Kernel::template run_narrow<rows>(lhs, panel, blocks, narrow.data(), accumulate);
+                  const SumTile& tile, bool accumulate) {
+    std::vector<std::int32_t> narrow(tile.data, tile.data + (rows - 1) * tile.stride + Kernel::kNr);
+    Kernel::template run_narrow<rows>(lhs, panel, blocks, {narrow.data(), tile.stride}, accumulate);
     Kernel::template run<rows>(lhs, panel, blocks, tile, accumulate);
-    for (int r = 0; r < rows; ++r)
-      std::copy_n(&narrow[usize(r * Kernel::kNr)], Kernel::kNarrow, tile + r * Kernel::kNr);
+    for (int r = 0; r < rows; ++r) {
+      std::copy_n(&narrow[usize(r * tile.stride)], Kernel::kNarrow, tile.data + r * tile.stride);
+    }
   }
 };
 
@@ -93,9 +94,10 @@ void check(Index blocks, bool with_tail, Index gap, bool accumulate, Random& ran
   const auto tail = operands<typename Kernel::Lhs>(with_tail ? rows * kr : 0, random);
   const auto panel =
       operands<typename Kernel::Rhs>((blocks + (with_tail ? 1 : 0)) * nr * kr, random, kLargestWeight<Kernel>);
-  std::vector<std::int32_t> tile(static_cast<std::size_t>(rows * nr + 64), untouched);
+  const Index tile_stride = nr + gap;
+  std::vector<std::int32_t> tile(usize(rows * tile_stride + 64), untouched);
   Kernel::template run<rows>({data.data(), stride, with_tail ? tail.data() : nullptr}, panel.data(), blocks,
-                             tile.data(), accumulate);
+                             {tile.data(), tile_stride}, accumulate);
   for (int r = 0; r < rows; ++r) {
     for (int c = 0; c < nr; ++c) {
       std::int64_t sum = accumulate ? untouched : 0;
@@ -103,12 +105,13 @@ void check(Index blocks, bool with_tail, Index gap, bool accumulate, Random& ran
         const std::int64_t a = k < whole ? data[usize(r * stride + k)] : tail[usize(r * kr + k - whole)];
         sum += (a + lhs_shift<Kernel>()) * panel[usize(k / kr * nr * kr + c * kr + k % kr)];
       }
-      ASSERT_EQ(tile[static_cast<std::size_t>(r * nr + c)], static_cast<std::int32_t>(sum))
-          << Kernel::name << " rows " << rows << " blocks " << blocks << " tail " << with_tail << " at " << r << ','
-          << c;
+      std::int32_t& got = tile[usize(r * tile_stride + c)];
+      ASSERT_EQ(got, static_cast<std::int32_t>(sum)) << Kernel::name << " rows " << rows << " blocks " << blocks
+                                                     << " tail " << with_tail << " at " << r << ',' << c;
+      got = untouched;
     }
   }
-  for (std::size_t i = static_cast<std::size_t>(rows * nr); i < tile.size(); ++i) ASSERT_EQ(tile[i], untouched);
+  for (const std::int32_t rest : tile) ASSERT_EQ(rest, untouched);
 }
 
 template <class Kernel, int... i>
@@ -146,9 +149,9 @@ TYPED_TEST(Contract, SumsWrapModulo2To32) {
     const std::vector<RhsCode> panel(usize(blocks * kr * nr), b);
     std::vector<std::int32_t> tile(nr, 1);
     const std::int64_t sum = blocks * kr * (std::int64_t{a} + lhs_shift<TypeParam>()) * b;
-    TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data(), false);
+    TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, {tile.data(), nr}, false);
     for (const std::int32_t got : tile) EXPECT_EQ(got, static_cast<std::int32_t>(sum));
-    TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, tile.data(), true);
+    TypeParam::template run<1>({data.data(), 0, nullptr}, panel.data(), blocks, {tile.data(), nr}, true);
     for (const std::int32_t got : tile) EXPECT_EQ(got, static_cast<std::int32_t>(2 * sum));
   }
 }

@@ -31,18 +31,19 @@ struct SaturatingKernel : PortableKernel<3, 4, 4, U8, S8> {
   }
 
   template <int rows>
-  static void run_proven(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run_proven(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
+                         bool accumulate) {
     ++proven_runs;
     const Index all = blocks + (lhs.tail != nullptr ? 1 : 0);
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < kNr; ++c) {
-        std::int32_t sum = accumulate ? tile[r * kNr + c] : 0;
+        std::int32_t sum = accumulate ? tile.data[r * tile.stride + c] : 0;
         for (Index b = 0; b < all; ++b) {
           const Lhs* x = b < blocks ? lhs.data + r * lhs.stride + b * kKr : lhs.tail + r * kKr;
           const Rhs* w = panel + (b * kNr + c) * kKr;
           sum += pair(x[0], w[0], x[1], w[1]) + pair(x[2], w[2], x[3], w[3]);
         }
-        tile[r * kNr + c] = sum;
+        tile.data[r * tile.stride + c] = sum;
       }
     }
   }

@@ -19,14 +19,14 @@ struct CountingKernel : Kernel {
 
   template <int rows>
   static void run(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
-                  std::int32_t* tile, bool accumulate) {
+                  const SumTile& tile, bool accumulate) {
     count(lhs, blocks, rows);
     Kernel::template run<rows>(lhs, panel, blocks, tile, accumulate);
   }
 
   template <int rows>
   static void run_proven(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
-                         std::int32_t* tile, bool accumulate) requires HasProvenForm<Kernel> {
+                         const SumTile& tile, bool accumulate) requires HasProvenForm<Kernel> {
     count(lhs, blocks, rows);
     Kernel::template run_proven<rows>(lhs, panel, blocks, tile, accumulate);
   }

@@ -75,10 +75,11 @@ struct PortableNarrowKernel : PortableKernel<mr, nr, kr, Lhs, Rhs> {
   static constexpr int kNarrow = narrow;
 
   template <int rows>
-  static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
+                         bool accumulate) {
     PortableKernel<mr, nr, kr, Lhs, Rhs>::template run<rows>(lhs, panel, blocks, tile, accumulate);
     for (int i = 0; i < rows * nr; ++i) {
-      if (i % nr >= narrow) tile[i] = 0x5a5a5a5a;
+      if (i % nr >= narrow) tile.data[i / nr * tile.stride + i % nr] = 0x5a5a5a5a;
     }
   }
 };
@@ -90,11 +91,12 @@ struct PortableTurningKernel : PortableKernel<mr, nr, kr, U8, S8> {
     static constexpr std::int32_t kLhsShift = 128;
 
     template <int rows>
-    static void run(const LhsTile<S8>& lhs, const S8* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+    static void run(const LhsTile<S8>& lhs, const S8* panel, Index blocks, const SumTile& tile, bool accumulate) {
       PortableKernel<mr, nr, kr, S8, S8>::template run<rows>(lhs, panel, blocks, tile, accumulate);
       const Index all = blocks + (lhs.tail != nullptr ? 1 : 0);
       for (int i = 0; i < rows * nr; ++i) {
-        for (Index k = 0; k < all * kr; ++k) tile[i] += 128 * panel[(k / kr * nr + i % nr) * kr + k % kr];
+        std::int32_t& sum = tile.data[i / nr * tile.stride + i % nr];
+        for (Index k = 0; k < all * kr; ++k) sum += 128 * panel[(k / kr * nr + i % nr) * kr + k % kr];
       }
     }
   };

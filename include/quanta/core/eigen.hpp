@@ -132,7 +132,7 @@ auto stored_view(const X& x, Pointer data) {
   constexpr int rank = EigenTraits<X>::rank;
   Shape<rank> shape;
   Shape<rank> strides;
-  for (int d = 0; d < rank; ++d) shape[usize(d)] = x.dimension(usize(d));
+  for (std::size_t d = 0; d < usize(rank); ++d) shape[d] = x.dimensions()[d];
   if constexpr (int(X::Layout) == int(Eigen::RowMajor)) {
     return TensorView<T, rank>(data, shape);
   } else {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <quanta/core/tensor_view.hpp>
 #include <quanta/gemm/layout.hpp>
@@ -84,24 +85,27 @@ class LhsRows {
   /// Scratch for at most `rows` rows at a time and this rhs layout.
   static Index scratch_bytes(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index rows) {
     const Index copied = must_copy(lhs.codes, layout, rows) ? spread_stride(layout.k) : 0;
-    const Index own = rows * (copied + layout.groups() * (Kernel::kKr + Index{sizeof(std::int32_t)}));
-    return std::max(own + 3 * Index{kCacheLine}, lhs.maker == nullptr ? 0 : lhs.maker->scratch_bytes());
+    constexpr Index one = sizeof(std::int32_t);
+    const Index own = rows * (copied + one + layout.groups() * (Kernel::kKr + one));
+    return std::max(own + 4 * Index{kCacheLine}, lhs.maker == nullptr ? 0 : lhs.maker->scratch_bytes());
   }
 
-  /// with_sums: the sum of each row's operands is needed, because the rhs has zero points.
-  LhsRows(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index first_row, Index rows, bool with_sums,
+  /// with_rests: they are needed, because the rhs has zero points.
+  LhsRows(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index first_row, Index rows, bool with_rests,
           std::byte* scratch)
       : layout_(layout) {
     if (lhs.maker != nullptr) lhs.maker->make(first_row, first_row + rows, scratch);
     const TensorView<const Code, 2>& codes = lhs.codes;
     const Index k = layout.k, groups = layout.groups();
-    sums_ = reinterpret_cast<std::int32_t*>(scratch);
-    tails_ = reinterpret_cast<Operand*>(scratch + round_up(rows * groups * Index{sizeof(std::int32_t)}, kCacheLine));
+    const auto take = [&scratch](Index bytes) { return std::exchange(scratch, scratch + round_up(bytes, kCacheLine)); };
+    rests_ = reinterpret_cast<std::int32_t*>(take(rows * groups * Index{sizeof(std::int32_t)}));
+    zero_points_ = reinterpret_cast<std::int32_t*>(take(rows * Index{sizeof(std::int32_t)}));
+    tails_ = reinterpret_cast<Operand*>(take(rows * groups * Kernel::kKr));
     if (!must_copy(codes, layout, rows)) {
       data_ = reinterpret_cast<const Operand*>(codes.data() + first_row * codes.stride(0));
       stride_ = codes.stride(0);
     } else {
-      Operand* copy = tails_ + round_up(rows * groups * Kernel::kKr, kCacheLine);
+      auto* const copy = reinterpret_cast<Operand*>(scratch);
       stride_ = spread_stride(k);
       data_ = copy;
       for (Index r = 0; r < rows; ++r) {
@@ -114,6 +118,8 @@ class LhsRows {
         }
       }
     }
+    std::int32_t any = 0;
+    for (Index r = 0; r < rows; ++r) any |= zero_points_[r] = lhs.zero_point(first_row + r) + shift;
     for (Index g = 0; g < groups; ++g) {
       const Index length = layout.group_length(g), whole = length - length % Kernel::kKr;
       for (Index r = 0; r < rows; ++r) {
@@ -123,14 +129,15 @@ class LhsRows {
           std::memset(tail, 0, Kernel::kKr);
           std::memcpy(tail, from + whole, usize(length - whole));
         }
-        if (with_sums) {
+        if (with_rests) {
           const auto sum = static_cast<std::uint32_t>(simd::sum_bytes(from, length));
-          const auto shifts = static_cast<std::uint32_t>(length * Reader::kReadShift);
-          sums_[g * rows + r] = static_cast<std::int32_t>(sum + shifts);
+          const auto rest = static_cast<std::uint32_t>(length * (Reader::kReadShift - zero_points_[r]));
+          rests_[g * rows + r] = static_cast<std::int32_t>(sum + rest);
         }
       }
     }
     rows_ = rows;
+    if (any == 0) zero_points_ = nullptr;
   }
 
   /// What the kernel reads for group g of the rows from `row` on (counted from the first prepared row).
@@ -139,7 +146,10 @@ class LhsRows {
     return {data_ + row * stride_ + g * layout_.group, stride_,
             has_tail ? tails_ + (g * rows_ + row) * Kernel::kKr : nullptr};
   }
-  std::int32_t sum(Index row, Index g) const { return sums_[g * rows_ + row]; }
+  /// Of the rows from `row` on, in operand terms: zero points, null where all are 0; and the sums of group g's operands
+  /// less the zero point, modulo 2^32.
+  const std::int32_t* zero_points(Index row) const { return zero_points_ == nullptr ? nullptr : zero_points_ + row; }
+  const std::int32_t* rests(Index row, Index g) const { return rests_ + g * rows_ + row; }
 
  private:
   /// Are the operands of a row side by side, as they are wanted?
@@ -163,7 +173,8 @@ class LhsRows {
   Index stride_;
   Index rows_ = 0;
   Operand* tails_;
-  std::int32_t* sums_;
+  std::int32_t* rests_;
+  std::int32_t* zero_points_;
 };
 
 }  // namespace detail

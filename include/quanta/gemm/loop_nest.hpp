@@ -44,7 +44,7 @@ QUANTA_ALWAYS_INLINE void for_each_part(Index size, Index most, F f) {
 inline constexpr double kParallelWork = 250000.0;
 
 template <class Kernel>
-using RunKernel = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename Kernel::Rhs*, Index, std::int32_t*,
+using RunKernel = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename Kernel::Rhs*, Index, const SumTile&,
                            bool);
 
 /// Tiles of high kernels have up to 4 rows, or an even number: every height is compiled for itself, in every unit that
@@ -95,44 +95,49 @@ RunKernel<Kernel> pick_kernel(bool proven, Index columns, Index rows) {
   return table[usize(rows - 1)];
 }
 
-/// The sums of one tile: `rows` prepared rows from `row` on times one panel, zero points taken off; int32, or floats
-/// by_group (gemm/outputs.hpp). row_of_result is where the first of the rows is in the result.
-template <bool by_group, class Rhs, class Code, class Sum>
-void multiply_tile(const LhsOperand<Code>& lhs, const LhsRows<typename Rhs::KernelType, Code>& prepared, const Rhs& rhs,
-                   Index row, Index rows, Index row_of_result, Index panel, Sum* sums) {
+/// `rows` prepared rows from `row` on times one panel. row_of_result is where the first of the rows is in the result.
+template <class Rhs, class Code>
+struct TileProduct {
   using Kernel = typename Rhs::KernelType;
-  constexpr int nr = Kernel::kNr;
-  using L = LanesFor<nr>;
-  const RhsLayout& layout = rhs.layout();
-  const bool with_sums = rhs.zero_points(0) != nullptr;
-  using Reader = typename LhsReader<Kernel, Code>::Type;
-  const RunKernel<Reader> run = pick_kernel<Reader>(rhs.proven(panel), rhs.n() - panel * nr, rows);
-  const auto multiply_group = [&](Index g, std::int32_t* tile) {
-    const auto* blocks = rhs.panel(panel) + layout.first_block(g) * layout.block_size();
-    run(prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr, tile, false);
-    for (Index r = 0; r < rows; ++r) {
-      const std::int32_t zero_x = lhs.zero_point(row_of_result + r) + LhsRows<Kernel, Code>::shift;
-      correct_zero_points<Kernel>(rhs, panel, g, zero_x, with_sums ? prepared.sum(row + r, g) : 0, tile + r * nr);
-    }
-  };
-  const Index groups = layout.groups();
-  if constexpr (!by_group) {
-    if (groups == 1) return multiply_group(0, sums);
+  using Rows = LhsRows<Kernel, Code>;
+  static constexpr int nr = Kernel::kNr;
+
+  const Rows& prepared;
+  const Rhs& rhs;
+  Index row, rows, row_of_result, panel;
+
+  /// The int32 sums over all of k, zero points taken off; added to what the tile holds with `accumulate`.
+  void sums(const SumTile& to, bool accumulate) const {
+    const Index groups = rhs.layout().groups();
+    for (Index g = 0; g < groups; ++g) group_sums(g, to, accumulate || g > 0);
+    if (groups > 0 || accumulate) return;
+    for (Index r = 0; r < rows; ++r) std::fill_n(to.data + r * to.stride, nr, 0);  // k is 0
   }
-  alignas(kCacheLine) std::int32_t tile[Kernel::kMr * nr];
-  std::fill_n(sums, rows * nr, Sum{0});
-  for (Index g = 0; g < groups; ++g) {
-    multiply_group(g, tile);
-    for (Index i = 0; i < rows * nr; i += L::width) {
-      const typename L::I part = L::load_int(tile + i);
-      if constexpr (by_group) {
-        L::store(sums + i, L::fma(L::to_float(part), L::load(rhs.scales(g) + panel * nr + i % nr), L::load(sums + i)));
-      } else {
-        L::store_int(sums + i, L::add(L::load_int(sums + i), part));
+
+  /// The float sums by_group (gemm/outputs.hpp), nr for each row.
+  void scaled_sums(float* to) const {
+    using L = LanesFor<nr>;
+    alignas(kCacheLine) std::int32_t group[Kernel::kMr * nr];
+    std::fill_n(to, rows * nr, 0.0f);
+    for (Index g = 0; g < rhs.layout().groups(); ++g) {
+      group_sums(g, {group, nr}, false);
+      for (Index i = 0; i < rows * nr; i += L::width) {
+        const typename L::F scale = L::load(rhs.scales(g) + panel * nr + i % nr);
+        L::store(to + i, L::fma(L::to_float(L::load_int(group + i)), scale, L::load(to + i)));
       }
     }
   }
-}
+
+ private:
+  void group_sums(Index g, const SumTile& to, bool accumulate) const {
+    using Reader = typename LhsReader<Kernel, Code>::Type;
+    const RhsLayout& layout = rhs.layout();
+    const auto* blocks = rhs.panel(panel) + layout.first_block(g) * layout.block_size();
+    pick_kernel<Reader>(rhs.proven(panel), rhs.n() - panel * nr, rows)(
+        prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr, to, accumulate);
+    correct_zero_points<Kernel>(rhs, panel, g, prepared.zero_points(row), prepared.rests(row, g), rows, to);
+  }
+};
 
 /// The outputs of some panels side by side, made once and used by all rows of a block.
 template <class Output, class Rhs>
@@ -164,29 +169,48 @@ class PanelOutputs {
   alignas(Panel) std::byte memory_[kMost * sizeof(Panel)];
 };
 
+/// Computes one tile of the result, in place where the output lets it.
+template <class Panel, class Product>
+QUANTA_ALWAYS_INLINE void write_tile(const Panel& output, const Product& product) {
+  constexpr int size = Product::Kernel::kMr * Product::nr;
+  if constexpr (Panel::by_group) {
+    alignas(kCacheLine) float sums[size];
+    product.scaled_sums(sums);
+    output.finish(product.row_of_result, product.rows, sums);
+  } else {
+    if constexpr (requires { output.in_place(product.row_of_result); }) {
+      const SumTile in_place = output.in_place(product.row_of_result);
+      if (in_place.data != nullptr) return product.sums(in_place, output.accumulate);
+    }
+    alignas(kCacheLine) std::int32_t sums[size];
+    product.sums({sums, Product::nr}, false);
+    output.finish(product.row_of_result, product.rows, sums);
+  }
+}
+
 /// Rows [first_row, last_row) times panels [first_panel, last_panel).
 template <class Rhs, class Code, class Output>
 void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output, Index first_row, Index last_row,
               Index first_panel, Index last_panel, std::byte* scratch) {
   using Kernel = typename Rhs::KernelType;
   using Outputs = PanelOutputs<Output, Rhs>;
-  constexpr int nr = Kernel::kNr;
-  constexpr bool by_group = Outputs::Panel::by_group;
-  using Sum = std::conditional_t<by_group, float, std::int32_t>;
-  const bool with_sums = rhs.zero_points(0) != nullptr;
+  const bool with_rests = rhs.zero_points(0) != nullptr;
   const Index together = Outputs::most_panels(rhs);
+  // A result that does not stay in the second-level cache arrives while its sums are made; else stores hold up the
+  // kernel after them.
+  const bool far = output.dst.size() * Index{sizeof(*output.dst.data())} > QUANTA_L2_KILOBYTES * Index{1024};
   // Blocks of nearly equal height: a low last one would fetch every panel for next to nothing.
   for_each_part(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
     const Index row = first_row + from, rows = to - from;
-    const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_sums, scratch);
+    const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_rests, scratch);
     for (Index first = first_panel; first < last_panel; first += together) {
       const Index panels = std::min(together, last_panel - first);
       Outputs outputs(output, rhs, first, panels);
       for_each_tile<Kernel>(rows, [&](Index begin, Index end) {
         for (Index p = 0; p < panels; ++p) {
-          alignas(kCacheLine) Sum sums[Kernel::kMr * nr];
-          multiply_tile<by_group>(lhs, prepared, rhs, begin, end - begin, row + begin, first + p, sums);
-          outputs[p].finish(row + begin, end - begin, sums);
+          const TileProduct<Rhs, Code> product{prepared, rhs, begin, end - begin, row + begin, first + p};
+          if (far) outputs[p].to.fetch(row + begin, end - begin);
+          write_tile(outputs[p], product);
         }
       });
     }

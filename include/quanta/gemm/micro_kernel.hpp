@@ -7,7 +7,7 @@
 //             +--------------------+
 //             | n0 k0..3 | n1 k0..3| ...      one block: kNr * kKr operands
 //   lhs rows  +--------------------+
-//   k0..3 ->  |  tile (rows x kNr) |          int32, row-major with stride kNr
+//   k0..3 ->  |  tile (rows x kNr) |          int32, rows at its own `stride`
 //   rows at   |                    |
 //   `stride`  +--------------------+
 #pragma once
@@ -29,12 +29,18 @@ struct LhsTile {
   const T* tail;
 };
 
-/// run<rows>(lhs, panel, blocks, tile, accumulate): tile[r * kNr + c] = sum of lhs(r, k) * rhs(c, k) over all blocks
-/// (the tail too, where there is one), modulo 2^32, for r < rows. 1 <= rows <= kMr. With `accumulate` the sums start
-/// from what the tile holds, so that k can be cut into pieces; else from 0, and the tile is not read. Writes nothing
-/// else.
+/// Where the sums of one tile go: those of row r, kNr of them, from data + r * stride on. It is a place of its own or
+/// in the result itself.
+struct SumTile {
+  std::int32_t* data;
+  Index stride;
+};
+
+/// run<rows>(lhs, panel, blocks, tile, accumulate): tile(r, c) = sum of lhs(r, k) * rhs(c, k) over all blocks (the tail
+/// too, where there is one), modulo 2^32, for r < rows. 1 <= rows <= kMr. With `accumulate` the sums start from what
+/// the tile holds, so that k can be cut into pieces; else from 0, and the tile is not read. Writes nothing else.
 template <class K>
-concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {
+concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
   { K::name } -> std::convertible_to<const char*>;
   requires K::kMr >= 1 && K::kNr >= 1 && K::kKr >= 1;
   requires sizeof(typename K::Lhs) == 1 && sizeof(typename K::Rhs) == 1;
@@ -50,7 +56,7 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 /// without them that hides their names: `static void proves() = delete`, `kNarrow = 0`, `using OtherSign = void`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
-    requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {
+    requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
   { K::proves(panel, Index{}) } -> std::same_as<bool>;
   K::template run_proven<1>(lhs, panel, Index{}, tile, bool{});
   K::template run_proven<K::kMr>(lhs, panel, Index{}, tile, bool{});
@@ -60,7 +66,7 @@ concept HasProvenForm = MicroKernel<K> &&
 /// columns of a panel alone; the rest of the tile may be left as it is.
 template <class K>
 concept HasNarrowForm = MicroKernel<K> &&
-    requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, std::int32_t* tile) {
+    requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
   requires K::kNarrow >= 1 && K::kNarrow < K::kNr;
   K::template run_narrow<K::kMr>(lhs, panel, Index{}, tile, bool{});
 };

@@ -21,29 +21,27 @@ namespace detail {
 template <int nr>
 using LanesFor = std::conditional_t<nr % simd::NativeLanes::width == 0, simd::NativeLanes, simd::ScalarLanes>;
 
-/// acc[c] becomes sum (x - zero_x) (w - zero_w) for the columns of one panel, given the sum of operand products:
-/// sum x w - zero_x sum w - zero_w (sum x - length zero_x), all in operand terms and modulo 2^32.
+/// sums(r, c) becomes sum (x - zero_x) (w - zero_w) for the columns of one panel, given the sum of operand products:
+/// sum x w - zero_x sum w - zero_w (sum (x - zero_x)), all in operand terms and modulo 2^32. zero_x and rests, which
+/// are those last sums, are those of the rows (gemm/lhs.hpp); zero_x is null where all are 0.
 template <class Kernel, class Rhs>
-void correct_zero_points(const Rhs& rhs, Index panel, Index group, std::int32_t zero_x, std::int32_t row_sum,
-                         std::int32_t* acc) {
+void correct_zero_points(const Rhs& rhs, Index panel, Index group, const std::int32_t* zero_x,
+                         const std::int32_t* rests, Index rows, const SumTile& sums) {
   constexpr int nr = Kernel::kNr;
   using L = LanesFor<nr>;
-  if (zero_x != 0) {
-    const std::int32_t* sums = rhs.sums(group) + panel * nr;
+  const auto take_off = [&, first = sums.data, stride = sums.stride](
+                            const std::int32_t* of_rows, const std::int32_t* of_columns) QUANTA_INLINE_LAMBDA {
     for (int c = 0; c < nr; c += L::width) {
-      L::store_int(acc + c, L::sub(L::load_int(acc + c), L::mul_low(L::set_int(zero_x), L::load_int(sums + c))));
+      const typename L::I column = L::load_int(of_columns + panel * nr + c);
+      for (Index r = 0; r < rows; ++r) {
+        std::int32_t* const at = first + r * stride + c;
+        L::store_int(at, L::sub(L::load_int(at), L::mul_low(L::set_int(of_rows[r]), column)));
+      }
     }
-  }
-  const std::int32_t* zero_points = rhs.zero_points(Rhs::per_group ? group : 0);
-  if (zero_points != nullptr) {
-    const auto length = static_cast<std::uint32_t>(rhs.layout().group_length(group));
-    const auto rest =
-        static_cast<std::int32_t>(static_cast<std::uint32_t>(row_sum) - length * static_cast<std::uint32_t>(zero_x));
-    for (int c = 0; c < nr; c += L::width) {
-      const typename L::I zero_w = L::load_int(zero_points + panel * nr + c);
-      L::store_int(acc + c, L::sub(L::load_int(acc + c), L::mul_low(L::set_int(rest), zero_w)));
-    }
-  }
+  };
+  if (zero_x != nullptr) take_off(zero_x, rhs.sums(group));
+  const std::int32_t* zero_w = rhs.zero_points(Rhs::per_group ? group : 0);
+  if (zero_w != nullptr) take_off(rests, zero_w);
 }
 
 /// All lanes of a vector, counted by the compiler.
@@ -80,6 +78,14 @@ struct PanelColumns {
     for (; c + width <= count; c += width) f(c, AllLanes<width>{});
     if (c < count) f(c, count - c);
   }
+  /// Asks for the cache lines of some rows, to write them.
+  void fetch(Index first_row, Index rows) const {
+    constexpr Index line = kCacheLine / Index{sizeof(T)};
+    if (!adjacent()) return;
+    for (Index r = first_row; r < first_row + rows; ++r) {
+      for (Index c = 0; c < count; c += line) QUANTA_PREFETCH_TO_WRITE(row(r) + c);
+    }
+  }
   /// Writes row r, adjacent or not.
   void store(Index r, const T* values) const {
     T* to = row(r);
@@ -96,7 +102,8 @@ PanelColumns(TensorView<T, 2>, Index, Index) -> PanelColumns<T>;
 
 /// Every output has `dst` and a Panel<Rhs, nr>, made once for a panel and many rows, whose finish(row, rows, sums)
 /// stores the rows from `row` on from their sums, nr of each. `by_group`: sums are floats, scale_w[g, n] * float(acc_g)
-/// over the groups; else int32.
+/// over the groups; else int32. Stores to memory that is far cost a kernel's time, so the sums themselves need not pass
+/// through finish.
 struct RawOutput {
   TensorView<std::int32_t, 2> dst;
   bool accumulate = false;  ///< add to what dst holds
@@ -109,6 +116,11 @@ struct RawOutput {
 
     Panel(const RawOutput& output, const Rhs&, const PanelColumns<std::int32_t>& columns)
         : to(columns), accumulate(output.accumulate) {}
+    /// Where kernels may write the sums of the rows from `row` on themselves (with `accumulate`); null if they may not.
+    SumTile in_place(Index row) const {
+      if (!to.adjacent() || to.count < nr) return {nullptr, 0};
+      return {to.row(row), to.dst.stride(0)};
+    }
     void finish(Index row, Index rows, const std::int32_t* sums) const {
       using L = LanesFor<nr>;
       const Index stride = to.dst.stride(0);

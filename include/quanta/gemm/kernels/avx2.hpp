@@ -42,7 +42,7 @@ struct Avx2Tile {
   static constexpr int kKr = 4;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     const __m256i even_bytes = _mm256_set1_epi16(0xff);
     multiply<rows>(
         lhs, panel, blocks, tile, accumulate,
@@ -73,7 +73,8 @@ struct Avx2Tile {
   }
 
   template <int rows>
-  static void run_proven(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run_proven(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
+                         bool accumulate) {
     const __m256i ones = _mm256_set1_epi16(1);
     multiply<rows>(
         lhs, panel, blocks, tile, accumulate,
@@ -90,13 +91,13 @@ struct Avx2Tile {
   /// What both forms share. add_block(acc, four, b0, b1) adds a block's products; four(r) are four bytes of lhs row r
   /// in every lane, b0 and b1 the block's columns.
   template <int rows, class AddBlock>
-  QUANTA_ALWAYS_INLINE static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile,
-                                            bool accumulate, AddBlock add_block) {
+  QUANTA_ALWAYS_INLINE static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks,
+                                            const SumTile& tile, bool accumulate, AddBlock add_block) {
     __m256i acc[rows][2];
     if (accumulate) {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        acc[r][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + r * kNr));
-        acc[r][1] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + r * kNr + 8));
+        acc[r][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile.data + r * tile.stride));
+        acc[r][1] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile.data + r * tile.stride + 8));
       }
     } else {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = _mm256_setzero_si256();
@@ -116,8 +117,8 @@ struct Avx2Tile {
     for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
     if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile + r * kNr), acc[r][0]);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile + r * kNr + 8), acc[r][1]);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile.data + r * tile.stride), acc[r][0]);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile.data + r * tile.stride + 8), acc[r][1]);
     }
   }
 };

@@ -38,18 +38,19 @@ struct DotTile {
   static constexpr int kNarrow = V::kLanes;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     multiply<rows, 2>(lhs, panel, blocks, tile, accumulate);
   }
   template <int rows>
-  static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
+                         bool accumulate) {
     // Half of the rows at a time: with one register of columns that fills the units, and spares the compiler much.
     constexpr int first = std::min(rows, kHalf);
     multiply<first, 1>(lhs, panel, blocks, tile, accumulate);
     if constexpr (rows > first) {
       const Lhs* const tail = lhs.tail == nullptr ? nullptr : lhs.tail + first * kKr;
-      multiply<rows - first, 1>({lhs.data + first * lhs.stride, lhs.stride, tail}, panel, blocks, tile + first * kNr,
-                                accumulate);
+      multiply<rows - first, 1>({lhs.data + first * lhs.stride, lhs.stride, tail}, panel, blocks,
+                                {tile.data + first * tile.stride, tile.stride}, accumulate);
     }
   }
 
@@ -73,7 +74,7 @@ struct DotTile {
   }
 
   template <int rows, int vectors>
-  static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     // An instruction takes four cycles and two start in each: with fewer than eight sums they would wait for one
     // another. There blocks take turns with several sets of sums, as far as half of the registers go.
     constexpr int sums = rows * vectors;
@@ -86,7 +87,8 @@ struct DotTile {
     }
     if (accumulate) {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[0][r][v] = V::load(tile + r * kNr + v * V::kLanes);
+        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[0][r][v] =
+            V::load(tile.data + r * tile.stride + v * V::kLanes);
       }
     }
     // Two pointers and small multiples of the stride reach all rows: more multiples would not fit the general
@@ -107,7 +109,7 @@ struct DotTile {
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       QUANTA_UNROLL for (int v = 0; v < vectors; ++v) {
         QUANTA_UNROLL for (int s = 1; s < sets; ++s) acc[0][r][v] = V::add(acc[0][r][v], acc[s][r][v]);
-        V::store(tile + r * kNr + v * V::kLanes, acc[0][r][v]);
+        V::store(tile.data + r * tile.stride + v * V::kLanes, acc[0][r][v]);
       }
     }
   }

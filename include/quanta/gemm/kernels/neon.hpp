@@ -31,7 +31,7 @@ struct NeonTile {
   static constexpr int kKr = 16;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     int32x4_t acc[rows][kNr];
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       QUANTA_UNROLL for (int c = 0; c < kNr; ++c) acc[r][c] = vdupq_n_s32(0);
@@ -54,7 +54,7 @@ struct NeonTile {
       QUANTA_UNROLL for (int four = 0; four < kNr / 4; ++four) {
         const int32x4_t* const lanes = acc[r] + four * 4;
         int32x4_t sums = vpaddq_s32(vpaddq_s32(lanes[0], lanes[1]), vpaddq_s32(lanes[2], lanes[3]));
-        std::int32_t* const to = tile + r * kNr + four * 4;
+        std::int32_t* const to = tile.data + r * tile.stride + four * 4;
         if (accumulate) sums = vaddq_s32(sums, vld1q_s32(to));
         vst1q_s32(to, sums);
       }

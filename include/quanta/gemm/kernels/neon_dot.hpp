@@ -29,12 +29,12 @@ struct NeonDotTile {
   static constexpr int kKr = 4;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     int32x4_t acc[rows][2];
     if (accumulate) {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        acc[r][0] = vld1q_s32(tile + r * kNr);
-        acc[r][1] = vld1q_s32(tile + r * kNr + 4);
+        acc[r][0] = vld1q_s32(tile.data + r * tile.stride);
+        acc[r][1] = vld1q_s32(tile.data + r * tile.stride + 4);
       }
     } else {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = vdupq_n_s32(0);
@@ -64,8 +64,8 @@ struct NeonDotTile {
     for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
     if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-      vst1q_s32(tile + r * kNr, acc[r][0]);
-      vst1q_s32(tile + r * kNr + 4, acc[r][1]);
+      vst1q_s32(tile.data + r * tile.stride, acc[r][0]);
+      vst1q_s32(tile.data + r * tile.stride + 4, acc[r][1]);
     }
   }
 };

@@ -39,7 +39,7 @@ struct NeonI8mmTile {
   static constexpr int kKr = 8;
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     constexpr int row_pairs = (rows + 1) / 2, column_pairs = kNr / 2;
     int32x4_t acc[row_pairs][column_pairs];
     QUANTA_UNROLL for (int p = 0; p < row_pairs; ++p) {
@@ -85,9 +85,9 @@ struct NeonI8mmTile {
       QUANTA_UNROLL for (int c = 0; c < column_pairs / 2; ++c) {
         const int64x2_t left = vreinterpretq_s64_s32(acc[p][2 * c]);
         const int64x2_t right = vreinterpretq_s64_s32(acc[p][2 * c + 1]);
-        std::int32_t* const to = tile + 2 * p * kNr + 4 * c;
+        std::int32_t* const to = tile.data + 2 * p * tile.stride + 4 * c;
         store(to, vzip1q_s64(left, right));
-        if (2 * p + 1 < rows) store(to + kNr, vzip2q_s64(left, right));
+        if (2 * p + 1 < rows) store(to + tile.stride, vzip2q_s64(left, right));
       }
     }
   }

@@ -20,11 +20,11 @@ struct PortableKernel {
   static constexpr std::int32_t kLhsShift = 0;  ///< where it is another kernel's OtherSign
 
   template <int rows>
-  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, std::int32_t* tile, bool accumulate) {
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     std::uint32_t acc[rows][nr] = {};  // unsigned: sums wrap modulo 2^32, as those of the vector kernels do
     if (accumulate) {
       for (int r = 0; r < rows; ++r) {
-        for (int c = 0; c < nr; ++c) acc[r][c] = static_cast<std::uint32_t>(tile[r * nr + c]);
+        for (int c = 0; c < nr; ++c) acc[r][c] = static_cast<std::uint32_t>(tile.data[r * tile.stride + c]);
       }
     }
     const auto step = [&acc](const Lhs* row, Index stride, const Rhs* block) {
@@ -40,7 +40,7 @@ struct PortableKernel {
     for (Index b = 0; b < blocks; ++b) step(lhs.data + b * kr, lhs.stride, panel + b * (nr * kr));
     if (lhs.tail != nullptr) step(lhs.tail, kr, panel + blocks * (nr * kr));
     for (int r = 0; r < rows; ++r) {
-      for (int c = 0; c < nr; ++c) tile[r * nr + c] = static_cast<std::int32_t>(acc[r][c]);
+      for (int c = 0; c < nr; ++c) tile.data[r * tile.stride + c] = static_cast<std::int32_t>(acc[r][c]);
     }
   }
 };
