@@ -1,7 +1,12 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // What a code is. A format says how many bits a code takes, which integers or levels codes stand for, and its name; how
-// reals map to codes (scale, zero point, granularity) is not its business.
+// reals map to codes (scale, zero point, granularity) is not its business. There are three kinds:
+//
+//   IntegerFormat    codes are the integers [min, max]                                          Int<b>, UInt<b>
+//   CodebookFormat   code i stands for levels[i]; a real gets the nearest level,                NF4, FP4
+//                    of two as near the one with the lower code
+//   FloatingFormat   a sign, an exponent and a fraction; nearest, of two as near the even one   E4M3, Fp16, ...
 #pragma once
 
 #include <concepts>
@@ -11,6 +16,7 @@
 #include <type_traits>
 
 #include <quanta/core/types.hpp>
+#include <quanta/simd/float_codes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -37,6 +43,29 @@ concept IntegerFormat = Format<F> && std::integral<typename F::Code> && requires
   { F::min } -> std::convertible_to<std::int32_t>;
   { F::max } -> std::convertible_to<std::int32_t>;
 };
+
+/// A format whose code i stands for F::levels[i]: a std::array of up to 2^bits floats, finite, in any order, of which
+/// one is positive or negative at least. `Code` is std::uint8_t.
+template <class F>
+concept CodebookFormat = Format<F> && std::same_as<typename F::Code, std::uint8_t> && requires {
+  { F::levels[0] } -> std::convertible_to<float>;
+  requires F::levels.size() >= 1 && F::levels.size() <= (std::size_t{1} << F::bits);
+};
+
+/// A format whose codes are a sign, F::exponent_bits and F::fraction_bits (format/floating.hpp), 1 + both bits wide.
+template <class F>
+concept FloatingFormat = Format<F> && std::unsigned_integral<typename F::Code> && requires {
+  { F::specials } -> std::convertible_to<Specials>;
+  requires F::bits == 1 + F::exponent_bits + F::fraction_bits;
+};
+
+/// A format whose codes stand for reals that are not integers.
+template <class F>
+concept RealFormat = CodebookFormat<F> || FloatingFormat<F>;
+
+/// A format the library can quantize to.
+template <class F>
+concept ValueFormat = IntegerFormat<F> || RealFormat<F>;
 
 namespace detail {
 inline constexpr const char* kIntNames[] = {"", "", "int2", "int3", "int4", "int5", "int6", "int7", "int8",

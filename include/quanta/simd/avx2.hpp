@@ -70,6 +70,17 @@ struct Avx2Lanes {
   static I shift_right(I v) {
     return _mm256_srli_epi32(v, n);
   }
+  template <int n>
+  static I shift_left(I v) {
+    return _mm256_slli_epi32(v, n);
+  }
+  static F as_float(I v) { return _mm256_castsi256_ps(v); }
+  static I count_at_least(I count, F v, F limit) {
+    return _mm256_sub_epi32(count, _mm256_castps_si256(_mm256_cmp_ps(v, limit, _CMP_GE_OQ)));
+  }
+  static I load_words(const std::uint16_t* p) {
+    return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
   static I sign_mask(F v) { return _mm256_srai_epi32(_mm256_castps_si256(v), 31); }
   static I magnitude_bits(F v) { return _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff)); }
   template <class T>

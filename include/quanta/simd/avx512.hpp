@@ -62,6 +62,17 @@ struct Avx512Lanes {
   static I shift_right(I v) {
     return _mm512_maskz_srli_epi32(kAll, v, n);
   }
+  template <int n>
+  static I shift_left(I v) {
+    return _mm512_maskz_slli_epi32(kAll, v, n);
+  }
+  static F as_float(I v) { return _mm512_castsi512_ps(v); }
+  static I count_at_least(I count, F v, F limit) {
+    return _mm512_mask_add_epi32(count, _mm512_cmp_ps_mask(v, limit, _CMP_GE_OQ), count, _mm512_set1_epi32(1));
+  }
+  static I load_words(const std::uint16_t* p) {
+    return _mm512_maskz_cvtepu16_epi32(kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
   static I sign_mask(F v) { return _mm512_maskz_srai_epi32(kAll, _mm512_castps_si512(v), 31); }
   static I magnitude_bits(F v) { return _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)); }
   template <class T>

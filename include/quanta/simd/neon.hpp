@@ -79,6 +79,15 @@ struct NeonLanes {
   static I shift_right(I v) {
     return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(v), n));
   }
+  template <int n>
+  static I shift_left(I v) {
+    return vshlq_n_s32(v, n);
+  }
+  static F as_float(I v) { return vreinterpretq_f32_s32(v); }
+  static I count_at_least(I count, F v, F limit) {
+    return vsubq_s32(count, vreinterpretq_s32_u32(vcgeq_f32(v, limit)));
+  }
+  static I load_words(const std::uint16_t* p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
   static I sign_mask(F v) { return vshrq_n_s32(vreinterpretq_s32_f32(v), 31); }
   static I magnitude_bits(F v) { return vreinterpretq_s32_f32(vabsq_f32(v)); }
   template <class T>

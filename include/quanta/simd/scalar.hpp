@@ -63,12 +63,23 @@ struct ScalarLanes {
   static I shift_right(I v) {
     return wrap(bits(v) >> n);
   }
+  /// Bits moved up by n, zeros coming in.
+  template <int n>
+  static I shift_left(I v) {
+    return wrap(bits(v) << n);
+  }
   /// All bits set where the float is negative (-0 and NaN with a sign too), else none.
   static I sign_mask(F v) { return (std::bit_cast<std::uint32_t>(v) >> 31) != 0 ? -1 : 0; }
   /// The bits of |v| as an integer: ordered as the values are, infinity and NaN above all finite ones.
   static I magnitude_bits(F v) { return static_cast<I>(std::bit_cast<std::uint32_t>(v) & 0x7fffffffu); }
   /// The float's own bits.
   static I float_bits(F v) { return std::bit_cast<I>(v); }
+  /// The float that has these bits.
+  static F as_float(I v) { return std::bit_cast<F>(v); }
+  /// count, one more where v >= limit.
+  static I count_at_least(I count, F v, F limit) { return count + (v >= limit ? 1 : 0); }
+  /// `width` unsigned words.
+  static I load_words(const std::uint16_t* p) { return *p; }
   /// Stores the low bits of each, as many as T has.
   template <class T>
   static void store_narrow(T* p, I v) {

@@ -1,0 +1,95 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Every lane type makes the codes and the reals that ScalarLanes makes.
+#include <gtest/gtest.h>
+
+#include <quanta/simd/float_codes.hpp>
+#include <quanta/simd/levels.hpp>
+
+#include "tests/support/lane_types.hpp"
+#include "tests/support/tensors.hpp"
+
+namespace quanta::test {
+namespace {
+
+template <class L>
+class LevelLanes : public testing::Test {};
+TYPED_TEST_SUITE(LevelLanes, AllLanes);
+
+TYPED_TEST(LevelLanes, HaveTheOperationsOfTheScalarOnes) {
+  using L = TypeParam;
+  using S = simd::ScalarLanes;
+  const std::vector<float> x = mixed_floats(64, 1), y = mixed_floats(64, 2);
+  std::vector<std::uint16_t> words;
+  for (const float v : x) words.push_back(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(v) >> 9));
+  for (std::size_t i = 0; i < 64; i += L::width) {
+    const typename L::F v = L::load(&x[i]);
+    const auto shifted = integers<L>(L::template shift_left<13>(L::float_bits(v)));
+    const auto same = integers<L>(L::float_bits(L::as_float(L::float_bits(v))));
+    const auto counted = integers<L>(L::count_at_least(L::set_int(-5), v, L::load(&y[i])));
+    const auto loaded = integers<L>(L::load_words(&words[i]));
+    for (std::size_t j = 0; j < L::width; ++j) {
+      const std::int32_t bits = S::float_bits(x[i + j]);
+      ASSERT_EQ(shifted[j], S::shift_left<13>(bits));
+      ASSERT_EQ(same[j], bits);
+      ASSERT_EQ(counted[j], x[i + j] >= y[i + j] ? -4 : -5);
+      ASSERT_EQ(loaded[j], std::int32_t{words[i + j]});
+    }
+  }
+}
+
+template <class L, class Code, class Coder>
+void expect_scalar_codes(const Coder& coder) {
+  const std::vector<float> x = mixed_floats(1000, 3);
+  for (const Index n : {0, 1, 7, 15, 16, 17, 100, 1000}) {
+    for (const float scale : {1.0f, 0.3f, 0x1p-126f, 1e30f}) {
+      std::vector<Code> got(usize(n) + 1, Code{77}), expected = got;
+      simd::encode<L>(x.data(), n, scale, coder, got.data());
+      simd::encode<simd::ScalarLanes>(x.data(), n, scale, coder, expected.data());
+      ASSERT_EQ(got, expected) << n << " / " << scale;
+    }
+  }
+  std::vector<float> scales;
+  for (int i = 0; i < 33; ++i) scales.push_back(0.5f + 0.1f * static_cast<float>(i));
+  for (const Index columns : {1, 16, 33}) {
+    std::vector<Code> got(usize(30 * columns)), expected;
+    for (Index i = 0; i < 30 * columns; ++i) {
+      Code code{};
+      simd::encode<simd::ScalarLanes>(&x[usize(i)], 1, scales[usize(i % columns)], coder, &code);
+      expected.push_back(code);
+    }
+    simd::encode_columns<L>(x.data(), 30, columns, scales.data(), coder, got.data());
+    ASSERT_EQ(got, expected) << columns;
+  }
+}
+
+TYPED_TEST(LevelLanes, MakeTheCodesOfTheScalarOnes) {
+  using L = TypeParam;
+  expect_scalar_codes<L, std::uint8_t>(simd::FloatCodes<2, 1, Specials::none>{});
+  expect_scalar_codes<L, std::uint8_t>(simd::FloatCodes<4, 3, Specials::nan>{});
+  expect_scalar_codes<L, std::uint16_t>(simd::FloatCodes<5, 10, Specials::ieee>{});
+  expect_scalar_codes<L, std::uint16_t>(simd::FloatCodes<8, 7, Specials::ieee>{});
+  expect_scalar_codes<L, std::uint8_t>(simd::NearestLevel<4>{{-1.5f, -0.0f, 0.25f, 1e20f}});
+  simd::NearestLevel<77> many;
+  for (int i = 0; i < 77; ++i) many.limits[i] = static_cast<float>(i * i) - 1000.5f;
+  expect_scalar_codes<L, std::uint8_t>(many);
+}
+
+TYPED_TEST(LevelLanes, ReadEveryWord) {
+  using L = TypeParam;
+  std::vector<std::uint16_t> words;
+  for (int i = 0; i < 65536 + 5; ++i) words.push_back(static_cast<std::uint16_t>(i));
+  std::vector<float> got(words.size()), expected(words.size());
+  const Index n = static_cast<Index>(words.size());
+  using Half = simd::FloatCodes<5, 10, Specials::ieee>;
+  simd::decode_words<Half, L>(words.data(), n, got.data());
+  simd::decode_words<Half, simd::ScalarLanes>(words.data(), n, expected.data());
+  EXPECT_TRUE(same_bits(got, expected));
+  using Brain = simd::FloatCodes<8, 7, Specials::ieee>;
+  simd::decode_words<Brain, L>(words.data(), n, got.data());
+  simd::decode_words<Brain, simd::ScalarLanes>(words.data(), n, expected.data());
+  EXPECT_TRUE(same_bits(got, expected));
+}
+
+}  // namespace
+}  // namespace quanta::test
