@@ -19,5 +19,7 @@
 #include <quanta/layers/static_linear.hpp>
 #include <quanta/layers/weight_only_linear.hpp>
 #include <quanta/quant/any_quantized_tensor.hpp>
+#include <quanta/quant/bit_width_table.hpp>
+#include <quanta/quant/block_formats.hpp>
 #include <quanta/quant/error_metrics.hpp>
 #include <quanta/quant/quantizer.hpp>

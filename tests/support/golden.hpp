@@ -66,5 +66,6 @@ void golden_gemm(Recorder& recorder);
 void golden_layers(Recorder& recorder);
 void golden_static(Recorder& recorder);
 void golden_calibration(Recorder& recorder);
+void golden_formats(Recorder& recorder);
 
 }  // namespace quanta::test

@@ -9,15 +9,13 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// A weight (out, in) in codes, symmetrically (asymmetrically for unsigned formats), from its own range. Throws Error
-/// when an element is not finite.
-template <IntegerFormat F, Granularity G, RealObject W>
+/// A weight (out, in) in codes, from its own range. Throws Error when an element is not finite.
+template <ValueFormat F, Granularity G, RealObject W>
 QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
   static_assert(rank_of<W> == 2, "quanta: a weight is (out, in)");
-  using Scheme = std::conditional_t<(F::min < 0), Symmetric, Asymmetric>;
   const Input<float, 2> input(weight);
   const Buffer<Range> ranges = observed_ranges("weight", input.view(), granularity.info());
-  return Quantizer<Scheme, F, G>::fit(ranges, granularity).quantize(weight);
+  return Quantizer<WeightScheme<F>, F, G>::fit(ranges, granularity).quantize(weight);
 }
 
 /// Some rows of x, features side by side, and where their codes go.

@@ -17,7 +17,7 @@ template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel K
 Sequential quantize_dynamic(const Sequential& model, G granularity = G{});
 
 /// Every Linear becomes a WeightOnlyLinear of this weight format and granularity. No data is needed.
-template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>>
+template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 Sequential quantize_weights(const Sequential& model, G granularity = G{});
 
 /// Every Linear becomes a StaticLinear. Each batch goes through the float model once; the input of each Linear is
@@ -132,7 +132,7 @@ Sequential quantize_dynamic(const Sequential& model, G granularity) {
   return detail::replace_linears(model, replace);
 }
 
-template <IntegerFormat F, Granularity G>
+template <ValueFormat F, Granularity G>
 Sequential quantize_weights(const Sequential& model, G granularity) {
   const auto replace = [&](const Linear& linear) {
     return WeightOnlyLinear<F, G>(linear.weight(), linear.bias(), granularity);

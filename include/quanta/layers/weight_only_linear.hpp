@@ -11,16 +11,16 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// w[n, k] = scale * (code - zero_point), saturated to +-FLT_MAX; y[b, n] = (sum over k ascending of
-/// fma(x[b, k], w[n, k], sum), from 0) + bias[n]. The same bits on every CPU, for every batch and number of threads;
-/// NaN results are the one quiet NaN. While it runs it takes one panel of float weights per thread: at most 32 outputs
-/// wide.
-template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>>
+/// w[n, k] = scale * (code - zero_point), or scale * level[code], saturated to +-FLT_MAX; y[b, n] = (sum over k
+/// ascending of fma(x[b, k], w[n, k], sum), from 0) + bias[n]. The same bits on every CPU, for every batch and number
+/// of threads; NaN results are the one quiet NaN. While it runs it takes one panel of float weights per thread: at most
+/// 32 outputs wide.
+template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
  public:
   static constexpr const char* kName = "WeightOnlyLinear";
 
-  /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
+  /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned integers), from its own range; bias (out).
   /// Throws Error when sizes differ or the weight is not finite.
   template <RealObject W, RealObject B>
   WeightOnlyLinear(const W& weight, const B& bias, G granularity = G{})
@@ -56,7 +56,7 @@ class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
 
 // ---- bodies ----
 
-template <IntegerFormat F, Granularity G>
+template <ValueFormat F, Granularity G>
 void WeightOnlyLinear<F, G>::dequantize_panel(const ParamMap& map, Index column, Index count, float* panel) const {
   constexpr Index kSteps = 128;  // at a time: the piece of every output stays in the first-level cache
   constexpr Index kColumns = Tile::kColumns;
@@ -75,7 +75,7 @@ void WeightOnlyLinear<F, G>::dequantize_panel(const ParamMap& map, Index column,
   }
 }
 
-template <IntegerFormat F, Granularity G>
+template <ValueFormat F, Granularity G>
 void WeightOnlyLinear<F, G>::forward(Context& context, const TensorView<const float, 2>& x,
                                      const TensorView<float, 2>& y) const {
   const Index n = out_features(), k = in_features();

@@ -18,7 +18,7 @@ class AnyQuantizedTensor {
   template <Format F, int R, Granularity G>
   AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor);  // NOLINT: every quantized tensor is one
 
-  /// "int8", "uint4", ...
+  /// "int8", "nf4", ...
   std::string_view format() const { return format_; }
   /// What a code takes in memory.
   int bits() const { return bits_; }
@@ -27,24 +27,24 @@ class AnyQuantizedTensor {
   Index size() const { return extents().product(0, rank()); }
   const GranularityInfo& granularity() const { return granularity_; }
   ParamsData params() const {
-    return {scales_.data(), zero_points_.empty() ? nullptr : zero_points_.data(), scales_.size()};
+    return {scales_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), scales_.size(), scales_.codes()};
   }
   /// The packed codes (format/bits.hpp).
   const std::byte* data() const { return codes_.data(); }
   /// Codes, scales and zero points.
-  Index bytes() const { return static_cast<Index>(codes_.bytes() + scales_.bytes() + zero_points_.bytes()); }
+  Index bytes() const { return static_cast<Index>(codes_.bytes() + zero_points_.bytes()) + scales_.bytes(); }
 
   /// Does it hold a tensor of this format, rank and granularity? PerGroup<Dynamic> holds for groups of any size.
-  template <Format F, int R, Granularity G = PerTensor>
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
   bool holds() const {
     return format_ == F::name && rank() == R && matching<G>().has_value();
   }
 
   /// The same tensor with its type; the view must not outlive this object. Throws Error naming what is held instead.
-  template <Format F, int R, Granularity G = PerTensor>
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
   QuantizedView<F, R, G> view() const;
   /// A copy with its type.
-  template <Format F, int R, Granularity G = PerTensor>
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
   QuantizedTensor<F, R, G> get() const;
 
   /// As QuantizedTensor's; throws Error when the rank is another.
@@ -53,7 +53,8 @@ class AnyQuantizedTensor {
   template <EigenObject Dst>
   void dequantize_into(Dst&& dst) const;
 
-  /// "int4 (256, 784) per_group(64, axis 1)", for messages and tables.
+  /// "int4 (256, 784) per_group(64, axis 1)", "e2m1 (3, 64) per_group(32, axis 1), e8m0 scales", for messages and
+  /// tables.
   std::string description() const;
 
  private:
@@ -69,7 +70,7 @@ class AnyQuantizedTensor {
   std::vector<Index> shape_;
   GranularityInfo granularity_;
   Buffer<std::byte> codes_;
-  Buffer<float> scales_;
+  detail::HeldScales scales_;
   Buffer<std::int32_t> zero_points_;
   void (*decode_)(const std::byte* stream, Index first, Index count, float* levels);
 };
@@ -82,15 +83,14 @@ AnyQuantizedTensor::AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor)
       bits_(F::bits),
       shape_(tensor.shape().begin(), tensor.shape().end()),
       granularity_(tensor.params().granularity().info()),
+      scales_(tensor.params().scales()),
       decode_(&detail::decode_levels<F>) {
   const ParamsData params = tensor.params().data();
-  scales_ = Buffer<float>(params.size);
-  std::copy_n(params.scales, params.size, scales_.data());
   if (params.zero_points != nullptr) {
     zero_points_ = Buffer<std::int32_t>(params.size);
     std::copy_n(params.zero_points, params.size, zero_points_.data());
   }
-  if (granularity_.kind != GranularityKind::per_tensor && granularity_.axis < 0) granularity_.axis += R;
+  if (granularity_.axis < 0) granularity_.axis += R;
   codes_ = std::move(tensor).release_codes();
 }
 
@@ -98,7 +98,7 @@ template <Granularity G>
 std::optional<G> AnyQuantizedTensor::matching() const {
   const auto same = [&](const G& g) {
     GranularityInfo info = g.info();
-    if (info.kind != GranularityKind::per_tensor && info.axis < 0) info.axis += rank();
+    if (info.axis < 0) info.axis += rank();
     return info == granularity_;
   };
   if constexpr (std::is_constructible_v<G, Index> && !std::is_default_constructible_v<G>) {
@@ -128,9 +128,8 @@ QuantizedView<F, R, G> AnyQuantizedTensor::view() const {
 template <Format F, int R, Granularity G>
 QuantizedTensor<F, R, G> AnyQuantizedTensor::get() const {
   const QuantizedView<F, R, G> typed = view<F, R, G>();
-  QuantParams<G> copy = zero_points_.empty() ? QuantParams<G>(scales_, typed.granularity())
-                                             : QuantParams<G>(scales_, zero_points_, typed.granularity());
-  return QuantizedTensor<F, R, G>::from_packed(typed.shape(), codes_, std::move(copy));
+  return QuantizedTensor<F, R, G>::from_packed(typed.shape(), codes_,
+                                               QuantParams<G>(scales_, zero_points_, typed.granularity()));
 }
 
 template <int R, int layout>
@@ -153,20 +152,9 @@ void AnyQuantizedTensor::dequantize_into(Dst&& dst) const {
 }
 
 inline std::string AnyQuantizedTensor::description() const {
-  std::string text(format_);
-  text += " (";
-  for (std::size_t d = 0; d < shape_.size(); ++d) text += (d == 0 ? "" : ", ") + std::to_string(shape_[d]);
-  text += ")";
-  switch (granularity_.kind) {
-    case GranularityKind::per_tensor:
-      return text + " per_tensor";
-    case GranularityKind::per_channel:
-      return text + " per_channel(axis " + std::to_string(granularity_.axis) + ")";
-    case GranularityKind::per_group:
-      break;
-  }
-  return text + " per_group(" + std::to_string(granularity_.group_size) + ", axis " +
-         std::to_string(granularity_.axis) + ")";
+  std::string shape;
+  for (std::size_t d = 0; d < shape_.size(); ++d) shape += (d == 0 ? "" : ", ") + std::to_string(shape_[d]);
+  return std::string(format_) + " (" + shape + ") " + detail::description(granularity_);
 }
 
 QUANTA_NAMESPACE_END

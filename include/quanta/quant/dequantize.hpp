@@ -1,12 +1,12 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // From codes back to reals. A format decodes its codes to levels (of an integer format, the integers themselves, as
-// float); real = scale * (level - zero_point), saturated to +-FLT_MAX. Written once for formats known at compile time
-// and for those known only at run time.
+// float); real = scale * (level - zero_point), saturated to +-FLT_MAX; NaN stays NaN. Written once for formats known at
+// compile time and for those known only at run time.
 #pragma once
 
 #include <quanta/core/tensor_view.hpp>
-#include <quanta/format/bits.hpp>
+#include <quanta/format/coding.hpp>
 #include <quanta/quant/params.hpp>
 #include <quanta/simd/quantize.hpp>
 
@@ -23,27 +23,6 @@ inline constexpr std::int32_t zero_point_min<F> = F::min;
 template <IntegerFormat F>
 inline constexpr std::int32_t zero_point_max<F> = F::max;
 
-template <class Code>
-void codes_to_levels(const Code* QUANTA_RESTRICT codes, Index n, float* QUANTA_RESTRICT levels) {
-  Index i = 0;
-  for (; i + 16 <= n; i += 16) {  // a count the compiler knows: GCC then makes vectors of it at -O2 too
-    for (Index j = 0; j < 16; ++j) levels[i + j] = static_cast<float>(codes[i + j]);
-  }
-  for (; i < n; ++i) levels[i] = static_cast<float>(codes[i]);
-}
-
-/// levels[i] = the level of code first + i of the stream. Integers of up to 16 bits are exact as float.
-template <IntegerFormat F>
-void decode_levels(const std::byte* stream, Index first, Index count, float* levels) {
-  constexpr Index kChunk = 256;
-  typename F::Code codes[kChunk];
-  for (Index done = 0; done < count; done += kChunk) {
-    const Index n = std::min(kChunk, count - done);
-    unpack_bits<F>(stream, first + done, n, codes);
-    codes_to_levels(codes, n, levels + done);
-  }
-}
-
 template <Format F>
 struct FormatDecoder {
   const std::byte* stream;
@@ -52,13 +31,23 @@ struct FormatDecoder {
 
 /// The reals of the elements [first, first + count), given their levels.
 inline void scale_elements(float* values, Index first, Index count, const ParamMap& map, const ParamsData& params) {
+  if (map.count == 0) return;  // Unscaled
   for_each_run(map, first, first + count, [&](const ParamRun& run) {
     float* at = values + run.offset;
-    if (run.follows) {
-      const ParamsData columns = params.from(run.param);
-      simd::scale_columns(at, run.rows, run.count, columns.scales, columns.zero_points);
-    } else {
+    if (!run.follows) {
       simd::scale_levels(at, run.count, params.scale(run.param), static_cast<float>(params.zero_point(run.param)));
+    } else if (params.scales != nullptr) {
+      simd::scale_columns(at, run.rows, run.count, params.scales + run.param, params.zero_points_from(run.param));
+    } else {
+      constexpr Index kColumns = 256;
+      float scales[kColumns];
+      for (Index j = 0; j < run.count; j += kColumns) {
+        const Index columns = std::min(kColumns, run.count - j), param = run.param + j;
+        params.narrow.read(param, columns, scales);
+        for (Index r = 0; r < run.rows; ++r) {
+          simd::scale_columns(at + r * run.count + j, 1, columns, scales, params.zero_points_from(param));
+        }
+      }
     }
   });
 }

@@ -6,12 +6,15 @@
 //   PerChannel<axis>   those with the same index along axis                one per channel
 //   PerGroup<g, axis>  g neighbours along axis, all other indices fixed    one per (line, group); the last group of a
 //                                                                          line may be shorter
+//   Unscaled           none: codes stand for their levels as they are      none
 //
 // Lines are numbered in row-major order of the other indices; parameter = line * groups_per_line + group.
 #pragma once
 
 #include <algorithm>
 #include <concepts>
+#include <string>
+#include <string_view>
 
 #include <quanta/core/error.hpp>
 
@@ -52,11 +55,19 @@ struct ParamMap {
 };
 
 /// A granularity knows the map for a shape; `Kind` and the numbers describe it to files and tables.
-enum class GranularityKind : std::uint8_t { per_tensor, per_channel, per_group };
+enum class GranularityKind : std::uint8_t { per_tensor, per_channel, per_group, unscaled };
+/// How scales are held: as float32, or as quant/scale_type.hpp says.
+struct ScaleInfo {
+  std::string_view format = "float32";
+  Index shared = 0;       ///< neighbouring scales that share a scale of their own: 0 none, -1 all
+  bool centered = false;  ///< are they held as their differences from their mean?
+  bool operator==(const ScaleInfo&) const = default;
+};
 struct GranularityInfo {
   GranularityKind kind = GranularityKind::per_tensor;
   int axis = 0;          ///< of per_channel and per_group; negative counts from the end
   Index group_size = 0;  ///< of per_group
+  ScaleInfo scales = {};
   bool operator==(const GranularityInfo&) const = default;
 };
 
@@ -64,6 +75,13 @@ template <class G>
 concept Granularity = std::copyable<G> && requires(const G& g) {
   { g.info() } -> std::same_as<GranularityInfo>;
   { G::template fits_rank<2> } -> std::convertible_to<bool>;
+};
+
+/// Real = level: of formats that cover the range of the data themselves, as Fp16 and Bf16 do. Nothing is stored.
+struct Unscaled {
+  template <int rank>
+  static constexpr bool fits_rank = true;
+  GranularityInfo info() const { return {GranularityKind::unscaled}; }
 };
 
 struct PerTensor {
@@ -101,6 +119,11 @@ struct PerGroup {
  private:
   Index size_ = group_size;
 };
+
+namespace detail {
+/// "per_group(64, axis 1)", "per_tensor, fp16 scales", for messages and tables.
+std::string description(const GranularityInfo& info);
+}  // namespace detail
 
 /// The map of a granularity over a shape. Throws Error when the axis is not one of the tensor's, or a group has no
 /// size.
@@ -142,9 +165,29 @@ struct ParamSlots {
 
 // ---- bodies ----
 
+namespace detail {
+
+inline std::string description(const GranularityInfo& info) {
+  std::string text = info.kind == GranularityKind::unscaled     ? "unscaled"
+                     : info.kind == GranularityKind::per_tensor ? "per_tensor"
+                     : info.kind == GranularityKind::per_channel
+                         ? "per_channel("
+                         : "per_group(" + std::to_string(info.group_size) + ", ";
+  if (text.back() == '(' || text.back() == ' ') text += "axis " + std::to_string(info.axis) + ")";
+  const ScaleInfo& scales = info.scales;
+  if (scales == ScaleInfo{}) return text;
+  text += ", " + std::string(scales.format) + " scales";
+  if (scales.shared > 0) text += " in blocks of " + std::to_string(scales.shared);
+  if (scales.shared < 0) text += " with one scale";
+  return text + (scales.centered ? ", centered" : "");
+}
+
+}  // namespace detail
+
 inline ParamMap param_map(const GranularityInfo& info, Extents extents) {
   const Index n = extents.product(0, extents.rank);
   if (info.kind == GranularityKind::per_tensor) return {1, n, 1, std::max<Index>(n, 1), 0, 0, 0, 1};
+  if (info.kind == GranularityKind::unscaled) return {1, n, 1, std::max<Index>(n, 1), 0, 0, 0, 0};
   const int axis = info.axis < 0 ? info.axis + extents.rank : info.axis;
   detail::check(axis >= 0 && axis < extents.rank, "granularity: axis ", info.axis, " of a tensor of rank ",
                 extents.rank);

@@ -23,6 +23,11 @@ void observe_ranges(const char* where, const TensorView<const float, rank>& x, c
 template <int rank>
 Buffer<Range> observed_ranges(const char* where, const TensorView<const float, rank>& x, const GranularityInfo& info) {
   Buffer<Range> ranges(param_map(info, x.shape()).count);
+  if (info.kind == GranularityKind::unscaled) {  // to look for what is not finite
+    Range all;
+    observe_ranges(where, x, GranularityInfo{}, &all);
+    return ranges;
+  }
   observe_ranges(where, x, info, ranges.data());
   return ranges;
 }

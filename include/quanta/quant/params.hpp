@@ -8,7 +8,7 @@
 
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/fp.hpp>
-#include <quanta/quant/granularity.hpp>
+#include <quanta/quant/held_scales.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -27,28 +27,44 @@ inline void check_scale(const char* where, float scale, Index i) {
 
 }  // namespace detail
 
-/// Borrowed parameters of any granularity. zero_points is null when all are 0.
+/// Borrowed parameters of any granularity. scales is null where they are codes; zero_points is null when all are 0.
 struct ParamsData {
   const float* scales;
   const std::int32_t* zero_points;
   Index size;
+  NarrowScales narrow = {};
 
-  float scale(Index i) const { return scales[i]; }
+  float scale(Index i) const { return scales != nullptr ? scales[i] : narrow.scale(i); }
   std::int32_t zero_point(Index i) const { return zero_points != nullptr ? zero_points[i] : 0; }
-  /// The parameters from i on.
-  ParamsData from(Index i) const { return {scales + i, zero_points != nullptr ? zero_points + i : nullptr, size - i}; }
+  /// The zero points from i on.
+  const std::int32_t* zero_points_from(Index i) const { return zero_points != nullptr ? zero_points + i : nullptr; }
+  /// scales[i] = scale first + i.
+  void read_scales(Index first, Index count, float* to) const {
+    if (scales != nullptr) {
+      std::copy_n(scales + first, count, to);
+    } else if (count > 0) {
+      narrow.read(first, count, to);
+    }
+  }
 };
 
 namespace detail {
 
-/// Parameters by slot (quant/granularity.hpp): the very ones borrowed, or copies in the order of the slots.
+/// Parameters by slot (quant/granularity.hpp): the very ones borrowed, or copies in the order of the slots. Scales are
+/// floats here, however they are held.
 class SlotParams {
  public:
   SlotParams(const ParamMap& map, const ParamsData& params) : slots_(map), data_(params) {
-    if (slots_.same()) return;
     const Index n = slots_.map.count;
+    if (slots_.same()) {
+      if (params.scales != nullptr || n == 0) return;
+      scales_ = Buffer<float>(n);
+      params.read_scales(0, n, scales_.data());
+      data_ = {scales_.data(), params.zero_points, n};
+      return;
+    }
     scales_ = Buffer<float>(n);
-    for (Index s = 0; s < n; ++s) scales_[s] = params.scales[slots_.param(s)];
+    for (Index s = 0; s < n; ++s) scales_[s] = params.scale(slots_.param(s));
     data_ = {scales_.data(), nullptr, n};
     if (params.zero_points == nullptr) return;
     zero_points_ = Buffer<std::int32_t>(n);
@@ -70,17 +86,21 @@ class SlotParams {
 
 }  // namespace detail
 
-/// Owns the parameters of one tensor: one per tensor, channel, or (line, group), in the order of quant/granularity.hpp.
+/// Owns the parameters of one tensor: one per tensor, channel, or (line, group), in the order of quant/granularity.hpp;
+/// Unscaled has none. Scales are held as the granularity says, rounded up to what can be held (quant/scale_type.hpp).
 template <Granularity G>
 class QuantParams {
  public:
+  /// No parameters.
+  QuantParams() requires std::same_as<G, Unscaled>
+  = default;
+
   /// One scale and zero point.
   explicit QuantParams(float scale, std::int32_t zero_point = 0, G granularity = default_granularity())
       : QuantParams({scale}, {zero_point}, granularity) {}
 
-  /// Scales with zero points 0. Every constructor throws Error unless scales are finite and at least 2^-126, there is
-  /// just one for PerTensor, and there
-  /// are as many zero points as scales.
+  /// Scales with zero points 0. Every constructor throws Error unless scales are finite, at least 2^-126 and at most
+  /// what can be held, there is just one for PerTensor, and there are as many zero points as scales.
   template <detail::Iterable Scales>
   explicit QuantParams(const Scales& scales, G granularity = default_granularity()) : granularity_(granularity) {
     assign_scales(scales);
@@ -100,14 +120,22 @@ class QuantParams {
     assign_zero_points(zero_points);
   }
 
+  /// From scales that are held already, and zero points or none.
+  QuantParams(detail::HeldScales scales, Buffer<std::int32_t> zero_points, G granularity)
+      : granularity_(granularity), scales_(std::move(scales)), zero_points_(std::move(zero_points)) {}
+
   Index size() const { return scales_.size(); }
-  float scale(Index i) const { return scales_[i]; }
+  /// As it is held.
+  float scale(Index i) const { return data().scale(i); }
   std::int32_t zero_point(Index i) const { return zero_points_.empty() ? 0 : zero_points_[i]; }
   const G& granularity() const { return granularity_; }
-  ParamsData data() const { return {scales_.data(), zero_points_.empty() ? nullptr : zero_points_.data(), size()}; }
+  ParamsData data() const {
+    return {scales_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), size(), scales_.codes()};
+  }
+  const detail::HeldScales& scales() const { return scales_; }
 
-  /// What the parameters take: 4 bytes a scale, 4 a zero point where those are stored.
-  Index bytes() const { return static_cast<Index>(scales_.bytes() + zero_points_.bytes()); }
+  /// What the parameters take: 4 bytes a float32 scale, 4 a zero point where those are stored.
+  Index bytes() const { return scales_.bytes() + static_cast<Index>(zero_points_.bytes()); }
 
  private:
   static G default_granularity() {
@@ -118,15 +146,23 @@ class QuantParams {
 
   template <class Scales>
   void assign_scales(const Scales& scales) {
-    scales_ = Buffer<float>(static_cast<Index>(scales.end() - scales.begin()));
-    if (granularity_.info().kind == GranularityKind::per_tensor) {
-      detail::check(size() == 1, "QuantParams: ", size(), " scales, expected one (PerTensor)");
+    Buffer<float> floats(static_cast<Index>(scales.end() - scales.begin()));
+    const GranularityInfo info = granularity_.info();
+    if (info.kind == GranularityKind::per_tensor || info.kind == GranularityKind::unscaled) {
+      const Index count = info.kind == GranularityKind::per_tensor ? 1 : 0;
+      detail::check(floats.size() == count, "QuantParams: ", floats.size(), " scales, expected ",
+                    count == 1 ? "one (PerTensor)" : "none (Unscaled)");
     }
     Index i = 0;
     for (const auto value : scales) {
       const float scale = static_cast<float>(value);
       detail::check_scale("QuantParams", scale, i);
-      scales_[i++] = scale;
+      floats[i++] = scale;
+    }
+    if constexpr (detail::has_narrow_scales<G>) {
+      scales_ = detail::HeldScales::narrow<typename G::ScaleFormat>(floats, info.scales);
+    } else {
+      scales_ = detail::HeldScales(std::move(floats));
     }
   }
 
@@ -150,7 +186,7 @@ class QuantParams {
   }
 
   G granularity_;
-  Buffer<float> scales_;
+  detail::HeldScales scales_;
   Buffer<std::int32_t> zero_points_;
 };
 
@@ -166,7 +202,7 @@ inline void check_params(const char* where, const ParamsData& params, const Para
     fail(where, ": ", params.size, " scales for a tensor of shape (", shape, ") that has ", map.count,
          " of them at this granularity");
   }
-  for (Index i = 0; i < params.size; ++i) check_scale(where, params.scales[i], i);
+  for (Index i = 0; i < params.size; ++i) check_scale(where, params.scale(i), i);
   for (Index i = 0; params.zero_points != nullptr && i < params.size; ++i) {
     check(params.zero_points[i] >= low && params.zero_points[i] <= high, where, ": zero point ", i, " is ",
           params.zero_points[i], ", expected a code of the format, ", low, " to ", high);

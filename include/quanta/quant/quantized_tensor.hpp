@@ -6,7 +6,7 @@
 
 #include <quanta/core/eigen.hpp>
 #include <quanta/core/line_reader.hpp>
-#include <quanta/format/bits.hpp>
+#include <quanta/quant/default_granularity.hpp>
 #include <quanta/quant/dequantize.hpp>
 #include <quanta/quant/params.hpp>
 
@@ -16,7 +16,7 @@ template <Format F, int rank, Granularity G>
 class QuantizedTensor;
 
 /// Borrowed codes and parameters: a mapped file, a user's buffer, or a QuantizedTensor. They must outlive the view.
-template <Format F, int rank, Granularity G = PerTensor>
+template <Format F, int rank, Granularity G = DefaultGranularity<F>>
 class QuantizedView {
   static_assert(rank >= 1 && rank <= kMaxRank, "quanta: tensors have rank 1 to 5");
   static_assert(G::template fits_rank<rank>, "quanta: the granularity's axis is not one of the tensor's");
@@ -70,7 +70,7 @@ class QuantizedView {
 };
 
 /// Owns its codes and parameters; copies deeply.
-template <Format F, int rank, Granularity G = PerTensor>
+template <Format F, int rank, Granularity G = DefaultGranularity<F>>
 class QuantizedTensor {
  public:
   using FormatType = F;
@@ -122,6 +122,14 @@ class QuantizedTensor {
 
   template <EigenObject Codes>
   static Buffer<std::byte> packed(const Codes& codes);
+
+  static void check_level_codes(const Code* codes, Index first, Index count) {
+    for (Index i = 0; i < count; ++i) {
+      const std::int32_t code = codes[i];
+      detail::check(code <= detail::last_code<F>, "QuantizedTensor: code ", first + i, " is ", code, ", expected 0 to ",
+                    detail::last_code<F>);
+    }
+  }
 
   Shape<rank> shape_;
   Buffer<std::byte> codes_;
@@ -186,6 +194,8 @@ Buffer<std::byte> QuantizedTensor<F, rank, G>::packed(const Codes& codes) {
         detail::check(chunk[i] >= F::min && chunk[i] <= F::max, "QuantizedTensor: code ", first + i, " is ", chunk[i],
                       ", expected ", F::min, " to ", F::max);
       }
+    } else if constexpr (RealFormat<F>) {
+      check_level_codes(chunk, first, count);
     }
     detail::pack_bits<F>(chunk, first, count, stream.data());
   }

@@ -13,9 +13,11 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// code = saturate(round(x / scale) + zero_point), x / scale correctly rounded in float32 (ONNX QuantizeLinear).
-/// Infinities saturate; NaN becomes zero_point. Use it by its names SymmetricQuantizer and AsymmetricQuantizer.
-template <class Scheme, IntegerFormat F, Granularity G = PerTensor>
+/// code = saturate(round(x / scale) + zero_point), x / scale correctly rounded in float32 (ONNX QuantizeLinear). Of
+/// formats that are not integers, the code of the level nearest to x / scale (format/format.hpp). Infinities saturate;
+/// NaN becomes zero_point, or NaN where the format has one. Unscaled quantizers need no fit. Use it by its names
+/// SymmetricQuantizer and AsymmetricQuantizer.
+template <class Scheme, ValueFormat F, Granularity G = DefaultGranularity<F>>
 class Quantizer {
  public:
   using SchemeType = Scheme;
@@ -80,6 +82,8 @@ class Quantizer {
 
   /// From given parameters. Throws Error when a zero point is not a code, or not 0 for a symmetric quantizer.
   explicit Quantizer(QuantParams<G> params, FitOptions options = {});
+  /// Without parameters.
+  Quantizer() requires std::same_as<G, Unscaled> : Quantizer(QuantParams<G>()) {}
   /// From one scale and zero point.
   explicit Quantizer(float scale, std::int32_t zero_point = 0,
                      FitOptions options = {}) requires std::same_as<G, PerTensor>
@@ -88,10 +92,11 @@ class Quantizer {
   const QuantParams<G>& params() const { return params_; }
   const FitOptions& options() const { return options_; }
   /// The smallest and largest code this quantizer produces.
-  std::int32_t min_code() const { return Scheme::template low<F>(options_); }
-  std::int32_t max_code() const { return F::max; }
+  std::int32_t min_code() const requires IntegerFormat<F> { return Scheme::template low<F>(options_); }
+  std::int32_t max_code() const requires IntegerFormat<F> { return F::max; }
 
-  /// The codes of x. Throws Error when the parameters do not fit the shape of x.
+  /// The codes of x. Throws Error when the parameters do not fit the shape of x, and on a rounding other than half_even
+  /// where the format's codes are not integers.
   template <RealObject X>
   QuantizedTensor<F, rank_of<X>, G> quantize(const X& x, QuantizeOptions options = {}) const;
 
@@ -102,8 +107,19 @@ class Quantizer {
  private:
   static Quantizer fit_ranges(const Range* ranges, Index count, G granularity, FitOptions options);
 
+  /// fit_quantize of dense data, each of whose parameters has its elements in one run.
+  template <int rank>
+  static QuantizedTensor<F, rank, G> fit_quantize_runs(const TensorView<const float, rank>& view, const ParamMap& map,
+                                                       G granularity, FitOptions options, QuantizeOptions rounding);
+
   template <int rank>
   QuantizedTensor<F, rank, G> quantize_view(const TensorView<const float, rank>& view, QuantizeOptions options) const;
+
+  void check_before_quantizing(const char* where, const ParamMap& map, Extents extents, QuantizeOptions options) const {
+    detail::check_params(where, params_.data(), map, extents, detail::zero_point_min<F>, detail::zero_point_max<F>);
+    detail::check(IntegerFormat<F> || options.rounding == Rounding::half_even, where, ": rounding of ",
+                  std::string(F::name), ", expected half_even: its codes are not integers");
+  }
 
   /// The codes of adjacent elements, of which the first has logical index `first`.
   void quantize_piece(const float* values, Index first, Index count, const detail::SlotParams& slots,
@@ -119,17 +135,17 @@ class Quantizer {
   [[no_unique_address]] FitOptions options_;
 };
 
-/// Codes in [-qmax, qmax], zero point 0. Int formats only.
-template <IntegerFormat F, Granularity G = PerTensor>
+/// Zero point 0. Codes in [-qmax, qmax], of signed formats, or of levels.
+template <ValueFormat F, Granularity G = DefaultGranularity<F>>
 using SymmetricQuantizer = Quantizer<Symmetric, F, G>;
 
 /// The whole range of codes, and a zero point.
-template <IntegerFormat F, Granularity G = PerTensor>
+template <IntegerFormat F, Granularity G = DefaultGranularity<F>>
 using AsymmetricQuantizer = Quantizer<Asymmetric, F, G>;
 
 // ---- bodies ----
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 template <RealObject X>
 Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit(const X& x, G granularity, FitOptions options) {
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
@@ -138,21 +154,30 @@ Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit(const X& x, G granularity, 
   return fit_ranges(ranges.data(), ranges.size(), granularity, options);
 }
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 template <RealObject X>
 auto Quantizer<Scheme, F, G>::fit_quantize(const X& x, G granularity, FitOptions options, QuantizeOptions rounding)
     -> QuantizedTensor<F, rank_of<X>, G> {
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
-  using Code = typename F::Code;
   const detail::Input<float, rank_of<X>> input(x);
   const TensorView<const float, rank_of<X>>& view = input.view();
-  const Index n = view.size();
-  const ParamMap map = param_map(granularity.info(), view.shape());
-  const bool whole_codes = F::bits == 8 * int(sizeof(Code));
-  if (!whole_codes || !view.is_dense() || !map.has_one_run_each() || n == 0) {
-    const Buffer<Range> ranges = detail::observed_ranges("fit", view, granularity.info());
-    return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize_view(view, rounding);
+  if constexpr (IntegerFormat<F> && F::bits == 8 * int(sizeof(typename F::Code)) && !detail::has_narrow_scales<G>) {
+    const ParamMap map = param_map(granularity.info(), view.shape());
+    if (view.is_dense() && map.has_one_run_each() && map.count > 0 && view.size() > 0) {
+      return fit_quantize_runs(view, map, granularity, options, rounding);
+    }
   }
+  const Buffer<Range> ranges = detail::observed_ranges("fit", view, granularity.info());
+  return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize_view(view, rounding);
+}
+
+template <class Scheme, ValueFormat F, Granularity G>
+template <int rank>
+QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::fit_quantize_runs(const TensorView<const float, rank>& view,
+                                                                       const ParamMap& map, G granularity,
+                                                                       FitOptions options, QuantizeOptions rounding) {
+  using Code = typename F::Code;
+  const Index n = view.size();
   Buffer<float> scales(map.count);
   Buffer<std::int32_t> zero_points(map.count);
   Buffer<std::byte> stream(detail::packed_size(n, F::bits));
@@ -167,11 +192,11 @@ auto Quantizer<Scheme, F, G>::fit_quantize(const X& x, G granularity, FitOptions
     const simd::QuantizeStep step{p.scale, p.zero_point, Scheme::template low<F>(options), F::max};
     detail::quantize_run(values, run.count, step, rounding, run.offset, codes + run.offset);
   });
-  return QuantizedTensor<F, rank_of<X>, G>::from_packed(view.shape(), std::move(stream),
-                                                        QuantParams<G>(scales, zero_points, granularity));
+  return QuantizedTensor<F, rank, G>::from_packed(view.shape(), std::move(stream),
+                                                  QuantParams<G>(scales, zero_points, granularity));
 }
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit_ranges(const Range* ranges, Index count, G granularity,
                                                             FitOptions options) {
   Buffer<float> scales(count);
@@ -181,46 +206,61 @@ Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit_ranges(const Range* ranges,
     scales[i] = p.scale;
     zero_points[i] = p.zero_point;
   }
+  if constexpr (detail::has_outer_scales<G>) {
+    // A group of zeros may have any scale: here one that does not stretch the range of the others.
+    float smallest = std::numeric_limits<float>::infinity();
+    const auto is_zero = [&](Index i) { return ranges[i].min == 0.0f && ranges[i].max == 0.0f; };
+    for (Index i = 0; i < count; ++i) smallest = is_zero(i) ? smallest : std::min(smallest, scales[i]);
+    for (Index i = 0; i < count; ++i) scales[i] = is_zero(i) && fp::is_finite(smallest) ? smallest : scales[i];
+  }
   return Quantizer(QuantParams<G>(scales, zero_points, granularity), options);
 }
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 Quantizer<Scheme, F, G>::Quantizer(QuantParams<G> params, FitOptions options)
     : params_(std::move(params)), options_(options) {
-  static_assert(!std::is_same_v<Scheme, Symmetric> || F::min < 0,
+  static_assert(!std::is_same_v<Scheme, Symmetric> || !IntegerFormat<F> || detail::lowest_level<F> < 0.0f,
                 "quanta: symmetric quantization needs a signed format; use AsymmetricQuantizer for UInt");
   constexpr bool symmetric = std::is_same_v<Scheme, Symmetric>;
   for (Index i = 0; i < params_.size(); ++i) {
     const std::int32_t zero_point = params_.zero_point(i);
     detail::check(!symmetric || zero_point == 0, "Quantizer: zero point ", i, " is ", zero_point,
                   ", expected 0 (symmetric)");
-    detail::check(zero_point >= F::min && zero_point <= F::max, "Quantizer: zero point ", i, " is ", zero_point,
-                  ", expected a code of the format, ", F::min, " to ", F::max);
+    detail::check(zero_point >= detail::zero_point_min<F> && zero_point <= detail::zero_point_max<F>,
+                  "Quantizer: zero point ", i, " is ", zero_point, ", expected a code of the format, ",
+                  detail::zero_point_min<F>, " to ", detail::zero_point_max<F>);
   }
 }
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 void Quantizer<Scheme, F, G>::quantize_piece(const float* values, Index first, Index count,
                                              const detail::SlotParams& slots, QuantizeOptions options,
                                              typename F::Code* codes) const {
+  constexpr bool has_scales = !std::is_same_v<G, Unscaled>;
   const ParamsData& params = slots.data();
-  const std::int32_t low = min_code(), high = max_code();
   for_each_run(slots.map(), first, first + count, [&](const ParamRun& run) {
     const float* from = values + run.offset;
     typename F::Code* to = codes + run.offset;
-    const Index index = first + run.offset;
-    if (run.follows) {
-      const ParamsData columns = params.from(run.param);
-      const simd::QuantizeColumns steps{columns.scales, columns.zero_points, low, high};
-      detail::quantize_rows(from, run.rows, run.count, steps, options, index, to);
+    if constexpr (IntegerFormat<F>) {
+      const std::int32_t low = min_code(), high = max_code();
+      const Index index = first + run.offset;
+      if (run.follows) {
+        const simd::QuantizeColumns steps{params.scales + run.param, params.zero_points_from(run.param), low, high};
+        detail::quantize_rows(from, run.rows, run.count, steps, options, index, to);
+      } else {
+        const float scale = has_scales ? params.scale(run.param) : 1.0f;
+        const simd::QuantizeStep step{scale, params.zero_point(run.param), low, high};
+        detail::quantize_run(from, run.count, step, options, index, to);
+      }
+    } else if (run.follows) {
+      detail::encode_columns<F>(from, run.rows, run.count, params.scales + run.param, to);
     } else {
-      const simd::QuantizeStep step{params.scale(run.param), params.zero_point(run.param), low, high};
-      detail::quantize_run(from, run.count, step, options, index, to);
+      detail::encode<F>(from, run.count, has_scales ? params.scale(run.param) : 1.0f, to);
     }
   });
 }
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 template <int rank, class Sink>
 void Quantizer<Scheme, F, G>::quantize_chunks(const TensorView<const float, rank>& x, const detail::SlotParams& slots,
                                               QuantizeOptions options, Sink sink) const {
@@ -235,20 +275,20 @@ void Quantizer<Scheme, F, G>::quantize_chunks(const TensorView<const float, rank
   }
 }
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 template <RealObject X>
 auto Quantizer<Scheme, F, G>::quantize(const X& x, QuantizeOptions options) const -> QuantizedTensor<F, rank_of<X>, G> {
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
   return quantize_view(detail::Input<float, rank_of<X>>(x).view(), options);
 }
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 template <int rank>
 QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::quantize_view(const TensorView<const float, rank>& view,
                                                                    QuantizeOptions options) const {
   using Code = typename F::Code;
   const ParamMap map = param_map(params_.granularity().info(), view.shape());
-  detail::check_params("quantize", params_.data(), map, view.shape(), F::min, F::max);
+  check_before_quantizing("quantize", map, view.shape(), options);
   const detail::SlotParams slots(map, params_.data());
   Buffer<std::byte> stream(detail::packed_size(view.size(), F::bits));
   if (F::bits == 8 * int(sizeof(Code)) && view.is_dense()) {  // no bits to pack, no elements to gather
@@ -261,19 +301,19 @@ QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::quantize_view(const TensorV
   return QuantizedTensor<F, rank, G>::from_packed(view.shape(), std::move(stream), params_);
 }
 
-template <class Scheme, IntegerFormat F, Granularity G>
+template <class Scheme, ValueFormat F, Granularity G>
 template <RealObject X>
 auto Quantizer<Scheme, F, G>::fake_quantize(const X& x, QuantizeOptions options) const -> Tensor<float, rank_of<X>> {
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
   const detail::Input<float, rank_of<X>> input(x);
   const auto& shape = input.view().shape();
   const ParamMap map = param_map(params_.granularity().info(), shape);
-  detail::check_params("fake_quantize", params_.data(), map, shape, F::min, F::max);
+  check_before_quantizing("fake_quantize", map, shape, options);
   const detail::SlotParams slots(map, params_.data());
   Tensor<float, rank_of<X>> result = detail::make_tensor<float, rank_of<X>>(shape);
   quantize_chunks(input.view(), slots, options, [&](Index first, Index count, const typename F::Code* codes) {
     float* values = result.data() + first;
-    detail::codes_to_levels(codes, count, values);
+    detail::codes_to_levels<F>(codes, count, values);
     detail::scale_elements(values, first, count, slots.map(), slots.data());
   });
   return result;

@@ -5,6 +5,10 @@
 //   Symmetric   zero_point = 0, scale = amax / qmax, codes in [-qmax, qmax] (narrow range).
 //               full_range: scale = amax / ((qmax - qmin) / 2), codes in [qmin, qmax]; every real of [-amax, amax] is
 //               still within half a step of a code.
+//               Of formats that are not integers: the smallest scale at which the levels reach over the range on every
+//               side they have, max / highest level or min / lowest. With levels alike on both sides: amax / highest.
+//               floor_scale: 2^(floor(log2 amax) - floor(log2 qmax)), qmax the highest level (OCP Microscaling Formats
+//               v1.0, section 6.3); what is beyond qmax then is clipped.
 //   Asymmetric  the range is first widened to contain 0; d = max - min, scale = d / (qmax - qmin),
 //               zero_point = saturate(round_half_even(qmin - min / scale)); all in float32, in this order
 //               (ONNX DynamicQuantizeLinear). When d overflows, the scale is computed in double and rounded once.
@@ -17,7 +21,7 @@
 
 #include <quanta/core/error.hpp>
 #include <quanta/core/random.hpp>
-#include <quanta/format/format.hpp>
+#include <quanta/format/coding.hpp>
 #include <quanta/simd/quantize.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -30,14 +34,19 @@ struct ScaleZeroPoint {
 
 struct Symmetric {
   struct FitOptions {
-    bool full_range = false;  ///< use the most negative code too
+    bool full_range = false;   ///< use the most negative code too; of integer formats
+    bool floor_scale = false;  ///< a power of two that may clip the largest values
   };
   template <IntegerFormat F>
   static constexpr std::int32_t low(const FitOptions& options) {
     return options.full_range ? F::min : -F::max;
   }
-  template <IntegerFormat F>
+  template <ValueFormat F>
   static ScaleZeroPoint from_range(Range range, const FitOptions& options);
+
+ private:
+  template <ValueFormat F>
+  static float scale_of(Range range, float amax, const FitOptions& options);
 };
 
 struct Asymmetric {
@@ -49,6 +58,12 @@ struct Asymmetric {
   template <IntegerFormat F>
   static ScaleZeroPoint from_range(Range range, const FitOptions& options);
 };
+
+namespace detail {
+/// The scheme of weights: asymmetric for unsigned integers, else symmetric.
+template <ValueFormat F>
+using WeightScheme = std::conditional_t<IntegerFormat<F> && lowest_level<F> >= 0.0f, Asymmetric, Symmetric>;
+}  // namespace detail
 
 /// How x / scale becomes an integer. Stochastic rounds up with a probability equal to the fraction; the random number
 /// is that of (seed, logical row-major index), so it does not depend on storage order, batches or threads.
@@ -123,14 +138,30 @@ inline void check_range(Range range) {
 
 // ---- bodies ----
 
-template <IntegerFormat F>
+template <ValueFormat F>
 ScaleZeroPoint Symmetric::from_range(Range range, const FitOptions& options) {
-  static_assert(F::min < 0, "quanta: symmetric quantization needs a signed format; use AsymmetricQuantizer for UInt");
+  static_assert(detail::lowest_level<F> < 0.0f || !IntegerFormat<F>,
+                "quanta: symmetric quantization needs a signed format; use AsymmetricQuantizer for UInt");
   detail::check_range(range);
   const float amax = std::max(std::fabs(range.min), std::fabs(range.max));
   if (amax == 0.0f) return {1.0f, 0};
-  const float steps = options.full_range ? static_cast<float>(F::max - F::min) / 2.0f : static_cast<float>(F::max);
-  return {std::max(amax / steps, fp::kMinScale), 0};
+  return {std::max(scale_of<F>(range, amax, options), fp::kMinScale), 0};
+}
+
+template <ValueFormat F>
+float Symmetric::scale_of(Range range, float amax, const FitOptions& options) {
+  constexpr float low = detail::lowest_level<F>, high = detail::highest_level<F>;
+  if (options.floor_scale) {
+    constexpr std::int32_t exponents = 0x7f800000;
+    constexpr float most = std::max(high, -low);
+    const float power = std::bit_cast<float>(std::bit_cast<std::int32_t>(amax) & exponents);  // 0 where subnormal
+    return power / std::bit_cast<float>(std::bit_cast<std::int32_t>(IntegerFormat<F> ? high : most) & exponents);
+  }
+  if constexpr (IntegerFormat<F>) {
+    return amax / (options.full_range ? (high - low) / 2.0f : high);
+  } else {
+    return std::max(high > 0.0f ? range.max / high : 0.0f, low < 0.0f ? range.min / low : 0.0f);
+  }
 }
 
 template <IntegerFormat F>

@@ -42,7 +42,7 @@ void quantize(const float* x, Index n, const QuantizeStep& step, Code* codes);
 template <class L = NativeLanes, class Code>
 void quantize_columns(const float* x, Index rows, Index columns, const QuantizeColumns& steps, Code* codes);
 
-/// values[i] becomes scale * (values[i] - zero), saturated to +-FLT_MAX: from levels to reals.
+/// values[i] becomes scale * (values[i] - zero), saturated to +-FLT_MAX: from levels to reals. NaN stays NaN.
 template <class L = NativeLanes>
 void scale_levels(float* values, Index n, float scale, float zero);
 
@@ -247,7 +247,7 @@ namespace detail {
 template <class L>
 QUANTA_ALWAYS_INLINE void scale_vector(float* value, typename L::F minus_zero, typename L::F scale) {
   const typename L::F real = L::mul(L::add_real(L::load(value), minus_zero), scale);
-  L::store(value, L::min(L::max(real, L::set(-fp::kMaxFloat)), L::set(fp::kMaxFloat)));
+  L::store(value, L::min(L::set(fp::kMaxFloat), L::max(L::set(-fp::kMaxFloat), real)));  // in this order NaN stays
 }
 
 template <class L>

@@ -1,0 +1,106 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Weight-only layers of formats that are not plain integers, against their definition.
+#include <cmath>
+
+#include <quanta/layers/quantize_model.hpp>
+#include <quanta/quant/block_formats.hpp>
+
+#include "tests/layers/float_model.hpp"
+#include "tests/quant/format_cases.hpp"
+#include "tests/support/allocations.hpp"
+#include "tests/support/reference.hpp"
+
+namespace quanta::test {
+namespace {
+
+/// A layer and the way its weights share scales.
+template <class F, class G, long group>
+struct FormatCase {
+  using Format = F;
+  using Granularity = G;
+  static constexpr reference::Sharing sharing{group == 0 ? reference::Sharing::channel : reference::Sharing::group,
+                                              group == 0 ? 0 : 1, group};
+};
+
+template <class C>
+class WeightOnlyFormats : public testing::Test {};
+using FormatCases =
+    testing::Types<FormatCase<NF4, PerGroup<64>, 64>, FormatCase<NF4, DoubleQuantized<PerGroup<64>>, 64>,
+                   FormatCase<E4M3, PerChannel<0>, 0>, FormatCase<MXFP4, MxBlocks, 32>, FormatCase<MXFP6, MxBlocks, 32>,
+                   FormatCase<NVFP4, DefaultGranularity<NVFP4>, 16>, FormatCase<MXINT8, MxBlocks, 32>,
+                   FormatCase<Int<3>, WithScales<PerGroup<7>, Fp16>, 7>, FormatCase<Fp16, Unscaled, 1000>,
+                   FormatCase<Bf16, Unscaled, 1000>>;
+TYPED_TEST_SUITE(WeightOnlyFormats, FormatCases);
+
+TYPED_TEST(WeightOnlyFormats, AreTheDefinitionToTheBit) {
+  using F = typename TypeParam::Format;
+  using Layer = WeightOnlyLinear<F, typename TypeParam::Granularity>;
+  constexpr bool unscaled = std::is_same_v<typename TypeParam::Granularity, Unscaled>;
+  const std::vector<double> levels = levels_of<F>();
+  for (const auto& [n, k] : {std::array<Index, 2>{5, 3}, {33, 32}, {70, 77}, {3, 300}}) {
+    const RowTensor<float, 2> x = random_tensor<2>({13, k}, 1), weight = random_tensor<2>({n, k}, 2, 0.1f);
+    const RowTensor<float, 1> bias = random_tensor<1>({n}, 3);
+    const Layer layer(weight, bias);
+    const auto codes = layer.weights().codes();
+    std::size_t count = 0;
+    const auto numbers = reference::parameter_numbers(Shape<2>{n, k}, TypeParam::sharing, count);
+    std::vector<float> real;
+    for (Index i = 0; i < n * k; ++i) {
+      const Index p = static_cast<Index>(numbers[static_cast<std::size_t>(i)]);
+      const std::size_t code = static_cast<std::size_t>(codes.data()[i]) & (levels.size() - 1);
+      const double scale = unscaled ? 1.0 : static_cast<double>(layer.weights().params().scale(p));
+      real.push_back(static_cast<float>(scale * levels[code]));
+    }
+    const RowTensor<float, 2> y = layer(x);
+    for (Index b = 0; b < 13; ++b) {
+      for (Index j = 0; j < n; ++j) {
+        float sum = 0.0f;
+        for (Index i = 0; i < k; ++i) sum = std::fma(x(b, i), real[static_cast<std::size_t>(j * k + i)], sum);
+        const volatile float rounded = sum;
+        ASSERT_EQ(bits_of(y(b, j)), bits_of(rounded + bias(j))) << b << ',' << j << " of " << n << 'x' << k;
+      }
+    }
+    ASSERT_TRUE(same_bits(y, Linear(layer.weights().dequantize(), bias)(x)));
+  }
+}
+
+TYPED_TEST(WeightOnlyFormats, ComeFromModelsAndTakeWhatIsAllocated) {
+  using F = typename TypeParam::Format;
+  using G = typename TypeParam::Granularity;
+  const RowTensor<float, 2> x = random_tensor<2>({9, 50}, 12);
+  const Sequential small = quantize_weights<F, G>(float_model());
+  const WeightOnlyLinear<F, G> first(kWeight1, kBias1), second(kWeight2, kBias2);
+  EXPECT_TRUE(same_bits(small(x), Relu{}(second(Relu{}(first(x))))));
+  const std::int64_t before = allocations().live_bytes;
+  const WeightOnlyLinear<F, G> layer(kWeight1, kBias1);
+  EXPECT_EQ(layer.packed_bytes(), allocations().live_bytes - before);
+  Context context;
+  RowTensor<float, 2> y(9, layer.out_features());
+  const TensorView<float, 2> out(y.data(), {9, layer.out_features()});
+  layer.forward(context, TensorView<const float, 2>(x.data(), {9, 50}), out);
+  const std::int64_t count = allocations().count;
+  layer.forward(context, TensorView<const float, 2>(x.data(), {9, 50}), out);
+  EXPECT_EQ(allocations().count, count);
+}
+
+// Columns that share scales, which are codes: along the outputs.
+TEST(WeightOnlyFormat, TakesNarrowScalesAlongOutputs) {
+  const RowTensor<float, 2> x = random_tensor<2>({5, 300}, 4), weight = random_tensor<2>({40, 300}, 5);
+  const WeightOnlyLinear<E2M1, WithScales<PerGroup<16, 0>, E4M3>> grouped(weight);
+  EXPECT_TRUE(same_bits(grouped(x), Linear(grouped.weights().dequantize())(x)));
+  const WeightOnlyLinear<UInt<4>, WithScales<PerChannel<1>, Fp16>> channels(weight);
+  EXPECT_TRUE(same_bits(channels(x), Linear(channels.weights().dequantize())(x)));
+}
+
+TEST(QuantizeWeights, TakesTheGranularityOfTheFormat) {
+  static_assert(std::is_same_v<WeightOnlyLinear<NF4>, WeightOnlyLinear<NF4, PerGroup<64>>>);
+  static_assert(std::is_same_v<WeightOnlyLinear<Fp16>, WeightOnlyLinear<Fp16, Unscaled>>);
+  static_assert(std::is_same_v<WeightOnlyLinear<E4M3>, WeightOnlyLinear<E4M3, PerChannel<0>>>);
+  static_assert(std::is_same_v<WeightOnlyLinear<MXFP8>, WeightOnlyLinear<MXFP8, MxBlocks>>);
+  const Sequential small = quantize_weights<NF4>(float_model());
+  EXPECT_NE(small[1].target<WeightOnlyLinear<NF4>>(), nullptr);
+}
+
+}  // namespace
+}  // namespace quanta::test
