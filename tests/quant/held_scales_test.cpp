@@ -115,7 +115,8 @@ void expect_same_as_plain(typename Plain::GranularityType granularity) {
   std::vector<float> scales;
   for (Index i = 0; i < quantizer.params().size(); ++i) scales.push_back(quantizer.params().scale(i));
   const Plain plain(QuantParams<typename Plain::GranularityType>(scales, granularity));
-  const auto narrow = quantizer.quantize(x), wide = plain.quantize(x);
+  const auto narrow = quantizer.quantize(x);
+  const auto wide = plain.quantize(x);
   EXPECT_TRUE(same_bits(narrow.codes(), wide.codes()));
   EXPECT_TRUE(same_bits(narrow.dequantize(), wide.dequantize()));
   EXPECT_TRUE(same_bits(quantizer.fake_quantize(x), wide.dequantize()));
