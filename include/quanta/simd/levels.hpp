@@ -13,7 +13,7 @@ QUANTA_NAMESPACE_BEGIN
 namespace simd {
 
 /// Which of size + 1 intervals a real lies in: the number of limits, ascending, that are not above it. NaN counts as 0.
-/// Few limits are compared with all at once, many searched by halves.
+/// Few limits are all compared with, many are searched.
 template <int size>
 struct NearestLevel {
   float limits[size];
@@ -45,11 +45,19 @@ typename L::I NearestLevel<size>::encode(typename L::F v) const {
     QUANTA_UNROLL for (int i = 0; i < size; ++i) count = L::count_at_least(count, v, L::set(limits[i]));
     return count;
   } else {
+    // Which 16 limits to look at is counted in vectors, where there are any; then half of what is left is left out again
+    // and again.
     float values[L::width];
     std::int32_t count[L::width] = {};
     L::store(values, v);
-    constexpr int most = int(std::bit_floor(unsigned{size}));
-    for (int step = most; step > 0; step /= 2) {
+    int step = int(std::bit_floor(unsigned{size}));
+    if constexpr (L::width > 1) {
+      typename L::I sixteens = L::set_int(0);
+      for (int i = 15; i < size; i += 16) sixteens = L::count_at_least(sixteens, v, L::set(limits[i]));
+      L::store_int(count, L::template shift_left<4>(sixteens));
+      step = 8;
+    }
+    for (; step > 0; step /= 2) {
       for (int i = 0; i < L::width; ++i) {
         const int next = count[i] + step;
         count[i] = next <= size && values[i] >= limits[next <= size ? next - 1 : 0] ? next : count[i];
