@@ -1,8 +1,9 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Four things that Quanta does not have, added without touching it: a ternary format, a calibrator that clips at three
-// standard deviations, a stage for a leaky ReLU, and a micro-kernel that counts what it multiplies. Each needs no
-// registration: it has the members that a concept of the library names, and is used like the library's own.
+// Six things that Quanta does not have, added without touching it: a ternary format, a codebook, a floating format, a
+// calibrator that clips at three standard deviations, a stage for a leaky ReLU, and a micro-kernel that counts what it
+// multiplies. Each needs no registration: it has the members that a concept of the library names, and is used like the
+// library's own.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +19,22 @@ struct Ternary {
   static constexpr int bits = 2;
   static constexpr std::int32_t min = -1, max = 1;
   static constexpr std::string_view name = "ternary";
+};
+
+// ---- A codebook (quanta::CodebookFormat): powers of two, and 0 ----
+
+struct PowersOfTwo {
+  using Code = std::uint8_t;
+  static constexpr int bits = 3;
+  static constexpr std::string_view name = "powers of two";
+  static constexpr std::array<float, 7> levels = {-4.0f, -2.0f, -1.0f, 0.0f, 1.0f, 2.0f, 4.0f};
+  using DefaultGranularity = quanta::PerGroup<32>;  // where none is named
+};
+
+// ---- A floating format (quanta::FloatingFormat): 3 bits of exponent, 1 of fraction, no special codes ----
+
+struct E3M1 : quanta::Floating<3, 1, quanta::Specials::none> {
+  static constexpr std::string_view name = "e3m1";
 };
 
 // ---- A calibrator (quanta::Calibrator): the mean and three standard deviations to either side ----
@@ -92,7 +109,7 @@ struct CountingKernel {
   }
 };
 
-// ---- All four at once ----
+// ---- All at once ----
 
 void expect(bool condition, const char* what) {
   std::printf("  %s: %s\n", condition ? "yes" : "NO", what);
@@ -118,6 +135,13 @@ int main() {
   std::printf("ternary weights: %ld bytes for %ld values\n", static_cast<long>(ternary.bytes()),
               static_cast<long>(weight.size()));
   expect(ternary.bytes() < weight.size() / 2, "the format is held in its two bits");
+
+  const auto table =
+      quanta::bit_width_table(weight, {quanta::choice<PowersOfTwo>(),
+                                       quanta::choice<E3M1, quanta::WithScales<quanta::PerGroup<32>, quanta::E8M0>>(),
+                                       quanta::choice<quanta::NF4>()});
+  std::printf("%s", table.text().c_str());
+  expect(table.rows[0].error.snr_db > 10.0 && table.rows[1].error.snr_db > 15.0, "the real formats hold the weights");
 
   quanta::Tensor<float, 2> usual(7, 30), own(7, 30);
   gemm(codes, quanta::pack(ternary), usual, quanta::Dequantize{}, LeakyRelu{0.1f});

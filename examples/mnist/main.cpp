@@ -100,6 +100,8 @@ int run(bool quick, const std::string& directory) {
   const quanta::Sequential model = read_network(file);
   const std::vector<Matrix> batches = batches_of(read_images(directory + "/calibration-images-idx3-ubyte"));
   using quanta::Int;
+  using SmallGroups = quanta::WithScales<quanta::PerGroup<16>, quanta::Fp16>;
+  using DoubleQuantized = quanta::DoubleQuantized<quanta::PerGroup<64>>;
   const auto calibrated = [&](const auto& calibrator) { return quanta::quantize_static(model, batches, calibrator); };
   const quanta::MinMaxCalibrator<> min_max;
   const std::vector<Variant> variants = {
@@ -116,6 +118,13 @@ int run(bool quick, const std::string& directory) {
                      quanta::quantize_static<Int<8>, quanta::PerTensor>(model, batches, min_max)),
       quanta_variant("weight-only int8 per channel", quanta::quantize_weights(model)),
       quanta_variant("weight-only int4, groups of 32", quanta::quantize_weights<Int<4>, quanta::PerGroup<32>>(model)),
+      quanta_variant("weight-only int2, groups of 16", quanta::quantize_weights<Int<2>, SmallGroups>(model), 7.0),
+      quanta_variant("weight-only FP16", quanta::quantize_weights<quanta::Fp16>(model)),
+      quanta_variant("weight-only BF16", quanta::quantize_weights<quanta::Bf16>(model)),
+      quanta_variant("weight-only NF4", quanta::quantize_weights<quanta::NF4>(model), 0.2),
+      quanta_variant("weight-only NF4, double-quant.", quanta::quantize_weights<quanta::NF4, DoubleQuantized>(model),
+                     0.2),
+      quanta_variant("weight-only MXFP4", quanta::quantize_weights<quanta::MXFP4>(model), 0.2),
   };
   constexpr std::size_t kEigen = 0, kFloat = 1;
 
