@@ -126,12 +126,15 @@ TEST(Snippets, WholeModels) {
   quanta::Sequential model{quanta::Linear{w1, b1}, quanta::Relu{}, quanta::Linear{w2, b2}};
   auto dynamic = quanta::quantize_dynamic(model);
   auto fixed   = quanta::quantize_static(model, calibration_batches, quanta::EntropyCalibrator<>{});
+  auto small   = quanta::quantize_weights<quanta::NF4>(model);
   // clang-format on
 
   const RowTensor<float, 2> x = random_tensor<2>({7, 784}, 5);
   EXPECT_GT(error_metrics(model(x), dynamic(x)).snr_db, 30.0);
   EXPECT_GT(error_metrics(model(x), fixed(x)).snr_db, 28.0);
+  EXPECT_GT(error_metrics(model(x), small(x)).snr_db, 15.0);
   EXPECT_LT(dynamic.packed_bytes() * 3, model.packed_bytes());
+  EXPECT_LT(small.packed_bytes() * 6, model.packed_bytes());
 }
 
 TEST(Snippets, TheEigenWay) {
