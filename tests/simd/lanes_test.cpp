@@ -141,6 +141,28 @@ TYPED_TEST(Lanes, MulThenAddRoundsTwice) {
   EXPECT_GT(differs_from_fused, 0);
 }
 
+TYPED_TEST(Lanes, BitsComeAndGo) {
+  using L = TypeParam;
+  for (std::size_t i = 0; i < special_floats().size(); ++i) {
+    std::vector<float> x(L::width), back(L::width);
+    std::vector<std::int32_t> bits;
+    for (float& v : x) {
+      v = special_floats()[(i + bits.size()) % special_floats().size()];
+      bits.push_back(std::bit_cast<std::int32_t>(v));
+    }
+    ASSERT_EQ(integers<L>(L::float_bits(L::load(x.data()))), bits);
+    L::store(back.data(), L::from_bits(L::load_int(bits.data())));
+    const std::vector<std::int32_t> left = integers<L>(L::template shift_left<23>(L::load_int(bits.data())));
+    const std::vector<std::int32_t> right = integers<L>(L::template shift_right<1>(L::load_int(bits.data())));
+    for (std::size_t j = 0; j < L::width; ++j) {
+      const auto word = static_cast<std::uint32_t>(bits[j]);
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(back[j]), word);
+      ASSERT_EQ(static_cast<std::uint32_t>(left[j]), word % 512 * 0x800000u);
+      ASSERT_EQ(static_cast<std::uint32_t>(right[j]), word / 2);
+    }
+  }
+}
+
 // Modulo 2^32, written in 64 bits.
 std::int32_t wrapped(std::int64_t v) {
   const std::int64_t rest = (v % 0x100000000 + 0x100000000) % 0x100000000;

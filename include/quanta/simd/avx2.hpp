@@ -66,6 +66,7 @@ struct Avx2Lanes {
   static I and_int(I a, I b) { return _mm256_and_si256(a, b); }
   static I or_int(I a, I b) { return _mm256_or_si256(a, b); }
   static I float_bits(F v) { return _mm256_castps_si256(v); }
+  static F from_bits(I v) { return _mm256_castsi256_ps(v); }
   template <int n>
   static I shift_right(I v) {
     return _mm256_srli_epi32(v, n);
@@ -74,7 +75,6 @@ struct Avx2Lanes {
   static I shift_left(I v) {
     return _mm256_slli_epi32(v, n);
   }
-  static F as_float(I v) { return _mm256_castsi256_ps(v); }
   static I count_at_least(I count, F v, F limit) {
     return _mm256_sub_epi32(count, _mm256_castps_si256(_mm256_cmp_ps(v, limit, _CMP_GE_OQ)));
   }

@@ -58,6 +58,7 @@ struct Avx512Lanes {
   static I and_int(I a, I b) { return _mm512_and_si512(a, b); }
   static I or_int(I a, I b) { return _mm512_or_si512(a, b); }
   static I float_bits(F v) { return _mm512_castps_si512(v); }
+  static F from_bits(I v) { return _mm512_castsi512_ps(v); }
   template <int n>
   static I shift_right(I v) {
     return _mm512_maskz_srli_epi32(kAll, v, n);
@@ -66,7 +67,6 @@ struct Avx512Lanes {
   static I shift_left(I v) {
     return _mm512_maskz_slli_epi32(kAll, v, n);
   }
-  static F as_float(I v) { return _mm512_castsi512_ps(v); }
   static I count_at_least(I count, F v, F limit) {
     return _mm512_mask_add_epi32(count, _mm512_cmp_ps_mask(v, limit, _CMP_GE_OQ), count, _mm512_set1_epi32(1));
   }

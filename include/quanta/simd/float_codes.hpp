@@ -77,7 +77,7 @@ typename L::I FloatCodes<e, m, s>::encode(typename L::F v) {
   using I = typename L::I;
   v = s == Specials::none ? L::nan_to_zero(v) : L::one_nan(v);
   const I any = L::magnitude_bits(v);
-  const typename L::F absolute = L::min(L::as_float(any), L::set(max()));  // of NaN, the largest
+  const typename L::F absolute = L::min(L::from_bits(any), L::set(max()));  // of NaN, the largest
   const I bits = L::float_bits(absolute);
   I code;
   if constexpr (e == 8) {  // the float's own exponents: rounding is an addition to the bits
@@ -87,12 +87,12 @@ typename L::I FloatCodes<e, m, s>::encode(typename L::F v) {
     const I smallest = L::set_int((128 - bias) << 23);  // exponent fields, of the smallest normal number and of v
     const I field = L::max_int(L::and_int(bits, L::set_int(kInfinity)), smallest);
     const I c = L::add(field, L::set_int((23 - m) << 23));
-    const I units = L::sub(L::float_bits(L::add_real(absolute, L::as_float(c))), c);
+    const I units = L::sub(L::float_bits(L::add_real(absolute, L::from_bits(c))), c);
     code = L::add(units, L::template shift_right<23 - m>(L::sub(field, smallest)));
   }
   code = L::or_int(code, L::and_int(L::sign_mask(v), L::set_int(sign_bit)));
   if constexpr (s != Specials::none) {
-    const I is_nan = L::sign_mask(L::as_float(L::sub(L::set_int(kInfinity), any)));
+    const I is_nan = L::sign_mask(L::from_bits(L::sub(L::set_int(kInfinity), any)));
     code = L::or_int(code, L::and_int(is_nan, L::set_int(magnitude_mask)));
   }
   return code;
@@ -104,17 +104,17 @@ typename L::F FloatCodes<e, m, s>::decode_word(typename L::I code) {
   static_assert(e + m == 15 && s == Specials::ieee);
   using I = typename L::I;
   if constexpr (e == 8) {
-    return L::one_nan(L::as_float(L::template shift_left<16>(code)));
+    return L::one_nan(L::from_bits(L::template shift_left<16>(code)));
   } else {
     // With the fraction in its place the exponent is too small by the difference of the biases, of subnormal numbers
     // too: one exact product puts that right.
     const I magnitude = L::and_int(code, L::set_int(magnitude_mask));
     const typename L::F absolute =
-        L::mul(L::as_float(L::template shift_left<23 - m>(magnitude)), L::set(power(127 - bias)));
-    const I special = L::sign_mask(L::as_float(L::sub(L::set_int(max_code), magnitude)));
+        L::mul(L::from_bits(L::template shift_left<23 - m>(magnitude)), L::set(power(127 - bias)));
+    const I special = L::sign_mask(L::from_bits(L::sub(L::set_int(max_code), magnitude)));
     const I sign = L::template shift_left<16>(L::and_int(code, L::set_int(sign_bit)));
     const I bits = L::or_int(L::float_bits(absolute), L::and_int(special, L::set_int(kInfinity)));
-    return L::one_nan(L::as_float(L::or_int(bits, sign)));
+    return L::one_nan(L::from_bits(L::or_int(bits, sign)));
   }
 }
 

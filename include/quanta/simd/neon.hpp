@@ -75,6 +75,7 @@ struct NeonLanes {
   static I and_int(I a, I b) { return vandq_s32(a, b); }
   static I or_int(I a, I b) { return vorrq_s32(a, b); }
   static I float_bits(F v) { return vreinterpretq_s32_f32(v); }
+  static F from_bits(I v) { return vreinterpretq_f32_s32(v); }
   template <int n>
   static I shift_right(I v) {
     return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(v), n));
@@ -83,7 +84,6 @@ struct NeonLanes {
   static I shift_left(I v) {
     return vshlq_n_s32(v, n);
   }
-  static F as_float(I v) { return vreinterpretq_f32_s32(v); }
   static I count_at_least(I count, F v, F limit) {
     return vsubq_s32(count, vreinterpretq_s32_u32(vcgeq_f32(v, limit)));
   }

@@ -58,7 +58,7 @@ struct ScalarLanes {
   static I min_int(I a, I b) { return a < b ? a : b; }
   static I and_int(I a, I b) { return wrap(bits(a) & bits(b)); }
   static I or_int(I a, I b) { return wrap(bits(a) | bits(b)); }
-  /// Bits moved down by n, zeros coming in.
+  /// Bits moved down or up by n, zeros coming in.
   template <int n>
   static I shift_right(I v) {
     return wrap(bits(v) >> n);
@@ -72,10 +72,9 @@ struct ScalarLanes {
   static I sign_mask(F v) { return (std::bit_cast<std::uint32_t>(v) >> 31) != 0 ? -1 : 0; }
   /// The bits of |v| as an integer: ordered as the values are, infinity and NaN above all finite ones.
   static I magnitude_bits(F v) { return static_cast<I>(std::bit_cast<std::uint32_t>(v) & 0x7fffffffu); }
-  /// The float's own bits.
+  /// The float's own bits, and the float of such bits.
   static I float_bits(F v) { return std::bit_cast<I>(v); }
-  /// The float that has these bits.
-  static F as_float(I v) { return std::bit_cast<F>(v); }
+  static F from_bits(I v) { return std::bit_cast<F>(v); }
   /// count, one more where v >= limit.
   static I count_at_least(I count, F v, F limit) { return count + (v >= limit ? 1 : 0); }
   /// `width` unsigned words.
