@@ -4,6 +4,7 @@
 // depends on the other rows.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <string>
 
@@ -23,6 +24,52 @@ concept Layer = std::copyable<L> && requires(const L& layer, Context& context, c
   { layer.packed_bytes() } -> std::same_as<Index>;
 };
 
+/// What a layer may tell of its weight, by a member `LayerInfo info() const`: what tables show. A layer without one has
+/// none.
+struct LayerInfo {
+  std::string shape;        ///< "(256, 784)"
+  std::string format;       ///< of what is stored: "float32", "int8", ...
+  std::string granularity;  ///< of its scales: "per_channel(axis 0)", ...
+  Index parameters = 0;     ///< how many numbers, biases too
+};
+
+namespace detail {
+
+/// What a layer is given as rows of features: (batch, features), or a vector as one sample.
+template <int rank>
+TensorView<const float, 2> as_rows(const TensorView<const float, rank>& x) {
+  static_assert(rank <= 2, "quanta: a layer takes (batch, features), or a vector as one sample");
+  if constexpr (rank == 1) {
+    return {x.data(), {1, x.extent(0)}, {x.size(), x.stride(0)}};
+  } else {
+    return x;
+  }
+}
+
+/// Calls f(from, to) for every row of x and y, which has as many features: those of the row lie side by side in `from`,
+/// which is `to` itself where x has them apart. Rows are shared out among the context's threads; one takes about
+/// `cycles`.
+template <class F>
+void for_each_row(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y, double cycles,
+                  F f) {
+  const Index rows = x.extent(0), features = x.extent(1), stride = x.stride(1);
+  const double work = cycles * static_cast<double>(rows);
+  const Index tasks = work < 100000.0 ? 1 : std::min<Index>(rows, context.threads());
+  context.parallel(tasks, work / static_cast<double>(tasks), [&](Index task) {
+    for (Index r = rows * task / tasks; r < rows * (task + 1) / tasks; ++r) {
+      const float* from = x.data() + r * x.stride(0);
+      float* to = y.data() + r * y.stride(0);
+      if (stride != 1) {
+        for (Index i = 0; i < features; ++i) to[i] = from[i * stride];
+        from = to;
+      }
+      f(from, to);
+    }
+  });
+}
+
+}  // namespace detail
+
 /// Makes a layer callable on Eigen objects: derive class D from CallableLayer<D>.
 template <class D>
 class CallableLayer {
@@ -39,20 +86,13 @@ class CallableLayer {
   template <RealObject X>
   Tensor<float, rank_of<X>> operator()(Context& context, const X& x) const {
     constexpr int rank = rank_of<X>;
-    static_assert(rank <= 2, "quanta: a layer takes (batch, features), or a vector as one sample");
     const detail::Input<float, rank> input(x);
-    const TensorView<const float, rank>& view = input.view();
-    Shape<rank> shape = view.shape();
+    const TensorView<const float, 2> rows = detail::as_rows(input.view());
+    Shape<rank> shape = input.view().shape();
     const D& layer = static_cast<const D&>(*this);
     shape[rank - 1] = layer.output_size(shape[rank - 1]);
     Tensor<float, rank> result = detail::make_tensor<float, rank>(shape);
-    if constexpr (rank == 1) {
-      layer.forward(context,
-                    TensorView<const float, 2>(view.data(), {1, view.extent(0)}, {view.size(), view.stride(0)}),
-                    TensorView<float, 2>(result.data(), {1, shape[0]}));
-    } else {
-      layer.forward(context, view, TensorView<float, 2>(result.data(), shape));
-    }
+    layer.forward(context, rows, TensorView<float, 2>(result.data(), {rows.extent(0), shape[rank - 1]}));
     return result;
   }
 };

@@ -112,27 +112,25 @@ inline AccumulateFrom stage_for(const TensorView<float, 2>& dst, const Accumulat
 template <class D>
 struct LaneStage : CallableLayer<D> {
   /// values[i] becomes lanes(values[i]).
-  void apply(float* values, Index count, Index = 0, Index = 0) const {
-    using L = simd::NativeLanes;
-    const Index whole = count - count % L::width;
-    for (Index i = 0; i < whole; i += L::width) L::store(values + i, self().template lanes<L>(L::load(values + i)));
-    for (Index i = whole; i < count; ++i) values[i] = self().template lanes<simd::ScalarLanes>(values[i]);
-  }
+  void apply(float* values, Index count, Index = 0, Index = 0) const { map(values, count, values); }
 
   Index output_size(Index features) const { return features; }
-  void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
-    for (Index r = 0; r < x.extent(0); ++r) {
-      float* to = y.data() + r * y.stride(0);
-      const float* from = x.data() + r * x.stride(0);
-      for (Index i = 0; i < x.extent(1); ++i) to[i] = from[i * x.stride(1)];
-      apply(to, x.extent(1));
-    }
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    const Index features = x.extent(1);
+    detail::for_each_row(context, x, y, static_cast<double>(features),
+                         [&](const float* from, float* to) { map(from, features, to); });
   }
   std::string name() const { return D::kName; }
   Index packed_bytes() const { return 0; }
 
  private:
-  const D& self() const { return static_cast<const D&>(*this); }
+  void map(const float* from, Index count, float* to) const {
+    using L = simd::NativeLanes;
+    const D& self = static_cast<const D&>(*this);
+    Index i = 0;
+    for (; i + L::width <= count; i += L::width) L::store(to + i, self.template lanes<L>(L::load(from + i)));
+    if (i < count) L::store_first(to + i, self.template lanes<L>(L::load_first(from + i, count - i)), count - i);
+  }
 };
 
 /// max(x, 0), with Relu(NaN) = NaN and Relu(-0) = +0. A stage and a layer.
