@@ -12,14 +12,21 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// The bias of a layer with n outputs, copied; zeros where none is given. Throws Error when the size is not n.
+/// The elements of a vector.
+template <RealObject V>
+Buffer<float> copy_vector(const V& vector) {
+  static_assert(rank_of<V> == 1, "quanta: a bias is a vector or a rank-1 tensor");
+  const Input<float, 1> input(vector);
+  Buffer<float> copy(input.view().size());
+  for (Index i = 0; i < copy.size(); ++i) copy[i] = input.view().data()[i * input.view().stride(0)];
+  return copy;
+}
+
+/// The bias of a layer with n outputs, copied. Throws Error when the size is not n.
 template <RealObject B>
 Buffer<float> copy_bias(const char* layer, const B& bias, Index n) {
-  static_assert(rank_of<B> == 1, "quanta: a bias is a vector or a rank-1 tensor");
-  const Input<float, 1> input(bias);
-  check(input.view().size() == n, layer, ": bias has ", input.view().size(), " elements, expected one per output, ", n);
-  Buffer<float> copy(n);
-  for (Index i = 0; i < n; ++i) copy[i] = input.view().data()[i * input.view().stride(0)];
+  Buffer<float> copy = copy_vector(bias);
+  check(copy.size() == n, layer, ": bias has ", copy.size(), " elements, expected one per output, ", n);
   return copy;
 }
 
@@ -34,7 +41,7 @@ inline void store_with_bias(const TensorView<float, 2>& y, Index row, Index colu
 }
 
 /// What every linear layer D has around its weights: the bias, and the interface of a layer. D has `kName`,
-/// in_features(), out_features() and weight_bytes().
+/// in_features(), out_features(), weight_bytes(), weight_format() and weight_granularity().
 template <class D>
 class LinearBase : public CallableLayer<D> {
  public:
@@ -50,6 +57,10 @@ class LinearBase : public CallableLayer<D> {
   std::string name() const { return D::kName; }
   /// What the layer holds: its weights as they are stored, and the bias.
   Index packed_bytes() const { return self().weight_bytes() + static_cast<Index>(bias_.bytes()); }
+  LayerInfo info() const {
+    const Index out = self().out_features(), in = self().in_features();
+    return {text(Shape<2>{out, in}), std::string(self().weight_format()), self().weight_granularity(), out * in + out};
+  }
 
  protected:
   explicit LinearBase(Index outputs) : bias_(outputs, 0.0f) {}
@@ -94,6 +105,8 @@ class Linear : public detail::LinearBase<Linear> {
   }
   /// Of the packed weights.
   Index weight_bytes() const { return panels_.bytes(); }
+  std::string_view weight_format() const { return "float32"; }
+  std::string weight_granularity() const { return {}; }
 
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     panels_.multiply(context, x, [&](Index row, Index column, Index count, const float* sums) {
