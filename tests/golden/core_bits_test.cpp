@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include <quanta/core/fp.hpp>
+#include <quanta/core/lane_math.hpp>
 #include <quanta/core/math.hpp>
 #include <quanta/core/random.hpp>
+#include <quanta/simd/lanes.hpp>
 
 #include "tests/support/golden.hpp"
 #include "tests/support/random.hpp"
@@ -36,6 +38,20 @@ void golden_core(Recorder& recorder) {
   }
   recorder.add("log", logs);
   recorder.add("log10", logs10);
+
+  using L = simd::NativeLanes;
+  const auto map = [&](const char* name, auto function) {
+    std::vector<float> x(any.begin(), any.begin() + 4800), y(x.size());  // any magnitude; and up to 30, or to 120
+    for (std::size_t i = 1; i < x.size(); i += 4) x[i] *= 4.0f;
+    for (std::size_t i = 0; i < x.size(); i += L::width) L::store(&y[i], function(L::load(&x[i])));
+    recorder.add(name, y);
+  };
+  map("exp", [](auto v) { return math::exp<L>(v); });
+  map("sigmoid", [](auto v) { return math::sigmoid<L>(v); });
+  map("tanh", [](auto v) { return math::tanh<L>(v); });
+  map("erf", [](auto v) { return math::erf<L>(v); });
+  map("gelu", [](auto v) { return math::gelu<L>(v); });
+  map("gelu_tanh", [](auto v) { return math::gelu_tanh<L>(v); });
 
   std::vector<std::uint32_t> words;
   std::vector<float> uniforms;

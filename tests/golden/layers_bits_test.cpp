@@ -45,6 +45,15 @@ void golden_layers(Recorder& recorder) {
   recorder.add("linear.no_bias", Linear(weight)(x));
   recorder.add("linear.one_sample", Linear(weight, bias)(random_tensor<1>({83}, 6)));
   recorder.add("relu", Relu{}(x));
+  recorder.add("sigmoid", Sigmoid{}(x));
+  recorder.add("tanh", Tanh{}(x));
+  recorder.add("gelu", Gelu{}(x));
+  recorder.add("gelu_tanh", GeluTanh{}(x));
+  recorder.add("softmax", Softmax{}(x));
+  recorder.add("layer_norm", LayerNorm(random_tensor<1>({83}, 7), random_tensor<1>({83}, 8))(x));
+  recorder.add("softmax.long", Softmax{}(random_tensor<2>({2, 5000}, 9, 4.0f)));
+  recorder.add("layer_norm.long",
+               LayerNorm(random_tensor<1>({5000}, 10), random_tensor<1>({5000}, 11))(random_tensor<2>({2, 5000}, 12)));
   add_dynamic<Int<8>, PerChannel<0>>(recorder, "int8.channel", weight, bias);
   add_dynamic<Int<8>, PerTensor>(recorder, "int8.tensor", weight, bias);
   add_dynamic<UInt<8>, PerChannel<0>>(recorder, "uint8.channel", weight, bias);
@@ -54,6 +63,12 @@ void golden_layers(Recorder& recorder) {
   const Sequential model{Linear(weight, bias), Relu{}, Linear(next, next_bias)};
   recorder.add("model", model(x));
   recorder.add("model.dynamic", quantize_dynamic(model)(x));
+  const Comparison compared =
+      compare(model, quantize_dynamic(model), std::vector<Matrix>{random_tensor<2>({30, 83}, 13)});
+  for (std::size_t i = 0; i < compared.layers.size(); ++i) {
+    recorder.add("compare.snr_db." + std::to_string(i), compared.layers[i].chain.snr_db);
+    recorder.add("compare.cosine." + std::to_string(i), compared.layers[i].chain.cosine);
+  }
   recorder.add("model.dynamic.int4", quantize_dynamic<Int<4>, PerGroup<16>>(model)(x));
 }
 

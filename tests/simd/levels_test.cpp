@@ -25,7 +25,7 @@ TYPED_TEST(LevelLanes, HaveTheOperationsOfTheScalarOnes) {
   for (std::size_t i = 0; i < 64; i += L::width) {
     const typename L::F v = L::load(&x[i]);
     const auto shifted = integers<L>(L::template shift_left<13>(L::float_bits(v)));
-    const auto same = integers<L>(L::float_bits(L::as_float(L::float_bits(v))));
+    const auto same = integers<L>(L::float_bits(L::from_bits(L::float_bits(v))));
     const auto counted = integers<L>(L::count_at_least(L::set_int(-5), v, L::load(&y[i])));
     const auto loaded = integers<L>(L::load_words(&words[i]));
     for (std::size_t j = 0; j < L::width; ++j) {

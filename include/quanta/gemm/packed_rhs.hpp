@@ -60,6 +60,13 @@ class PackedRhs {
   Index n() const { return layout_.n; }
   Index k() const { return layout_.k; }
   const RhsLayout& layout() const { return layout_; }
+  GranularityInfo granularity() const {
+    if constexpr (std::is_default_constructible_v<G>) {
+      return G{}.info();
+    } else {
+      return G(layout_.group).info();
+    }
+  }
 
   /// The operands in the kernel's order; a code is an operand minus `operand_shift`.
   const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size(); }

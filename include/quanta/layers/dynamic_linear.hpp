@@ -52,6 +52,8 @@ class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
   const Weights& weights() const { return weights_; }
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.packed_bytes(); }
+  std::string_view weight_format() const { return F::name; }
+  std::string weight_granularity() const { return description(weights_.granularity(), 2); }
 
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
 

@@ -53,17 +53,6 @@ Sequential replace_linears(const Sequential& model, Replace& replace) {
   return result;
 }
 
-/// The layers of a model in the order in which data passes them, nested ones too.
-inline void flatten(const Sequential& model, std::vector<const AnyLayer*>& layers) {
-  for (const AnyLayer& layer : model) {
-    if (const Sequential* nested = layer.target<Sequential>()) {
-      flatten(*nested, layers);
-    } else {
-      layers.push_back(&layer);
-    }
-  }
-}
-
 /// Runs a float model and shows every Linear's input to a calibrator of its own.
 template <Calibrator C>
 class CalibrationRun {
@@ -82,13 +71,11 @@ class CalibrationRun {
   template <RealObject X>
   void observe(const X& batch) {
     constexpr int rank = rank_of<X>;
-    static_assert(rank <= 2, "quanta: a batch is (batch, features), or a vector as one sample");
     const Input<float, rank> input(batch);
-    const TensorView<const float, rank>& view = input.view();
-    const Index features = view.extent(rank - 1), rows = rank == 1 ? 1 : view.extent(0);
+    const TensorView<const float, 2> view = as_rows(input.view());
     Buffer<float> gathered(view.is_dense() ? 0 : view.size());
-    walk({view.read(0, view.size(), gathered.data()), {rows, features}});
-    samples_ += rows;
+    walk({view.read(0, view.size(), gathered.data()), view.shape()});
+    samples_ += view.extent(0);
     ++batches_;
   }
 

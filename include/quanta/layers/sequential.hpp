@@ -30,6 +30,7 @@ class AnyLayer {
   }
   std::string name() const { return held_->name(); }
   Index packed_bytes() const { return held_->packed_bytes(); }
+  LayerInfo info() const { return held_->info(); }
 
   /// The layer if it is an L, else null.
   template <class L>
@@ -50,6 +51,7 @@ class AnyLayer {
     virtual void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const = 0;
     virtual std::string name() const = 0;
     virtual Index packed_bytes() const = 0;
+    virtual LayerInfo info() const = 0;
   };
   template <class L>
   struct Holder final : Base {
@@ -62,6 +64,13 @@ class AnyLayer {
     }
     std::string name() const override { return layer.name(); }
     Index packed_bytes() const override { return layer.packed_bytes(); }
+    LayerInfo info() const override {
+      if constexpr (requires { layer.info(); }) {
+        return layer.info();
+      } else {
+        return {};
+      }
+    }
     L layer;
   };
 
@@ -107,7 +116,24 @@ class Sequential : public CallableLayer<Sequential> {
   std::vector<AnyLayer> layers_;
 };
 
+namespace detail {
+
+/// The layers of a model in the order in which data passes them, those of nested Sequentials one by one.
+inline void flatten(const Sequential& model, std::vector<const AnyLayer*>& layers);
+
+}  // namespace detail
+
 // ---- bodies ----
+
+inline void detail::flatten(const Sequential& model, std::vector<const AnyLayer*>& layers) {
+  for (const AnyLayer& layer : model) {
+    if (const Sequential* nested = layer.target<Sequential>()) {
+      flatten(*nested, layers);
+    } else {
+      layers.push_back(&layer);
+    }
+  }
+}
 
 inline void Sequential::forward(Context& context, const TensorView<const float, 2>& x,
                                 const TensorView<float, 2>& y) const {

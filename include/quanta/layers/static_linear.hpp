@@ -53,6 +53,8 @@ class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
   const ActivationParams& activation() const { return activation_; }
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.packed_bytes(); }
+  std::string_view weight_format() const { return F::name; }
+  std::string weight_granularity() const { return description(weights_.granularity(), 2); }
 
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
 

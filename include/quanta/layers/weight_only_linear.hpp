@@ -42,6 +42,8 @@ class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
   const QuantizedTensor<F, 2, G>& weights() const { return weights_; }
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.bytes(); }
+  std::string_view weight_format() const { return F::name; }
+  std::string weight_granularity() const { return description(weights_.params().granularity().info(), 2); }
 
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
 

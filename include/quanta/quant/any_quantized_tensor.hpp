@@ -154,7 +154,7 @@ void AnyQuantizedTensor::dequantize_into(Dst&& dst) const {
 inline std::string AnyQuantizedTensor::description() const {
   std::string shape;
   for (std::size_t d = 0; d < shape_.size(); ++d) shape += (d == 0 ? "" : ", ") + std::to_string(shape_[d]);
-  return std::string(format_) + " (" + shape + ") " + detail::description(granularity_);
+  return std::string(format_) + " (" + shape + ") " + quanta::description(granularity_, rank());
 }
 
 QUANTA_NAMESPACE_END

@@ -88,7 +88,7 @@ BitWidthTable bit_width_table(const X& weight, const std::vector<FormatChoice>& 
     Eigen::TensorMap<Tensor<float, 2>> matrix(approx.data(), quantized.shape()[0], quantized.shape()[1]);
     quantized.dequantize_into(matrix);
     const double bits = n == 0 ? 0.0 : 8.0 * static_cast<double>(quantized.bytes()) / static_cast<double>(n);
-    table.rows.push_back({std::string(quantized.format()) + " " + detail::description(quantized.granularity()),
+    table.rows.push_back({std::string(quantized.format()) + " " + description(quantized.granularity(), quantized.rank()),
                           quantized.bytes(), bits, error_metrics(weight, approx)});
   }
   return table;

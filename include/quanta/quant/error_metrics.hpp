@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -35,8 +36,24 @@ ErrorMetrics error_metrics(const X& x, const Y& approx);
 
 namespace detail {
 
+/// What the metrics are made of.
+struct ErrorSums {
+  Index count = 0;
+  float max = 0.0f;                 ///< |e|
+  std::array<double, 5> sums = {};  ///< |e|, e^2, x^2, approx^2, x approx
+
+  /// Of the elements of both.
+  void add(const ErrorSums& other) {
+    count += other.count;
+    // As bits, which are ordered like the floats, NaN above all.
+    if (std::bit_cast<std::int32_t>(other.max) > std::bit_cast<std::int32_t>(max)) max = other.max;
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += other.sums[i];
+  }
+  ErrorMetrics metrics() const;
+};
+
 template <int rank>
-ErrorMetrics error_metrics_of(const TensorView<const float, rank>& x, const TensorView<const float, rank>& y) {
+ErrorSums error_sums(const TensorView<const float, rank>& x, const TensorView<const float, rank>& y) {
   LineReader<float, rank> x_reader(x), y_reader(y);
   const float *a = nullptr, *b = nullptr;
   std::int32_t largest[kReduceLanes] = {};  // |e|, as bits: ordered like the floats, NaN above all
@@ -60,12 +77,15 @@ ErrorMetrics error_metrics_of(const TensorView<const float, rank>& x, const Tens
           lanes[4][l] += p * q;
         }
       });
-  const auto max_error = std::bit_cast<float>(*std::max_element(largest, largest + kReduceLanes));
-  const double n = static_cast<double>(std::max<Index>(x.size(), 1));
+  return {x.size(), std::bit_cast<float>(*std::max_element(largest, largest + kReduceLanes)), sums};
+}
+
+inline ErrorMetrics ErrorSums::metrics() const {
+  const double n = static_cast<double>(std::max<Index>(count, 1));
   const double error = sums[1], signal = sums[2], approx = sums[3], dot = sums[4];
   constexpr double infinity = std::numeric_limits<double>::infinity();
   ErrorMetrics m{};
-  m.max_error = static_cast<double>(max_error);
+  m.max_error = static_cast<double>(max);
   m.mean_error = sums[0] / n;
   m.mse = error / n;
   m.snr_db = error == 0.0 ? infinity : fp::mul(10.0, math::log10(signal / error));
@@ -90,7 +110,7 @@ ErrorMetrics error_metrics(const X& x, const Y& approx) {
   const detail::Input<float, rank_of<X>> a(x);
   const detail::Input<float, rank_of<Y>> b(approx);
   detail::check_shape("error_metrics", "the approximation", b.view().shape(), a.view().shape());
-  return detail::error_metrics_of(a.view(), b.view());
+  return detail::error_sums(a.view(), b.view()).metrics();
 }
 
 QUANTA_NAMESPACE_END

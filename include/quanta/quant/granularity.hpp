@@ -71,6 +71,10 @@ struct GranularityInfo {
   bool operator==(const GranularityInfo&) const = default;
 };
 
+/// "per_tensor", "per_channel(axis 0)", "per_group(64, axis 1), fp16 scales", ..., for messages and tables, of a tensor
+/// of this rank.
+inline std::string description(const GranularityInfo& granularity, int rank);
+
 template <class G>
 concept Granularity = std::copyable<G> && requires(const G& g) {
   { g.info() } -> std::same_as<GranularityInfo>;
@@ -120,11 +124,6 @@ struct PerGroup {
   Index size_ = group_size;
 };
 
-namespace detail {
-/// "per_group(64, axis 1)", "per_tensor, fp16 scales", for messages and tables.
-std::string description(const GranularityInfo& info);
-}  // namespace detail
-
 /// The map of a granularity over a shape. Throws Error when the axis is not one of the tensor's, or a group has no
 /// size.
 ParamMap param_map(const GranularityInfo& info, Extents extents);
@@ -165,24 +164,20 @@ struct ParamSlots {
 
 // ---- bodies ----
 
-namespace detail {
-
-inline std::string description(const GranularityInfo& info) {
-  std::string text = info.kind == GranularityKind::unscaled     ? "unscaled"
-                     : info.kind == GranularityKind::per_tensor ? "per_tensor"
-                     : info.kind == GranularityKind::per_channel
-                         ? "per_channel("
-                         : "per_group(" + std::to_string(info.group_size) + ", ";
-  if (text.back() == '(' || text.back() == ' ') text += "axis " + std::to_string(info.axis) + ")";
-  const ScaleInfo& scales = info.scales;
+inline std::string description(const GranularityInfo& granularity, int rank) {
+  const int axis = granularity.axis < 0 ? granularity.axis + rank : granularity.axis;
+  std::string text = granularity.kind == GranularityKind::unscaled ? "unscaled" : "per_tensor";
+  if (granularity.kind == GranularityKind::per_channel) text = detail::text("per_channel(axis ", axis, ")");
+  if (granularity.kind == GranularityKind::per_group) {
+    text = detail::text("per_group(", granularity.group_size, ", axis ", axis, ")");
+  }
+  const ScaleInfo& scales = granularity.scales;
   if (scales == ScaleInfo{}) return text;
   text += ", " + std::string(scales.format) + " scales";
   if (scales.shared > 0) text += " in blocks of " + std::to_string(scales.shared);
   if (scales.shared < 0) text += " with one scale";
   return text + (scales.centered ? ", centered" : "");
 }
-
-}  // namespace detail
 
 inline ParamMap param_map(const GranularityInfo& info, Extents extents) {
   const Index n = extents.product(0, extents.rank);

@@ -1,0 +1,52 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What a model is made of: a row per layer, those of nested Sequentials one by one.
+#pragma once
+
+#include <quanta/layers/sequential.hpp>
+#include <quanta/layers/table.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+struct LayerSummary {
+  std::string name;
+  LayerInfo info;   ///< empty for a layer without weights, and for one that does not tell
+  Index bytes = 0;  ///< what it holds: packed_bytes()
+};
+
+struct Summary {
+  std::vector<LayerSummary> layers;
+  Index parameters = 0, bytes = 0;  ///< of all
+
+  /// A table with headings, a line per layer and one of sums.
+  std::string text() const;
+};
+
+/// The layers of a model and what they hold, as packed for this unit's instructions.
+inline Summary summary(const Sequential& model) {
+  std::vector<const AnyLayer*> layers;
+  detail::flatten(model, layers);
+  Summary result;
+  for (const AnyLayer* layer : layers) {
+    result.layers.push_back({layer->name(), layer->info(), layer->packed_bytes()});
+    result.parameters += result.layers.back().info.parameters;
+    result.bytes += result.layers.back().bytes;
+  }
+  return result;
+}
+
+// ---- bodies ----
+
+inline std::string Summary::text() const {
+  const auto number = [](Index v) { return std::to_string(v); };
+  std::vector<std::vector<std::string>> rows = {{"", "layer", "shape", "format", "granularity", "parameters", "bytes"}};
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto& [name, info, held] = layers[i];
+    rows.push_back(
+        {std::to_string(i), name, info.shape, info.format, info.granularity, number(info.parameters), number(held)});
+  }
+  rows.push_back({"", "all", "", "", "", number(parameters), number(bytes)});
+  return detail::table(rows, 5);
+}
+
+QUANTA_NAMESPACE_END
