@@ -11,19 +11,27 @@ QUANTA_NAMESPACE_BEGIN
 /// y[b, i] is element i of x[b] in row-major order, whatever the storage order of x.
 class Flatten : public CallableLayer<Flatten> {
  public:
-  using CallableLayer::operator();
-  /// x is (batch, ...) of rank 3 to 5, of float or double. Returns (batch, product of the other extents).
+  /// x is (batch, ...) of rank 2 to 5, or a vector, of float or double. Returns (batch, product of the other extents);
+  /// of a vector its copy.
   template <RealObject X>
-  requires(rank_of<X> > 2) Tensor<float, 2>
-  operator()(const X& x) const {
-    const detail::Input<float, rank_of<X>> input(x);
-    const auto& view = input.view();
-    Index features = 1;
-    for (int d = 1; d < rank_of<X>; ++d) features *= view.extent(d);
-    Tensor<float, 2> result = detail::make_tensor<float, 2>({view.extent(0), features});
-    const float* elements = view.read(0, view.size(), result.data());
-    if (elements != result.data()) std::copy_n(elements, view.size(), result.data());
-    return result;
+  Tensor<float, rank_of<X> == 1 ? 1 : 2> operator()(const X& x) const {
+    Context context;
+    return (*this)(context, x);
+  }
+  template <RealObject X>
+  Tensor<float, rank_of<X> == 1 ? 1 : 2> operator()(Context& context, const X& x) const {
+    if constexpr (rank_of<X> <= 2) {
+      return CallableLayer::operator()(context, x);
+    } else {
+      const detail::Input<float, rank_of<X>> input(x);
+      const auto& view = input.view();
+      Index features = 1;
+      for (int d = 1; d < rank_of<X>; ++d) features *= view.extent(d);
+      Tensor<float, 2> result = detail::make_tensor<float, 2>({view.extent(0), features});
+      const float* elements = view.read(0, view.size(), result.data());
+      if (elements != result.data()) std::copy_n(elements, view.size(), result.data());
+      return result;
+    }
   }
 
   Index output_size(Index features) const { return features; }
