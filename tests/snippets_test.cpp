@@ -127,6 +127,9 @@ TEST(Snippets, WholeModels) {
   auto dynamic = quanta::quantize_dynamic(model);
   auto fixed   = quanta::quantize_static(model, calibration_batches, quanta::EntropyCalibrator<>{});
   auto small   = quanta::quantize_weights<quanta::NF4>(model);
+  std::puts(quanta::summary(fixed).text().c_str());                    // per layer: shape, format, granularity, parameters, bytes
+  const auto losses = quanta::compare(model, fixed, calibration_batches);
+  std::puts(losses.text().c_str());                                    // per layer: SNR and cosine, and the SNR of that layer alone
   // clang-format on
 
   const RowTensor<float, 2> x = random_tensor<2>({7, 784}, 5);

@@ -76,25 +76,15 @@ QUANTA_ALWAYS_INLINE typename L::F select(typename L::I mask, typename L::F a, t
   return L::from_bits(L::add(bits, L::and_int(mask, L::sub(L::float_bits(a), bits))));
 }
 
-/// e^(x - less) as 2^n * (1 + fraction), for |x| <= 150 and a `less` below an ulp of x.
+/// e^x, or e^(x - less), as 2^n * (1 + fraction), for |x| <= 150 and a `less` below an ulp of x.
 template <class L>
 class Exponential {
   using F = typename L::F;
   using I = typename L::I;
 
  public:
-  QUANTA_ALWAYS_INLINE explicit Exponential(F x, F less = L::set(0.0f)) {
-    const F rounder = L::set(12582912.0f);  // 1.5 * 2^23: the sum's low bits are n
-    const F sum = L::fma(x, L::set(0x1.715476p+0f), rounder);
-    const F n = L::add_real(sum, L::set(-12582912.0f));
-    // ln 2 in two parts. The first fma is exact: its result is a multiple of 2^-24, or of an ulp of x, below 1/2.
-    F r = L::fma(n, L::set(-0x1.62e43p-1f), x);
-    r = L::fma(n, L::set(0x1.05c61p-29f), r);
-    r = L::fma(less, L::set(-1.0f), r);
-    constexpr float c[] = {0x1p-1f, 0x1.55552cp-3f, 0x1.555502p-5f, 0x1.1155aap-7f, 0x1.6d2e48p-10f, 0x1.3b8392p-13f};
-    fraction_ = L::fma(L::mul(r, r), polynomial<L>(r, c), r);
-    bits_ = L::float_bits(sum);
-  }
+  QUANTA_ALWAYS_INLINE explicit Exponential(F x) { raise(reduce(x)); }
+  QUANTA_ALWAYS_INLINE Exponential(F x, F less) { raise(L::fma(less, L::set(-1.0f), reduce(x))); }
 
   /// e^r - 1, in [-0.3, 0.42].
   F fraction() const { return fraction_; }
@@ -107,6 +97,19 @@ class Exponential {
   }
 
  private:
+  /// r = x - n ln 2; n is kept.
+  QUANTA_ALWAYS_INLINE F reduce(F x) {
+    const F rounder = L::set(12582912.0f);  // 1.5 * 2^23: the sum's low bits are n
+    const F sum = L::fma(x, L::set(0x1.715476p+0f), rounder);
+    const F n = L::add_real(sum, L::set(-12582912.0f));
+    bits_ = L::float_bits(sum);
+    // ln 2 in two parts. The first fma is exact: its result is a multiple of 2^-24, or of an ulp of x, below 1/2.
+    return L::fma(n, L::set(0x1.05c61p-29f), L::fma(n, L::set(-0x1.62e43p-1f), x));
+  }
+  QUANTA_ALWAYS_INLINE void raise(F r) {
+    constexpr float c[] = {0x1p-1f, 0x1.55552cp-3f, 0x1.555502p-5f, 0x1.1155aap-7f, 0x1.6d2e48p-10f, 0x1.3b8392p-13f};
+    fraction_ = L::fma(L::mul(r, r), polynomial<L>(r, c), r);
+  }
   /// Of the integer in the low 9 bits.
   QUANTA_ALWAYS_INLINE static F power_of(I bits) {
     return L::from_bits(L::template shift_left<23>(L::add(bits, L::set_int(127))));

@@ -13,9 +13,9 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// y[b, i] = e[i] / s with e[i] = exp(x[b, i] - max(x[b])), the difference rounded to float, and s the sum of all e[i]
-/// of the row (core/reduce.hpp), rounded to float. The rows of y add up to 1 but for rounding. -inf gives 0; a row that
-/// holds NaN or +inf, or nothing but -inf, gives a row of NaN.
+/// y[b, i] = e[i] * (1 / s) with e[i] = exp(x[b, i] - max(x[b])), the difference rounded to float, and s the sum of all
+/// e[i] of the row in double (core/reduce.hpp), its inverse rounded to float. The rows of y add up to 1 but for
+/// rounding. -inf gives 0; a row that holds NaN or +inf, or nothing but -inf, gives a row of NaN.
 class Softmax : public CallableLayer<Softmax> {
  public:
   Index output_size(Index features) const { return features; }
@@ -74,10 +74,10 @@ inline void Softmax::apply(const float* x, Index n, float* y) {
         QUANTA_VECTORIZE_LOOP
         for (int l = 0; l < count; ++l) lanes[0][l] += to[i + l];
       });
-  const typename L::F sum = L::set(static_cast<float>(sums[0]));
+  const typename L::F inverse = L::set(static_cast<float>(1.0 / sums[0]));
   Index i = 0;
-  for (; i + L::width <= n; i += L::width) L::store(y + i, L::one_nan(L::div(L::load(y + i), sum)));
-  if (i < n) L::store_first(y + i, L::one_nan(L::div(L::load_first(y + i, n - i), sum)), n - i);
+  for (; i + L::width <= n; i += L::width) L::store(y + i, L::one_nan(L::mul(L::load(y + i), inverse)));
+  if (i < n) L::store_first(y + i, L::one_nan(L::mul(L::load_first(y + i, n - i), inverse)), n - i);
 }
 
 QUANTA_NAMESPACE_END
