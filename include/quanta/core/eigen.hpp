@@ -218,10 +218,11 @@ Tensor<T, rank, layout> make_tensor(const Shape<rank>& shape) {
 
 /// Dense elements as an Eigen tensor, in place.
 template <class T, int rank>
-Eigen::TensorMap<const Tensor<T, rank>> tensor_map(const TensorView<const T, rank>& x) {
+auto tensor_map(const TensorView<T, rank>& x) {
   Eigen::DSizes<Index, rank> sizes;
   for (int d = 0; d < rank; ++d) sizes[usize(d)] = x.extent(d);
-  return Eigen::TensorMap<const Tensor<T, rank>>(x.data(), sizes);
+  using Held = Tensor<std::remove_const_t<T>, rank>;
+  return Eigen::TensorMap<std::conditional_t<std::is_const_v<T>, const Held, Held>>(x.data(), sizes);
 }
 
 /// How much work a task is, as pools with Eigen::ThreadPoolDevice's interface are told: bytes loaded, stored, cycles.

@@ -3,8 +3,8 @@
 // Where a quantized model loses what: its layers beside those of the float model, on the same batches.
 #pragma once
 
+#include <quanta/core/table.hpp>
 #include <quanta/layers/sequential.hpp>
-#include <quanta/layers/table.hpp>
 #include <quanta/quant/error_metrics.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -113,16 +113,11 @@ Comparison compare(const Sequential& float_model, const Sequential& quantized_mo
 }
 
 inline std::string Comparison::text() const {
-  const auto number = [](const char* format, double v) {
-    char digits[32];
-    std::snprintf(digits, sizeof digits, format, v);
-    return std::string(digits);
-  };
   std::vector<std::vector<std::string>> rows = {{"", "float", "quantized", "SNR, dB", "cosine", "alone: SNR, dB"}};
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerComparison& one = layers[i];
-    rows.push_back({std::to_string(i), one.float_layer, one.layer, number("%.1f", one.chain.snr_db),
-                    number("%.6f", one.chain.cosine), number("%.1f", one.alone.snr_db)});
+    rows.push_back({std::to_string(i), one.float_layer, one.layer, detail::number("%.1f", one.chain.snr_db),
+                    detail::number("%.6f", one.chain.cosine), detail::number("%.1f", one.alone.snr_db)});
   }
   return detail::table(rows, 3);
 }

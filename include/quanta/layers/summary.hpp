@@ -3,8 +3,8 @@
 // What a model is made of: a row per layer, those of nested Sequentials one by one.
 #pragma once
 
+#include <quanta/core/table.hpp>
 #include <quanta/layers/sequential.hpp>
-#include <quanta/layers/table.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 

@@ -2,9 +2,8 @@
 //
 // What a weight costs and loses in each of several formats, side by side: to choose one.
 //
-//   const auto table = quanta::bit_width_table(weight, {quanta::choice<quanta::Int<8>>(),
-//   quanta::choice<quanta::NF4>(),
-//                                                       quanta::choice<quanta::Int<4>>(quanta::PerGroup<32>{})});
+//   using namespace quanta;
+//   const auto table = bit_width_table(weight, {choice<Int<8>>(), choice<NF4>(), choice<Int<4>>(PerGroup<32>{})});
 //   std::puts(table.text().c_str());
 #pragma once
 
@@ -12,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <quanta/core/table.hpp>
 #include <quanta/quant/any_quantized_tensor.hpp>
 #include <quanta/quant/error_metrics.hpp>
 #include <quanta/quant/quantizer.hpp>
@@ -85,27 +85,24 @@ BitWidthTable bit_width_table(const X& weight, const std::vector<FormatChoice>& 
   for (const FormatChoice& choice : choices) {
     const AnyQuantizedTensor quantized = choice.quantize(weight);
     Tensor<float, rank_of<X>> approx = detail::make_tensor<float, rank_of<X>>(input.view().shape());
-    Eigen::TensorMap<Tensor<float, 2>> matrix(approx.data(), quantized.shape()[0], quantized.shape()[1]);
-    quantized.dequantize_into(matrix);
+    quantized.dequantize_into(
+        detail::tensor_map(TensorView<float, 2>(approx.data(), {quantized.shape()[0], quantized.shape()[1]})));
     const double bits = n == 0 ? 0.0 : 8.0 * static_cast<double>(quantized.bytes()) / static_cast<double>(n);
-    table.rows.push_back({std::string(quantized.format()) + " " + description(quantized.granularity(), quantized.rank()),
-                          quantized.bytes(), bits, error_metrics(weight, approx)});
+    table.rows.push_back(
+        {std::string(quantized.format()) + " " + description(quantized.granularity(), quantized.rank()),
+         quantized.bytes(), bits, error_metrics(weight, approx)});
   }
   return table;
 }
 
 inline std::string BitWidthTable::text() const {
-  std::size_t width = 6;
-  for (const BitWidthRow& row : rows) width = std::max(width, row.format.size());
-  const auto padded = [&](const std::string& name) { return name + std::string(width - name.size(), ' '); };
-  std::string result = padded("format") + "       bytes  bits/weight   SNR dB   max error    cosine\n";
+  std::vector<std::vector<std::string>> cells = {{"format", "bytes", "bits/weight", "SNR, dB", "max error", "cosine"}};
   for (const BitWidthRow& row : rows) {
-    char figures[96];
-    std::snprintf(figures, sizeof figures, "%12lld  %11.3f  %7.2f  %10.3g  %8.6f\n", static_cast<long long>(row.bytes),
-                  row.bits_per_weight, row.error.snr_db, row.error.max_error, row.error.cosine);
-    result += padded(row.format) + figures;
+    cells.push_back({row.format, std::to_string(row.bytes), detail::number("%.3f", row.bits_per_weight),
+                     detail::number("%.2f", row.error.snr_db), detail::number("%.3g", row.error.max_error),
+                     detail::number("%.6f", row.error.cosine)});
   }
-  return result;
+  return detail::table(cells, 1);
 }
 
 QUANTA_NAMESPACE_END

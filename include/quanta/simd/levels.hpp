@@ -45,8 +45,8 @@ typename L::I NearestLevel<size>::encode(typename L::F v) const {
     QUANTA_UNROLL for (int i = 0; i < size; ++i) count = L::count_at_least(count, v, L::set(limits[i]));
     return count;
   } else {
-    // Which 16 limits to look at is counted in vectors, where there are any; then half of what is left is left out again
-    // and again.
+    // Which 16 limits to look at is counted in vectors, where there are any; then half of what is left is left out
+    // again and again.
     float values[L::width];
     std::int32_t count[L::width] = {};
     L::store(values, v);

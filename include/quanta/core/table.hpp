@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,13 @@
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
+
+/// A number as std::printf writes it.
+inline std::string number(const char* format, double v) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, format, v);
+  return digits;
+}
 
 /// One line per row, the first of which holds the headings; all have as many cells. The first `left` columns are
 /// aligned to the left, the others to the right.
