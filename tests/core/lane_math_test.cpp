@@ -42,7 +42,7 @@ struct TanhFunction {
   static double exact(double x) { return std::tanh(x); }
 };
 struct Erf {
-  static constexpr double bound = 1.0;
+  static constexpr double bound = 1.1;
   template <class L>
   static typename L::F run(typename L::F x) {
     return math::erf<L>(x);
@@ -50,7 +50,7 @@ struct Erf {
   static double exact(double x) { return std::erf(x); }
 };
 struct GeluFunction {
-  static constexpr double bound = 4.5;
+  static constexpr double bound = 5.0;
   template <class L>
   static typename L::F run(typename L::F x) {
     return math::gelu<L>(x);
@@ -59,7 +59,7 @@ struct GeluFunction {
 };
 
 struct GeluTanhFunction {
-  static constexpr double bound = 3.5;
+  static constexpr double bound = 4.0;
   template <class L>
   static typename L::F run(typename L::F x) {
     return math::gelu_tanh<L>(x);

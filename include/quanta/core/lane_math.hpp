@@ -29,19 +29,19 @@ QUANTA_ALWAYS_INLINE typename L::F sigmoid(typename L::F x);
 template <class L>
 QUANTA_ALWAYS_INLINE typename L::F tanh(typename L::F x);
 
-/// The error function, 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, within 1 ulp. Odd: erf(-0) is -0.
+/// The error function, 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, within 1.1 ulp. Odd: erf(-0) is -0.
 /// Method: for |x| < 0.875 x plus x times a polynomial in x^2, elsewhere 1 - e^-w with w a polynomial in |x|.
 template <class L>
 QUANTA_ALWAYS_INLINE typename L::F erf(typename L::F x);
 
-/// x times the normal distribution function of x, x / 2 * (1 + erf(x / sqrt(2))), within 4.5 ulp, also in the negative
+/// x times the normal distribution function of x, x / 2 * (1 + erf(x / sqrt(2))), within 5 ulp, also in the negative
 /// tail, where that formula would cancel. gelu(-inf) is 0, gelu(inf) is inf.
 /// Method: max(x, 0) - |x| Q(|x|), where the tail Q(t) is e^(-t^2 / 2) / (t + 4) times a polynomial in (t - 4) / (t +
 /// 4).
 template <class L>
 QUANTA_ALWAYS_INLINE typename L::F gelu(typename L::F x);
 
-/// The tanh form of it, x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), within 3.5 ulp, in the tail too.
+/// The tanh form of it, x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), within 4 ulp, in the tail too.
 /// Method: max(x, 0) - |x| e / (1 + e), where e is e to the power of minus twice tanh's argument of |x|.
 template <class L>
 QUANTA_ALWAYS_INLINE typename L::F gelu_tanh(typename L::F x);
