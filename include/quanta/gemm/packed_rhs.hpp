@@ -38,32 +38,22 @@ inline constexpr bool is_rhs_granularity<PerGroup<size, -1>> = true;
 template <int size>
 inline constexpr bool is_rhs_granularity<PerGroup<size, 1>> = true;
 
-}  // namespace detail
-
-/// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits.
-template <IntegerFormat F, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
-class PackedRhs {
-  static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
-  static_assert(detail::is_rhs_granularity<G>,
-                "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis");
-
+/// What a product reads of a packed rhs: operands, sums, scales and zero points in the kernel's order. The format is no
+/// longer in the type, so that all formats share one product.
+template <GranularityKind kind, MicroKernel Kernel>
+class PackedOperands {
  public:
-  using FormatType = F;
-  using GranularityType = G;
   using KernelType = Kernel;
-  static constexpr bool per_group =
-      !std::is_same_v<G, PerTensor> && !std::is_same_v<G, PerChannel<0>> && !std::is_same_v<G, PerChannel<-2>>;
-
-  explicit PackedRhs(const QuantizedView<F, 2, G>& weights);
+  static constexpr bool per_tensor = kind == GranularityKind::per_tensor;
+  static constexpr bool per_group = kind == GranularityKind::per_group;
 
   /// Outputs and inputs.
   Index n() const { return layout_.n; }
   Index k() const { return layout_.k; }
   const RhsLayout& layout() const { return layout_; }
 
-  /// The operands in the kernel's order; a code is an operand minus `operand_shift`.
+  /// The operands in the kernel's order.
   const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size(); }
-  static constexpr std::int32_t operand_shift = detail::kOperandShift<F, typename Kernel::Rhs>;
 
   /// May the kernel's faster form multiply this panel? False where it has none (gemm/micro_kernel.hpp).
   bool proven(Index p) const { return !proven_.empty() && proven_[p] != 0; }
@@ -75,7 +65,7 @@ class PackedRhs {
   const std::int32_t* zero_points(Index g) const {
     return zero_points_.empty() ? nullptr : zero_points_.data() + g * layout_.padded_n();
   }
-  float scale(Index column, Index g = 0) const { return std::is_same_v<G, PerTensor> ? scales_[0] : scales(g)[column]; }
+  float scale(Index column, Index g = 0) const { return per_tensor ? scales_[0] : scales(g)[column]; }
 
   /// The largest sums of positive and of negative (code - zero_point), over a column or over one of its groups: what
   /// the capacity check starts from.
@@ -93,18 +83,15 @@ class PackedRhs {
   /// The exact sums of one column, or of one of its groups.
   Extremes extremes(Index column, Index first_group, Index last_group) const;
 
-  /// The code of output `column` and input `step`.
-  std::int32_t code(Index column, Index step) const {
-    return operands_[layout_.position(column, step)] - operand_shift;
-  }
-
   /// All memory held: operands with their padding, scales, zero points, sums and flags.
   Index packed_bytes() const {
     return static_cast<Index>(operands_.bytes() + proven_.bytes() + sums_.bytes() + scales_.bytes() +
                               zero_points_.bytes());
   }
 
- private:
+ protected:
+  PackedOperands() = default;
+
   std::int32_t zero_point_of(Index column, Index g) const {
     return zero_points_.empty() ? 0 : zero_points(per_group ? g : 0)[column];
   }
@@ -116,6 +103,65 @@ class PackedRhs {
   Buffer<float> scales_;
   Buffer<std::int32_t> zero_points_;
   Extremes column_, group_;
+};
+
+/// The kind of a granularity that a packed rhs can have.
+template <class G>
+inline constexpr GranularityKind kRhsKind = GranularityKind::per_group;
+template <>
+inline constexpr GranularityKind kRhsKind<PerTensor> = GranularityKind::per_tensor;
+template <int axis>
+inline constexpr GranularityKind kRhsKind<PerChannel<axis>> = GranularityKind::per_channel;
+
+}  // namespace detail
+
+/// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits.
+template <IntegerFormat F, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
+class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
+  static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
+  static_assert(detail::is_rhs_granularity<G>,
+                "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis");
+
+ public:
+  using FormatType = F;
+  using GranularityType = G;
+  using Operands = detail::PackedOperands<detail::kRhsKind<G>, Kernel>;
+  using Operands::per_group;
+  using Operands::per_tensor;
+
+  explicit PackedRhs(const QuantizedView<F, 2, G>& weights);
+
+  /// What a product reads of it.
+  const Operands& operands() const { return *this; }
+
+  /// A code is an operand minus this.
+  static constexpr std::int32_t operand_shift = detail::kOperandShift<F, typename Kernel::Rhs>;
+  /// The code of output `column` and input `step`.
+  std::int32_t code(Index column, Index step) const {
+    return this->operands_[this->layout_.position(column, step)] - operand_shift;
+  }
+
+  /// The weights it was packed from: the same codes, scales and zero points.
+  QuantizedTensor<F, 2, G> unpack() const {
+    Buffer<std::byte> codes(detail::packed_size(this->n() * this->k(), F::bits));
+    unpack_codes(codes.data());
+    return QuantizedTensor<F, 2, G>::from_packed({this->n(), this->k()}, std::move(codes), params());
+  }
+  /// Their scales and zero points alone.
+  QuantParams<G> params() const;
+  /// Their codes alone, packed as in format/bits.hpp. There is room for packed_size(n k, bits) bytes.
+  void unpack_codes(std::byte* stream) const;
+
+ private:
+  using Operands::column_;
+  using Operands::group_;
+  using Operands::layout_;
+  using Operands::operands_;
+  using Operands::proven_;
+  using Operands::scales_;
+  using Operands::sums_;
+  using Operands::zero_points_;
+  using typename Operands::Extremes;
 };
 
 /// Packs a (n, k) weight for this unit's kernel, or for a given one: pack<Kernel>(weights).
@@ -134,6 +180,8 @@ template <IntegerFormat F, Granularity G, MicroKernel Kernel>
 PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
   using Rhs = typename Kernel::Rhs;
   const Index n = weights.extent(0), k = weights.extent(1);
+  detail::check(k <= std::numeric_limits<Index>::max() / (Index{64} * Kernel::kNr * Kernel::kKr), "PackedRhs: ", k,
+                " inputs are beyond any memory");  // of no outputs: such codes take none
   const Index group = per_group ? weights.granularity().info().group_size : std::max<Index>(k, 1);
   layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
   const Index groups = layout_.groups(), padded = layout_.padded_n();
@@ -141,7 +189,6 @@ PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
 
   operands_ = Buffer<Rhs>(layout_.size(), Rhs{0});
   sums_ = Buffer<std::int32_t>(groups * padded, 0);
-  constexpr bool per_tensor = std::is_same_v<G, PerTensor>;
   const Index scale_rows = per_group ? groups : 1;
   scales_ = Buffer<float>(per_tensor ? 1 : scale_rows * padded, 0.0f);
   // Unsigned codes of signed operands are shifted; so is their zero point, which is then no longer 0.
@@ -161,7 +208,7 @@ PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
   for (Index column = 0; column < n; ++column) {
     Extremes whole;
     for (Index g = 0; g < groups; ++g) {
-      const std::int32_t zero_point = zero_point_of(column, g);
+      const std::int32_t zero_point = this->zero_point_of(column, g);
       Extremes part;
       std::int64_t sum = 0;
       for (Index first = 0; first < layout_.group_length(g); first += kChunk) {
@@ -183,12 +230,55 @@ PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
   }
   if constexpr (HasProvenForm<Kernel>) {
     proven_ = Buffer<std::uint8_t>(layout_.panels(), 0);
-    for (Index p = 0; p < layout_.panels(); ++p) proven_[p] = Kernel::proves(panel(p), layout_.blocks()) ? 1 : 0;
+    for (Index p = 0; p < layout_.panels(); ++p) proven_[p] = Kernel::proves(this->panel(p), layout_.blocks()) ? 1 : 0;
   }
 }
 
 template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-auto PackedRhs<F, G, Kernel>::extremes(Index column, Index first_group, Index last_group) const -> Extremes {
+QuantParams<G> PackedRhs<F, G, Kernel>::params() const {
+  const auto granularity = [&] {
+    if constexpr (std::is_default_constructible_v<G>) {
+      return G{};
+    } else {
+      return G(layout_.group);
+    }
+  }();
+  const Index rows = per_group ? layout_.groups() : 1, columns = per_tensor ? 1 : layout_.n;
+  Buffer<float> scales(columns * rows);
+  Buffer<std::int32_t> zero_points(scales.size(), 0);
+  for (Index column = 0; column < columns; ++column) {
+    for (Index row = 0; row < rows; ++row) {
+      scales[column * rows + row] = this->scale(column, row);
+      if (!zero_points_.empty()) {
+        zero_points[column * rows + row] = this->zero_points(row)[column] - operand_shift;
+      }
+    }
+  }
+  return QuantParams<G>(scales, zero_points, granularity);
+}
+
+template <IntegerFormat F, Granularity G, MicroKernel Kernel>
+void PackedRhs<F, G, Kernel>::unpack_codes(std::byte* stream) const {
+  constexpr Index kChunk = 1024;
+  typename F::Code codes[kChunk];
+  Index column = 0, step = 0;
+  for (Index first = 0; first < layout_.n * layout_.k; first += kChunk) {
+    const Index count = std::min(kChunk, layout_.n * layout_.k - first);
+    for (Index i = 0; i < count; ++i) {
+      codes[i] = static_cast<typename F::Code>(code(column, step));
+      if (++step == layout_.k) {
+        step = 0;
+        ++column;
+      }
+    }
+    detail::pack_bits<F>(codes, first, count, stream);
+  }
+}
+
+namespace detail {
+
+template <GranularityKind kind, MicroKernel Kernel>
+auto PackedOperands<kind, Kernel>::extremes(Index column, Index first_group, Index last_group) const -> Extremes {
   Extremes e;
   for (Index g = first_group; g < last_group; ++g) {
     const std::int32_t zero_point = zero_point_of(column, g);
@@ -200,4 +290,5 @@ auto PackedRhs<F, G, Kernel>::extremes(Index column, Index first_group, Index la
   return e;
 }
 
+}  // namespace detail
 QUANTA_NAMESPACE_END

@@ -138,6 +138,14 @@ struct LaneStage : CallableLayer<D> {
 /// max(x, 0), with Relu(NaN) = NaN and Relu(-0) = +0. A stage and a layer.
 struct Relu : LaneStage<Relu> {
   static constexpr const char* kName = "Relu";
+  /// A file takes nothing but the name.
+  template <class List>
+  void save(List&) const {}
+  template <class Reader>
+  static Relu load(const Reader&) {
+    return {};
+  }
+
   template <class L>
   typename L::F lanes(typename L::F v) const {
     const typename L::F zero = L::set(0.0f);
@@ -152,6 +160,17 @@ struct Clamp : LaneStage<Clamp> {
     detail::check(least <= most, "Clamp: bounds ", least, " and ", most, ", expected the lower one first");
   }
 
+  /// What a file takes: the numbers "low" and "high".
+  template <class List>
+  void save(List& to) const {
+    to.add("low", low);
+    to.add("high", high);
+  }
+  template <class Reader>
+  static Clamp load(const Reader& from) {
+    return Clamp{from.number("low"), from.number("high")};
+  }
+
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return L::add_real(L::min(L::set(high), L::max(L::set(low), v)), L::set(0.0f));
@@ -163,6 +182,14 @@ struct Clamp : LaneStage<Clamp> {
 /// min(max(x, 0), 6), as in MobileNets. A stage and a layer.
 struct Relu6 : LaneStage<Relu6> {
   static constexpr const char* kName = "Relu6";
+  /// A file takes nothing but the name.
+  template <class List>
+  void save(List&) const {}
+  template <class Reader>
+  static Relu6 load(const Reader&) {
+    return {};
+  }
+
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return Clamp(0.0f, 6.0f).lanes<L>(v);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <quanta/gemm/gemm.hpp>
+#include <quanta/quant/tensor_list.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -18,6 +19,15 @@ QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
   const Input<float, 2> input(weight);
   const Buffer<Range> ranges = observed_ranges("weight", input.view(), granularity.info());
   return Quantizer<Scheme, F, G>::fit(ranges, granularity).quantize(weight);
+}
+
+/// Gives packed weights to a file as what they were packed from.
+template <class Weights>
+void save_weights(TensorList& to, const Weights& weights) {
+  using F = typename Weights::FormatType;
+  const auto params = weights.params();
+  to.add("weight", format_info<F>, {weights.n(), weights.k()}, params.granularity().info(), params.data(),
+         [&weights](std::byte* codes) { weights.unpack_codes(codes); });
 }
 
 /// Some rows of x, features side by side, and where their codes go.
@@ -89,7 +99,7 @@ void multiply_linear(Context& context, const LhsOperand<Code>& lhs, const Weight
                      const TensorView<float, 2>& y) {
   const auto bias_map = tensor_map(TensorView<const float, 1>(bias.data(), {bias.size()}));
   const AddBias add(bias_map);
-  run_product(context, lhs, weights, RealOutput<LhsOperand<Code>>{y, lhs, &add, {}});
+  run_product(context, lhs, weights.operands(), RealOutput<LhsOperand<Code>>{y, lhs, &add, {}});
 }
 
 }  // namespace detail

@@ -4,10 +4,7 @@
 // hold. It can be looked at and dequantized as it is; products need the typed tensor, which `view` and `get` give back.
 #pragma once
 
-#include <optional>
-#include <string_view>
-#include <vector>
-
+#include <quanta/quant/format_info.hpp>
 #include <quanta/quant/quantized_tensor.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -18,10 +15,17 @@ class AnyQuantizedTensor {
   template <Format F, int R, Granularity G>
   AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor);  // NOLINT: every quantized tensor is one
 
+  /// From parts: codes packed as in format/bits.hpp, parameters in the order of quant/granularity.hpp; no zero points
+  /// when all are 0. `format` must outlive the tensor: it is a format_info<F>. Throws Error when the parts do not fit
+  /// each other, or hold what is no code, scale or zero point.
+  AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape, const GranularityInfo& granularity,
+                     Buffer<std::byte> codes, Buffer<float> scales, Buffer<std::int32_t> zero_points);
+
   /// "int8", "uint4", ...
-  std::string_view format() const { return format_; }
+  std::string_view format() const { return format_->name; }
+  const FormatInfo& format_info() const { return *format_; }
   /// What a code takes in memory.
-  int bits() const { return bits_; }
+  int bits() const { return format_->bits; }
   int rank() const { return static_cast<int>(shape_.size()); }
   const std::vector<Index>& shape() const { return shape_; }
   Index size() const { return extents().product(0, rank()); }
@@ -37,7 +41,7 @@ class AnyQuantizedTensor {
   /// Does it hold a tensor of this format, rank and granularity? PerGroup<Dynamic> holds for groups of any size.
   template <Format F, int R, Granularity G = PerTensor>
   bool holds() const {
-    return format_ == F::name && rank() == R && matching<G>().has_value();
+    return format() == F::name && rank() == R && detail::matching<G>(granularity_, R).has_value();
   }
 
   /// The same tensor with its type; the view must not outlive this object. Throws Error naming what is held instead.
@@ -60,29 +64,22 @@ class AnyQuantizedTensor {
   Extents extents() const { return {shape_.data(), rank()}; }
   template <int R>
   Shape<R> typed_shape() const;
-  /// The granularity held as a G, if it is one.
-  template <Granularity G>
-  std::optional<G> matching() const;
 
-  std::string_view format_;
-  int bits_;
+  const FormatInfo* format_;
   std::vector<Index> shape_;
   GranularityInfo granularity_;
   Buffer<std::byte> codes_;
   Buffer<float> scales_;
   Buffer<std::int32_t> zero_points_;
-  void (*decode_)(const std::byte* stream, Index first, Index count, float* levels);
 };
 
 // ---- bodies ----
 
 template <Format F, int R, Granularity G>
 AnyQuantizedTensor::AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor)
-    : format_(F::name),
-      bits_(F::bits),
+    : format_(&quanta::format_info<F>),
       shape_(tensor.shape().begin(), tensor.shape().end()),
-      granularity_(tensor.params().granularity().info()),
-      decode_(&detail::decode_levels<F>) {
+      granularity_(detail::with_counted_axis(tensor.params().granularity().info(), R)) {
   const ParamsData params = tensor.params().data();
   scales_ = Buffer<float>(params.size);
   std::copy_n(params.scales, params.size, scales_.data());
@@ -90,24 +87,23 @@ AnyQuantizedTensor::AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor)
     zero_points_ = Buffer<std::int32_t>(params.size);
     std::copy_n(params.zero_points, params.size, zero_points_.data());
   }
-  if (granularity_.kind != GranularityKind::per_tensor && granularity_.axis < 0) granularity_.axis += R;
   codes_ = std::move(tensor).release_codes();
 }
 
-template <Granularity G>
-std::optional<G> AnyQuantizedTensor::matching() const {
-  const auto same = [&](const G& g) {
-    GranularityInfo info = g.info();
-    if (info.kind != GranularityKind::per_tensor && info.axis < 0) info.axis += rank();
-    return info == granularity_;
-  };
-  if constexpr (std::is_constructible_v<G, Index> && !std::is_default_constructible_v<G>) {
-    if (granularity_.group_size < 1) return std::nullopt;
-    const G g(granularity_.group_size);
-    return same(g) ? std::optional<G>(g) : std::nullopt;
-  } else {
-    return same(G{}) ? std::optional<G>(G{}) : std::nullopt;
-  }
+inline AnyQuantizedTensor::AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape,
+                                              const GranularityInfo& granularity, Buffer<std::byte> codes,
+                                              Buffer<float> scales, Buffer<std::int32_t> zero_points)
+    : format_(&format),
+      shape_(std::move(shape)),
+      granularity_(detail::with_counted_axis(granularity, rank())),
+      codes_(std::move(codes)),
+      scales_(std::move(scales)),
+      zero_points_(std::move(zero_points)) {
+  detail::check(zero_points_.empty() || zero_points_.size() == scales_.size(),
+                "AnyQuantizedTensor: ", zero_points_.size(), " zero points for ", scales_.size(), " scales");
+  detail::check_codes("AnyQuantizedTensor", format, shape_, {codes_.data(), codes_.bytes()});
+  detail::check_params("AnyQuantizedTensor", params(), param_map(granularity_, extents()), extents(),
+                       format.zero_point_min, format.zero_point_max);
 }
 
 template <int R>
@@ -119,9 +115,9 @@ Shape<R> AnyQuantizedTensor::typed_shape() const {
 
 template <Format F, int R, Granularity G>
 QuantizedView<F, R, G> AnyQuantizedTensor::view() const {
-  const std::optional<G> granularity = format_ == F::name && rank() == R ? matching<G>() : std::nullopt;
-  detail::check(granularity.has_value(), "AnyQuantizedTensor: holds ", description(), ", asked for ",
-                std::string(F::name), " of rank ", R, " at another granularity, format or rank");
+  const std::optional<G> granularity = detail::matching<G>(granularity_, R);
+  detail::check((holds<F, R, G>()), "AnyQuantizedTensor: holds ", description(), ", asked for ", std::string(F::name),
+                " of rank ", R, " at another granularity, format or rank");
   return QuantizedView<F, R, G>(codes_.data(), typed_shape<R>(), params(), *granularity);
 }
 
@@ -148,25 +144,14 @@ void AnyQuantizedTensor::dequantize_into(Dst&& dst) const {
   const TensorView<float, R> out = detail::output_view(dst);
   detail::check(rank() == R && out.shape() == typed_shape<R>(), "dequantize_into: the destination has shape ",
                 out.shape(), ", the tensor is ", description());
-  const auto decode = [this](Index first, Index count, float* levels) { decode_(codes_.data(), first, count, levels); };
+  const auto decode = [this](Index first, Index count, float* levels) {
+    format_->decode(codes_.data(), first, count, levels);
+  };
   detail::dequantize(decode, param_map(granularity_, extents()), params(), out);
 }
 
 inline std::string AnyQuantizedTensor::description() const {
-  std::string text(format_);
-  text += " (";
-  for (std::size_t d = 0; d < shape_.size(); ++d) text += (d == 0 ? "" : ", ") + std::to_string(shape_[d]);
-  text += ")";
-  switch (granularity_.kind) {
-    case GranularityKind::per_tensor:
-      return text + " per_tensor";
-    case GranularityKind::per_channel:
-      return text + " per_channel(axis " + std::to_string(granularity_.axis) + ")";
-    case GranularityKind::per_group:
-      break;
-  }
-  return text + " per_group(" + std::to_string(granularity_.group_size) + ", axis " +
-         std::to_string(granularity_.axis) + ")";
+  return detail::description(format(), shape_, granularity_);
 }
 
 QUANTA_NAMESPACE_END
