@@ -116,14 +116,21 @@ TEST(Model, SurvivesOddSignedFormats) { survive_at_all_granularities<Int<3>, Int
 TEST(Model, SurvivesUnsignedFormats) { survive_at_all_granularities<UInt<2>, UInt<4>, UInt<7>, UInt<8>, UInt<16>>(); }
 TEST(Model, SurvivesOddUnsignedFormats) { survive_at_all_granularities<UInt<3>, UInt<5>, UInt<6>>(); }
 
-TEST(Model, ComesBackWithItsTypes) {
-  const Matrix weight = model_weight(9, 33);
-  const Sequential model{DynamicLinear<Int<4>, PerGroup<16>>(weight), DynamicLinear<>(model_weight(33, 9))};
-  const Sequential loaded = expect_survives(model, 33);
-  ASSERT_NE((loaded[0].target<DynamicLinear<Int<4>, PerGroup<Dynamic>>>()), nullptr);
-  EXPECT_EQ((loaded[0].target<DynamicLinear<Int<4>, PerGroup<Dynamic>>>()->weights().params().granularity().size()),
-            16);
-  ASSERT_NE(loaded[1].target<DynamicLinear<>>(), nullptr);
+TEST(Model, ComesBackWithTheTypesThatAreNamed) {
+  const Sequential model{DynamicLinear<Int<4>, PerGroup<16>>(model_weight(9, 33)), DynamicLinear<>(model_weight(33, 9)),
+                         StaticLinear<>(model_weight(33, 33), AsymmetricQuantizer<UInt<8>>::fit(Range{-1.0f, 2.0f})),
+                         WeightOnlyLinear<Int<4>>(model_weight(9, 33))};
+  expect_survives(model, 33);
+  const Sequential loaded =
+      expect_survives<DynamicLinear<>, StaticLinear<>, WeightOnlyLinear<Int<4>>, DynamicLinear<Int<4>, PerGroup<16>>>(
+          model, 33);
+  EXPECT_NE((loaded[0].target<DynamicLinear<Int<4>, PerGroup<16>>>()), nullptr);
+  EXPECT_NE(loaded[1].target<DynamicLinear<>>(), nullptr);
+  ASSERT_NE(loaded[2].target<StaticLinear<>>(), nullptr);
+  EXPECT_NE(loaded[3].target<WeightOnlyLinear<Int<4>>>(), nullptr);
+  const Sequential dynamic = expect_survives<DynamicLinear<Int<4>, PerGroup<Dynamic>>>(model, 33);
+  ASSERT_NE((dynamic[0].target<DynamicLinear<Int<4>, PerGroup<Dynamic>>>()), nullptr);
+  EXPECT_EQ((dynamic[0].target<DynamicLinear<Int<4>, PerGroup<Dynamic>>>()->weights().granularity().size()), 16);
 }
 
 TEST(Model, SurvivesOtherGranularitiesOfWeightOnlyLayers) {
@@ -153,8 +160,8 @@ TEST(Model, SurvivesQuantization) {
   expect_survives(quantize_static(model, batches, MinMaxCalibrator<>{}), 30);
   const Sequential full =
       quantize_static<Int<4>, PerGroup<16>, SymmetricQuantizer<Int<8>>>(model, batches, MinMaxCalibrator<>{});
-  const Sequential loaded = expect_survives(full, 30);
-  const auto* layer = loaded[0].target<StaticLinear<Int<4>, PerGroup<Dynamic>>>();
+  const Sequential loaded = expect_survives<StaticLinear<Int<4>, PerGroup<16>>>(full, 30);
+  const auto* layer = loaded[0].target<StaticLinear<Int<4>, PerGroup<16>>>();
   ASSERT_NE(layer, nullptr);
   const ActivationParams &got = layer->activation(),
                          &expected = full[0].target<StaticLinear<Int<4>, PerGroup<16>>>()->activation();
@@ -210,8 +217,7 @@ TEST(Model, HoldsWeightsInFormatsOfTheUsers) {
   expect_survives<Thirds, Blend>(model, 6);
   const Path path("quanta_thirds.safetensors");
   save(*path, model);
-  EXPECT_FILE_ERROR(load(*path), "layer 0 is a DynamicLinear of \"thirds (4, 6) per_tensor\"",
-                    "none that can be loaded");
+  EXPECT_FILE_ERROR(load(*path), "tensor \"0.weight\" has the format \"thirds\"");
 }
 
 TEST(Model, WithALayerThatCannotBeSavedIsRefusedBeforeAnythingIsWritten) {
@@ -297,15 +303,39 @@ TEST(Model, RefusesTextsAndTensorsThatDoNotFit) {
   change("\"1.layers\":\"1\"", "\"1.layers\":\"2\"", "layer 1.1 has no text \"layer\"");
   change("\"0.layer\":\"StaticLinear\"", "\"0.layer\":\"Linear\"", "\"0.weight\" is of type \"I8\"");
   change("\"0.layer\":\"StaticLinear\"", "\"0.layer\":\"Clamp\"", "no tensor \"0.low\"");
-  change("\"2.weight.format\":\"uint4\"", "\"2.weight.format\":\"uint16\"", "none that can be loaded");
-  change("\"2.weight.format\":\"uint4\"", "\"2.weight.format\":\"int9\"", "none that can be loaded");
-  change("\"2.weight.axis\":\"1\"", "\"2.weight.axis\":\"0\"", "none that can be loaded");
+  change("\"2.weight.format\":\"uint4\"", "\"2.weight.format\":\"uint16\"", "of uint16, expected 12");
+  change("\"2.weight.format\":\"uint4\"", "\"2.weight.format\":\"int9\"", "the format \"int9\"");
+  change("\"2.weight.axis\":\"1\"", "\"2.weight.axis\":\"0\"", "4 scales for a tensor of shape (2, 3) that has 3");
   change("\"2.weight.group_size\":\"2\"", "\"2.weight.group_size\":\"3\"",
          "4 scales for a tensor of shape (2, 3) that has 2");
   change("\"0.bias\"", "\"0.bios\"", "no tensor \"0.bias\"");
   change("\"0.activation.format\"", "\"0.activation.formal\"", "no text \"activation.format\"");
   change("\"0.activation.scale\":{\"dtype\":\"F32\"", "\"0.activation.scale\":{\"dtype\":\"I32\"",
          "\"activation.scale\" is a tensor of 0 dimensions of \"I32\", expected one number, F32");
+}
+
+TEST(Model, RefusesWeightsThatALayerCannotHave) {
+  const Matrix weight = model_weight(3, 4);
+  const auto refused = [](const auto& layer, const char* description) {
+    SCOPED_TRACE(description);
+    const std::string whole = saved_model(Sequential{layer});
+    for (const char* name : {"\"DynamicLinear\"", "\"StaticLinear\""}) {
+      EXPECT_FILE_ERROR(load(parse(changed_header(whole, "\"WeightOnlyLinear\"", name))), description,
+                        "which it cannot have as its weight");
+    }
+  };
+  refused(WeightOnlyLinear<Int<16>>(weight), "int16 (3, 4) per_channel(axis 0)");
+  refused(WeightOnlyLinear<Int<8>, PerChannel<1>>(weight), "int8 (3, 4) per_channel(axis 1)");
+  refused(WeightOnlyLinear<Int<4>, PerGroup<2, 0>>(weight), "int4 (3, 4) per_group(2, axis 0)");
+  const auto cube = SymmetricQuantizer<Int<8>>::fit_quantize(random_tensor<3>({1, 2, 3}, 1));
+  TensorList list;
+  list.add("0.weight", cube.view());
+  list.add("0.bias", model_bias(1));
+  list.add_text("layers", "1");
+  list.add_text("0.layer", "WeightOnlyLinear");
+  const Path path("quanta_cube.safetensors");
+  save(*path, list);
+  EXPECT_FILE_ERROR(load(*path), "int8 (1, 2, 3) per_tensor", "cannot have");
 }
 
 TEST(Model, RefusesNumbersThatAreNone) {

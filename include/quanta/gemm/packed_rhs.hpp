@@ -89,8 +89,18 @@ class PackedOperands {
                               zero_points_.bytes());
   }
 
+  /// The scales and zero points of the weights, as QuantParams orders them. `shift` is operand - code, here and below.
+  void unpack_params(std::int32_t shift, Buffer<float>& scales, Buffer<std::int32_t>& zero_points) const;
+  /// Their codes: `pack` is pack_bits of the format.
+  template <class Code>
+  void unpack_codes(std::int32_t shift, void (*pack)(const Code*, Index first, Index count, std::byte* stream),
+                    std::byte* stream) const;
+
  protected:
-  PackedOperands() = default;
+  /// `unpack` is unpack_bits of the format. There is a parameter for every output or group.
+  template <class Code>
+  PackedOperands(Index n, Index k, Index group, const ParamsData& params, std::int32_t shift, const std::byte* codes,
+                 void (*unpack)(const std::byte* stream, Index first, Index count, Code*));
 
   std::int32_t zero_point_of(Index column, Index g) const {
     return zero_points_.empty() ? 0 : zero_points(per_group ? g : 0)[column];
@@ -129,7 +139,10 @@ class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
   using Operands::per_group;
   using Operands::per_tensor;
 
-  explicit PackedRhs(const QuantizedView<F, 2, G>& weights);
+  explicit PackedRhs(const QuantizedView<F, 2, G>& weights)
+      : Operands(weights.extent(0), weights.extent(1),
+                 per_group ? weights.granularity().info().group_size : std::max<Index>(weights.extent(1), 1),
+                 weights.params(), operand_shift, weights.data(), &detail::unpack_bits<F>) {}
 
   /// What a product reads of it.
   const Operands& operands() const { return *this; }
@@ -148,20 +161,21 @@ class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
     return QuantizedTensor<F, 2, G>::from_packed({this->n(), this->k()}, std::move(codes), params());
   }
   /// Their scales and zero points alone.
-  QuantParams<G> params() const;
+  QuantParams<G> params() const {
+    Buffer<float> scales;
+    Buffer<std::int32_t> zero_points;
+    this->unpack_params(operand_shift, scales, zero_points);
+    return QuantParams<G>(scales, zero_points, granularity());
+  }
   /// Their codes alone, packed as in format/bits.hpp. There is room for packed_size(n k, bits) bytes.
-  void unpack_codes(std::byte* stream) const;
-
- private:
-  using Operands::column_;
-  using Operands::group_;
-  using Operands::layout_;
-  using Operands::operands_;
-  using Operands::proven_;
-  using Operands::scales_;
-  using Operands::sums_;
-  using Operands::zero_points_;
-  using typename Operands::Extremes;
+  void unpack_codes(std::byte* stream) const { Operands::unpack_codes(operand_shift, &detail::pack_bits<F>, stream); }
+  G granularity() const {
+    if constexpr (std::is_default_constructible_v<G>) {
+      return G{};
+    } else {
+      return G(this->layout_.group);
+    }
+  }
 };
 
 /// Packs a (n, k) weight for this unit's kernel, or for a given one: pack<Kernel>(weights).
@@ -176,47 +190,49 @@ PackedRhs<F, G, Kernel> pack(const QuantizedTensor<F, 2, G>& weights) {
 
 // ---- bodies ----
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
+namespace detail {
+
+template <GranularityKind kind, MicroKernel Kernel>
+template <class Code>
+PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, const ParamsData& params,
+                                             std::int32_t shift, const std::byte* codes,
+                                             void (*unpack)(const std::byte*, Index, Index, Code*)) {
   using Rhs = typename Kernel::Rhs;
-  const Index n = weights.extent(0), k = weights.extent(1);
-  detail::check(k <= std::numeric_limits<Index>::max() / (Index{64} * Kernel::kNr * Kernel::kKr), "PackedRhs: ", k,
-                " inputs are beyond any memory");  // of no outputs: such codes take none
-  const Index group = per_group ? weights.granularity().info().group_size : std::max<Index>(k, 1);
+  check(k <= std::numeric_limits<Index>::max() / (Index{64} * Kernel::kNr * Kernel::kKr), "PackedRhs: ", k,
+        " inputs are beyond any memory");  // where there are no outputs: their codes take none
   layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
   const Index groups = layout_.groups(), padded = layout_.padded_n();
-  const ParamsData& params = weights.params();
 
   operands_ = Buffer<Rhs>(layout_.size(), Rhs{0});
   sums_ = Buffer<std::int32_t>(groups * padded, 0);
   const Index scale_rows = per_group ? groups : 1;
   scales_ = Buffer<float>(per_tensor ? 1 : scale_rows * padded, 0.0f);
   // Unsigned codes of signed operands are shifted; so is their zero point, which is then no longer 0.
-  const bool has_zero_points = params.zero_points != nullptr || operand_shift != 0;
+  const bool has_zero_points = params.zero_points != nullptr || shift != 0;
   if (has_zero_points) zero_points_ = Buffer<std::int32_t>(scale_rows * padded, 0);
 
   for (Index column = 0; column < n; ++column) {
     for (Index row = 0; row < scale_rows; ++row) {
       const Index p = per_tensor ? 0 : column * scale_rows + row;
       scales_[per_tensor ? 0 : row * padded + column] = params.scale(p);
-      if (has_zero_points) zero_points_[row * padded + column] = params.zero_point(p) + operand_shift;
+      if (has_zero_points) zero_points_[row * padded + column] = params.zero_point(p) + shift;
     }
   }
 
   constexpr Index kChunk = 1024 / Kernel::kKr * Kernel::kKr;
-  typename F::Code codes[kChunk];
+  Code piece[kChunk];
   for (Index column = 0; column < n; ++column) {
     Extremes whole;
     for (Index g = 0; g < groups; ++g) {
-      const std::int32_t zero_point = this->zero_point_of(column, g);
+      const std::int32_t zero_point = zero_point_of(column, g);
       Extremes part;
       std::int64_t sum = 0;
       for (Index first = 0; first < layout_.group_length(g); first += kChunk) {
         const Index count = std::min(kChunk, layout_.group_length(g) - first);
-        detail::unpack_bits<F>(weights.data(), column * k + g * group + first, count, codes);
+        unpack(codes, column * k + g * group + first, count, piece);
         Rhs* block = operands_.data() + layout_.position(column, g * group + first);
         for (Index i = 0; i < count; ++i) {
-          const std::int32_t operand = codes[i] + operand_shift;
+          const std::int32_t operand = piece[i] + shift;
           block[i / Kernel::kKr * layout_.block_size() + i % Kernel::kKr] = static_cast<Rhs>(operand);
           sum += operand;
           part.add(operand - zero_point);
@@ -230,52 +246,44 @@ PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
   }
   if constexpr (HasProvenForm<Kernel>) {
     proven_ = Buffer<std::uint8_t>(layout_.panels(), 0);
-    for (Index p = 0; p < layout_.panels(); ++p) proven_[p] = Kernel::proves(this->panel(p), layout_.blocks()) ? 1 : 0;
+    for (Index p = 0; p < layout_.panels(); ++p) proven_[p] = Kernel::proves(panel(p), layout_.blocks()) ? 1 : 0;
   }
 }
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-QuantParams<G> PackedRhs<F, G, Kernel>::params() const {
-  const auto granularity = [&] {
-    if constexpr (std::is_default_constructible_v<G>) {
-      return G{};
-    } else {
-      return G(layout_.group);
-    }
-  }();
+template <GranularityKind kind, MicroKernel Kernel>
+void PackedOperands<kind, Kernel>::unpack_params(std::int32_t shift, Buffer<float>& scales,
+                                                 Buffer<std::int32_t>& zero_points) const {
   const Index rows = per_group ? layout_.groups() : 1, columns = per_tensor ? 1 : layout_.n;
-  Buffer<float> scales(columns * rows);
-  Buffer<std::int32_t> zero_points(scales.size(), 0);
+  scales = Buffer<float>(columns * rows);
+  zero_points = Buffer<std::int32_t>(columns * rows, 0);
+  const bool has_zero_points = !zero_points_.empty();
   for (Index column = 0; column < columns; ++column) {
     for (Index row = 0; row < rows; ++row) {
-      scales[column * rows + row] = this->scale(column, row);
-      if (!zero_points_.empty()) {
-        zero_points[column * rows + row] = this->zero_points(row)[column] - operand_shift;
-      }
+      scales[column * rows + row] = scale(column, row);
+      if (has_zero_points) zero_points[column * rows + row] = zero_point_of(column, row) - shift;
     }
   }
-  return QuantParams<G>(scales, zero_points, granularity);
 }
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-void PackedRhs<F, G, Kernel>::unpack_codes(std::byte* stream) const {
+template <GranularityKind kind, MicroKernel Kernel>
+template <class Code>
+void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift, void (*pack)(const Code*, Index, Index, std::byte*),
+                                                std::byte* stream) const {
   constexpr Index kChunk = 1024;
-  typename F::Code codes[kChunk];
+  Code codes[kChunk];
   Index column = 0, step = 0;
   for (Index first = 0; first < layout_.n * layout_.k; first += kChunk) {
     const Index count = std::min(kChunk, layout_.n * layout_.k - first);
     for (Index i = 0; i < count; ++i) {
-      codes[i] = static_cast<typename F::Code>(code(column, step));
+      codes[i] = static_cast<Code>(operands_[layout_.position(column, step)] - shift);
       if (++step == layout_.k) {
         step = 0;
         ++column;
       }
     }
-    detail::pack_bits<F>(codes, first, count, stream);
+    pack(codes, first, count, stream);
   }
 }
-
-namespace detail {
 
 template <GranularityKind kind, MicroKernel Kernel>
 auto PackedOperands<kind, Kernel>::extremes(Index column, Index first_group, Index last_group) const -> Extremes {

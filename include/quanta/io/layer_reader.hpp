@@ -30,6 +30,9 @@ class LayerReader {
   Tensor<float, rank> read(const std::string& name) const {
     return file_.template read<rank>(prefix_ + name);
   }
+  /// Is this a quantized tensor of this type?
+  template <Format F, int R, Granularity G = PerTensor>
+  bool holds(const std::string& name) const;
   /// A quantized tensor.
   template <Format F, int R, Granularity G = PerTensor>
   QuantizedTensor<F, R, G> quantized(const std::string& name) const {
@@ -53,7 +56,8 @@ class LayerReader {
   std::string prefix_;
 };
 
-/// A layer that a model can be loaded with: load<L>(path).
+/// A layer that a model can be loaded with: load<L>(path). Where several layers have one name, `can_load` says which of
+/// them was saved: static bool can_load(const LayerReader&).
 template <class L>
 concept LoadableLayer = SavableLayer<L> && requires(const LayerReader& from) {
   { L::kName } -> std::convertible_to<std::string_view>;
@@ -71,6 +75,13 @@ inline const std::string& LayerReader::text(const std::string& name) const {
   const auto found = file_.metadata().find(prefix_ + name);
   if (found == file_.metadata().end()) detail::fail<FileError>(where(), " has no text ", detail::in_quotes(name));
   return found->second;
+}
+
+template <Format F, int R, Granularity G>
+bool LayerReader::holds(const std::string& name) const {
+  if (!file_.is_quantized(prefix_ + name)) return false;
+  const QuantizedInfo info = file_.quantized_info(prefix_ + name);
+  return info.format == F::name && info.shape.size() == usize(R) && detail::matching<G>(info.granularity, R);
 }
 
 template <class T>

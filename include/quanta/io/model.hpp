@@ -14,11 +14,9 @@
 #pragma once
 
 #include <quanta/io/layer_reader.hpp>
+#include <quanta/io/loaded_layers.hpp>
 #include <quanta/io/save.hpp>
-#include <quanta/layers/dynamic_linear.hpp>
 #include <quanta/layers/linear.hpp>
-#include <quanta/layers/static_linear.hpp>
-#include <quanta/layers/weight_only_linear.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -26,10 +24,11 @@ QUANTA_NAMESPACE_BEGIN
 /// without `save` (io/layer_reader.hpp), or one nested too deep. Else as save(path, TensorList).
 void save(const std::filesystem::path& path, const Sequential& model);
 
-/// Reads a model; its outputs are those of the one that was saved, to the bit. Own are layers (LoadableLayer) and
-/// formats that are not the library's. Weights per group come back as PerGroup<Dynamic> of the same size, all layers
-/// for the native kernel. Throws FileError when the file cannot be read, is damaged, or has a layer of a name, format
-/// or granularity that is unknown here.
+/// Reads a model; its outputs are those of the one that was saved, to the bit, and all layers are packed for the native
+/// kernel. Own are layers (LoadableLayer) and formats that are not the library's. Layers with quantized weights come
+/// back with a format known at run time, as no type that AnyLayer::target could name; those named in Own, as in
+/// load<DynamicLinear<>>, with their own type. Throws FileError when the file cannot be read, is damaged, or has a
+/// layer of a name, format or granularity that is unknown here.
 template <class... Own>
 Sequential load(const std::filesystem::path& path);
 /// The same from a file that is open, or in memory.
@@ -46,15 +45,9 @@ inline constexpr int kMaxNesting = 32;
 template <class... L>
 struct LayerList {};
 
-/// The one place to name a new layer of the library's that has no format in its type; those that have are in
-/// load_layer.
+/// The one place to name a new layer of the library's, but for those with a format in their type, which are in
+/// io/loaded_layers.hpp.
 using LibraryLayers = LayerList<Linear, Relu, Relu6, Clamp>;
-
-/// Can integer products multiply this format?
-template <class F>
-inline constexpr bool is_multiplied = false;
-template <IntegerFormat F>
-inline constexpr bool is_multiplied<F> = F::bits <= 8;
 
 /// Of a parameter pack of formats and layers, the layers; and the formats.
 template <class... List>
@@ -86,62 +79,58 @@ struct OwnTypes<T, Rest...> {
   using Formats = decltype(with(typename OwnTypes<Rest...>::Formats{}));
 };
 
-/// The library's layers with a format and a granularity in their type, and whether they multiply integers, which only
-/// some of both can.
-struct DynamicLinears {
-  static constexpr const char* kName = DynamicLinear<>::kName;
-  static constexpr bool multiply_integers = true;
-  template <class F, class G>
-  using Layer = DynamicLinear<F, G>;
-};
-struct StaticLinears {
-  static constexpr const char* kName = StaticLinear<>::kName;
-  static constexpr bool multiply_integers = true;
-  template <class F, class G>
-  using Layer = StaticLinear<F, G>;
-};
-struct WeightOnlyLinears {
-  static constexpr const char* kName = WeightOnlyLinear<>::kName;
-  static constexpr bool multiply_integers = false;
-  template <class F, class G>
-  using Layer = WeightOnlyLinear<F, G>;
-};
-
 /// Makes the layer of this name, if it is one of the list.
 template <class... L>
-void load_one_of(LayerList<L...>, [[maybe_unused]] std::string_view name, [[maybe_unused]] const LayerReader& from,
-                 [[maybe_unused]] std::optional<AnyLayer>& layer) {
-  static_cast<void>(((name == L::kName ? (layer.emplace(L::load(from)), true) : false) || ...));
-}
-
-/// Makes a layer of L with a weight of format F, at the granularity of the file, where there is one.
-template <class L, class F>
-void load_at_granularity(const GranularityInfo& g, const LayerReader& from, std::optional<AnyLayer>& layer) {
-  const auto make = [&]<class G>(std::type_identity<G>) { layer.emplace(L::template Layer<F, G>::load(from)); };
-  if (g.kind == GranularityKind::per_tensor) {
-    make(std::type_identity<PerTensor>{});
-  } else if (g.axis == (g.kind == GranularityKind::per_channel ? 0 : 1)) {
-    if (g.kind == GranularityKind::per_channel) make(std::type_identity<PerChannel<0>>{});
-    if (g.kind == GranularityKind::per_group) make(std::type_identity<PerGroup<Dynamic>>{});
-  } else if constexpr (!L::multiply_integers) {
-    if (g.kind == GranularityKind::per_channel) make(std::type_identity<PerChannel<1>>{});
-    if (g.kind == GranularityKind::per_group) make(std::type_identity<PerGroup<Dynamic, 0>>{});
-  }
-}
-
-/// Makes a layer of L, if this is its name, with a weight of one of these formats, or a library's.
-template <class L, class Formats>
-void load_quantized(std::string_view name, const LayerReader& from, std::optional<AnyLayer>& layer) {
-  if (name != L::kName) return;
-  const QuantizedInfo weight = from.file().quantized_info(from.prefix() + "weight");
-  const auto take = [&]<class F>(FormatList<F>) {
-    if constexpr (!L::multiply_integers || is_multiplied<F>) load_at_granularity<L, F>(weight.granularity, from, layer);
+std::optional<AnyLayer> load_one_of(LayerList<L...>, [[maybe_unused]] std::string_view name,
+                                    [[maybe_unused]] const LayerReader& from) {
+  std::optional<AnyLayer> layer;
+  [[maybe_unused]] const auto try_one = [&]<class T>(std::type_identity<T>) {
+    if (layer || name != T::kName) return;
+    if constexpr (requires { T::can_load(from); }) {
+      if (!T::can_load(from)) return;
+    }
+    layer.emplace(T::load(from));
   };
-  if (!with_format(weight.format, Formats{}, take)) with_format(weight.format, LibraryFormats{}, take);
-  if (!layer) {
-    fail<FileError>(from.where(), " is a ", L::kName, " of ", in_quotes(weight.description()),
-                    ", which is none that can be loaded");
+  (try_one(std::type_identity<L>{}), ...);
+  return layer;
+}
+
+/// An integer layer with weights of this kind.
+template <GranularityKind kind>
+AnyLayer load_integer_layer(AnyQuantizedTensor weight, const LayerReader& from) {
+  const Tensor<float, 1> bias = from.template read<1>("bias");
+  if (from.text("layer") == StaticLinear<>::kName) {
+    return LoadedStaticLinear<kind>(weight, bias, load_activation(from));
   }
+  // The schemes of DynamicLinear.
+  if constexpr (kind != GranularityKind::per_group) {
+    if (weight.bits() == 8) return LoadedDynamicLinear<kind, Asymmetric, UInt<8>>(weight, bias);
+  }
+  return LoadedDynamicLinear<kind, Symmetric, Int<8>>(weight, bias);
+}
+
+/// One of the library's layers with quantized weights, if this is the name of one.
+template <Format... Own>
+std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name, const LayerReader& from) {
+  const bool weight_only = name == WeightOnlyLinear<>::kName;
+  if (!weight_only && name != DynamicLinear<>::kName && name != StaticLinear<>::kName) return std::nullopt;
+  AnyQuantizedTensor weight = from.file().template quantized<Own...>(from.prefix() + "weight");
+  const GranularityInfo& g = weight.granularity();
+  if (weight.rank() == 2 && weight_only) return LoadedWeightOnlyLinear(std::move(weight), from.read<1>("bias"));
+  if (weight.rank() == 2 && weight.format_info().unpack != nullptr && weight.bits() <= 8) {
+    switch (g.kind) {
+      case GranularityKind::per_tensor:
+        return load_integer_layer<GranularityKind::per_tensor>(std::move(weight), from);
+      case GranularityKind::per_channel:
+        if (g.axis == 0) return load_integer_layer<GranularityKind::per_channel>(std::move(weight), from);
+        break;
+      case GranularityKind::per_group:
+        if (g.axis == 1) return load_integer_layer<GranularityKind::per_group>(std::move(weight), from);
+        break;
+    }
+  }
+  fail<FileError>(from.where(), " is a ", std::string(name), " of ", in_quotes(weight.description()),
+                  ", which it cannot have as its weight");
 }
 
 template <class... Own>
@@ -166,13 +155,9 @@ AnyLayer load_layer(const LayerReader& from, int depth) {
   const std::string& name = from.text("layer");
   return as_file_error(from.where(), [&]() -> AnyLayer {
     if (name == Sequential::kName) return load_layers<Own...>(from, depth + 1);
-    std::optional<AnyLayer> layer;
-    load_one_of(typename OwnTypes<Own...>::Layers{}, name, from, layer);
-    if (!layer) load_one_of(LibraryLayers{}, name, from, layer);
-    using Formats = typename OwnTypes<Own...>::Formats;
-    if (!layer) load_quantized<DynamicLinears, Formats>(name, from, layer);
-    if (!layer) load_quantized<StaticLinears, Formats>(name, from, layer);
-    if (!layer) load_quantized<WeightOnlyLinears, Formats>(name, from, layer);
+    std::optional<AnyLayer> layer = load_one_of(typename OwnTypes<Own...>::Layers{}, name, from);
+    if (!layer) layer = load_one_of(LibraryLayers{}, name, from);
+    if (!layer) layer = load_quantized(typename OwnTypes<Own...>::Formats{}, name, from);
     if (!layer) {
       fail<FileError>(from.where(), " is a ", in_quotes(name),
                       ", which is none of the library's layers and none given to load it with");

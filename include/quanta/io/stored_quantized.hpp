@@ -59,9 +59,8 @@ struct StoredQuantized : QuantizedInfo {
   QuantizedView<F, R, G> view() const;
 
  private:
-  /// Throws FileError unless this is a tensor of such a type; returns the granularity of the file.
-  template <Format F, int R, Granularity G>
-  G check_type() const;
+  /// Throws FileError unless the file says that this is a tensor of such a type.
+  void check_type(const FormatInfo& wanted, int rank, bool has_granularity) const;
   template <int R>
   Shape<R> typed_shape() const;
   template <class T>
@@ -158,15 +157,10 @@ inline StoredQuantized::StoredQuantized(const std::string& file, const Safetenso
   }
 }
 
-template <Format F, int R, Granularity G>
-G StoredQuantized::check_type() const {
-  const std::optional<G> found = matching<G>(granularity, static_cast<int>(shape.size()));
-  if (format != F::name || static_cast<int>(shape.size()) != R || !found) {
-    fail<FileError>(where, " is ", in_quotes(description()), ", asked for ", std::string(F::name), " of rank ", R,
-                    " at another granularity, format or rank");
-  }
-  check_codes("a quantized tensor", format_info<F>, shape, codes);
-  return *found;
+inline void StoredQuantized::check_type(const FormatInfo& wanted, int rank, bool has_granularity) const {
+  if (format == wanted.name && static_cast<int>(shape.size()) == rank && has_granularity) return;
+  fail<FileError>(where, " is ", in_quotes(description()), ", asked for ", std::string(wanted.name), " of rank ", rank,
+                  " at another granularity, format or rank");
 }
 
 template <int R>
@@ -193,13 +187,8 @@ inline AnyQuantizedTensor StoredQuantized::copy(const FormatInfo& info) const {
 
 template <Format F, int R, Granularity G>
 QuantizedTensor<F, R, G> StoredQuantized::copy() const {
-  return as_file_error(where, [&] {
-    const G g = check_type<F, R, G>();
-    const Buffer<float> s = copy_of<float>(scales);
-    const Buffer<std::int32_t> z = copy_of<std::int32_t>(zero_points);
-    return QuantizedTensor<F, R, G>::from_packed(typed_shape<R>(), copy_of<std::byte>(codes),
-                                                 z.empty() ? QuantParams<G>(s, g) : QuantParams<G>(s, z, g));
-  });
+  check_type(format_info<F>, R, matching<G>(granularity, static_cast<int>(shape.size())).has_value());
+  return copy(format_info<F>).template get<F, R, G>();
 }
 
 template <Format F, int R, Granularity G>
@@ -213,9 +202,11 @@ QuantizedView<F, R, G> StoredQuantized::view() const {
   const auto* z = zero_points.empty() ? nullptr : reinterpret_cast<const std::int32_t*>(zero_points.data());
   const ParamsData params{reinterpret_cast<const float*>(scales.data()), z,
                           static_cast<Index>(scales.size() / sizeof(float))};
+  const std::optional<G> g = matching<G>(granularity, static_cast<int>(shape.size()));
+  check_type(format_info<F>, R, g.has_value());
   return as_file_error(where, [&] {
-    const G g = check_type<F, R, G>();
-    return QuantizedView<F, R, G>(codes.data(), typed_shape<R>(), params, g);
+    check_codes("a quantized tensor", format_info<F>, shape, codes);
+    return QuantizedView<F, R, G>(codes.data(), typed_shape<R>(), params, *g);
   });
 }
 

@@ -11,6 +11,18 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+namespace detail {
+
+/// Throws Error when a sum with rows quantized so can leave int32.
+template <class Scheme, IntegerFormat F, class Operands>
+void check_sums_by_row(const Operands& weights) {
+  constexpr bool symmetric = std::is_same_v<Scheme, Symmetric>;
+  check_capacity("DynamicLinear", weights, Scheme::template low<F>({}), F::max, symmetric ? 0 : F::min,
+                 symmetric ? 0 : F::max, Operands::per_group);
+}
+
+}  // namespace detail
+
 /// int8 weights with activations as UInt<8>, asymmetric; per-group weights or weights of fewer bits with activations as
 /// Int<8>, symmetric. y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
 /// A row that holds a value that is not finite gives a row of NaN.
@@ -56,6 +68,11 @@ class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
     detail::save_weights(to, weights_);
     to.add("bias", this->bias());
   }
+  /// Is what `save` gave of this type?
+  template <class Reader>
+  static bool can_load(const Reader& from) {
+    return from.template holds<F, 2, G>("weight");
+  }
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
   static DynamicLinear load(const Reader& from) {
@@ -65,14 +82,7 @@ class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
 
  private:
-  using Code = typename ActivationFormat::Code;
-  static constexpr std::int32_t lowest_code = ActivationScheme::template low<ActivationFormat>({});
-
-  void check_sums() const {
-    detail::check_capacity(kName, weights_.operands(), lowest_code, ActivationFormat::max,
-                           symmetric_activations ? 0 : ActivationFormat::min,
-                           symmetric_activations ? 0 : ActivationFormat::max, Weights::per_group);
-  }
+  void check_sums() const { detail::check_sums_by_row<ActivationScheme, ActivationFormat>(weights_.operands()); }
 
   Weights weights_;
 };
@@ -107,19 +117,27 @@ struct QuantizeByRow {
   }
 };
 
+/// DynamicLinear::forward: one for all formats of the weights.
+template <class Scheme, IntegerFormat F, class Operands>
+void forward_by_row(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y,
+                    const Operands& weights, const Buffer<float>& bias) {
+  using Code = typename F::Code;
+  const Index rows = x.extent(0);
+  float* scales = context.reserve_local<float>(0, rows);
+  std::int32_t* zero_points = context.reserve_local<std::int32_t>(1, rows);
+  using QuantizeRows = QuantizeByRow<Scheme, F>;
+  const QuantizedRows<Code, QuantizeRows> maker(context, 2, x, {x.extent(1), scales, zero_points});
+  const LhsOperand<Code> lhs{maker.codes(), {scales, zero_points, rows}, 1, Scheme::template low<F>({}), F::max,
+                             &maker};
+  multiply_linear(context, lhs, weights, bias, y);
+}
+
 }  // namespace detail
 
 template <IntegerFormat F, Granularity G, MicroKernel Kernel>
 void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
                                           const TensorView<float, 2>& y) const {
-  const Index rows = x.extent(0), k = x.extent(1);
-  float* scales = context.reserve_local<float>(0, rows);
-  std::int32_t* zero_points = context.reserve_local<std::int32_t>(1, rows);
-  using QuantizeRows = detail::QuantizeByRow<ActivationScheme, ActivationFormat>;
-  const detail::QuantizedRows<Code, QuantizeRows> maker(context, 2, x, {k, scales, zero_points});
-  const detail::LhsOperand<Code> lhs{maker.codes(), {scales, zero_points, rows}, 1,
-                                     lowest_code,   ActivationFormat::max,       &maker};
-  detail::multiply_linear(context, lhs, weights_, this->bias_, y);
+  detail::forward_by_row<ActivationScheme, ActivationFormat>(context, x, y, weights_.operands(), this->bias_);
 }
 
 QUANTA_NAMESPACE_END

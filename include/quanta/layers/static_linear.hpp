@@ -19,6 +19,22 @@ struct ActivationParams {
   std::int32_t min_code, max_code;  ///< the codes it produces; min_code is negative for signed formats alone
 };
 
+namespace detail {
+
+/// Throws Error unless these are parameters of at most 8 bits with which the sums fit int32.
+template <class Operands>
+void check_activation(const ActivationParams& activation, const Operands& weights);
+/// StaticLinear::forward: one for all formats of the weights and activations.
+template <class Operands>
+void forward_alike(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y,
+                   const ActivationParams& activation, const Operands& weights, const Buffer<float>& bias);
+/// What a file takes.
+void save_activation(TensorList& to, const ActivationParams& activation);
+template <class Reader>
+ActivationParams load_activation(const Reader& from);
+
+}  // namespace detail
+
 /// Codes of x are saturate(round_half_even(x / scale_x) + zero_point): infinities saturate, NaN counts as 0. Then y[b,
 /// n] = fma(float(acc), scale_x * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
@@ -69,30 +85,35 @@ class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
 
   /// What a file takes: the quantized tensor "weight" (out, in), unpacked, "bias" (out), and the numbers and the text
   /// of `activation`.
-  void save(TensorList& to) const;
+  void save(TensorList& to) const {
+    detail::save_weights(to, weights_);
+    to.add("bias", this->bias());
+    detail::save_activation(to, activation_);
+  }
+  /// Is what `save` gave of this type?
+  template <class Reader>
+  static bool can_load(const Reader& from) {
+    return from.template holds<F, 2, G>("weight");
+  }
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
-  static StaticLinear load(const Reader& from);
+  static StaticLinear load(const Reader& from) {
+    return StaticLinear{from.template quantized<F, 2, G>("weight"), from.template read<1>("bias"),
+                        detail::load_activation(from)};
+  }
 
-  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    detail::forward_alike(context, x, y, activation_, weights_.operands(), this->bias_);
+  }
 
  private:
-  // Codes are written as the kernel's own operands: those of the other signedness are shifted, and the zero point with
-  // them, which leaves every product as it was. So all activation formats run the same code.
-  using Operand = typename Kernel::Lhs;
-
   template <class Scheme, IntegerFormat A>
   static ActivationParams params_of(const Quantizer<Scheme, A, PerTensor>& activation) {
     static_assert(A::bits <= 8, "quanta: activations have formats of at most 8 bits");
     return {std::string(A::name), activation.params().scale(0), activation.params().zero_point(0),
             activation.min_code(), activation.max_code()};
   }
-  /// operand - code
-  std::int32_t shift() const {
-    if (activation_.min_code < std::numeric_limits<Operand>::min()) return 128;
-    return activation_.max_code > std::numeric_limits<Operand>::max() ? -128 : 0;
-  }
-  void check_sums() const;
+  void check_sums() const { detail::check_activation(activation_, weights_.operands()); }
 
   Weights weights_;
   ActivationParams activation_;
@@ -113,52 +134,46 @@ struct QuantizeAlike {
   }
 };
 
-}  // namespace detail
-
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-void StaticLinear<F, G, Kernel>::check_sums() const {
-  const ActivationParams& a = activation_;
+template <class Operands>
+void check_activation(const ActivationParams& a, const Operands& weights) {
+  constexpr const char* kWhere = "StaticLinear";
   const std::int32_t lowest = a.min_code < 0 ? -128 : 0, highest = a.min_code < 0 ? 127 : 255;
-  detail::check(a.min_code >= lowest && a.min_code <= a.max_code && a.max_code <= highest, kName,
-                ": activation has codes from ", a.min_code, " to ", a.max_code, ", expected a range of at most 8 bits");
-  detail::check(a.zero_point >= a.min_code && a.zero_point <= a.max_code, kName, ": activation has the zero point ",
-                a.zero_point, ", expected a code, ", a.min_code, " to ", a.max_code);
-  detail::check_scale("StaticLinear: activation", a.scale, 0);
-  detail::check_capacity(kName, weights_.operands(), a.min_code, a.max_code, a.zero_point, a.zero_point,
-                         Weights::per_group);
+  check(a.min_code >= lowest && a.min_code <= a.max_code && a.max_code <= highest, kWhere,
+        ": activation has codes from ", a.min_code, " to ", a.max_code, ", expected a range of at most 8 bits");
+  check(a.zero_point >= a.min_code && a.zero_point <= a.max_code, kWhere, ": activation has the zero point ",
+        a.zero_point, ", expected a code, ", a.min_code, " to ", a.max_code);
+  check_scale("StaticLinear: activation", a.scale, 0);
+  check_capacity(kWhere, weights, a.min_code, a.max_code, a.zero_point, a.zero_point, Operands::per_group);
 }
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-void StaticLinear<F, G, Kernel>::save(TensorList& to) const {
-  detail::save_weights(to, weights_);
-  to.add("bias", this->bias());
-  to.add_text("activation.format", activation_.format);
-  to.add("activation.scale", activation_.scale);
-  to.add("activation.zero_point", activation_.zero_point);
-  to.add("activation.min_code", activation_.min_code);
-  to.add("activation.max_code", activation_.max_code);
+template <class Operands>
+void forward_alike(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y,
+                   const ActivationParams& activation, const Operands& weights, const Buffer<float>& bias) {
+  // Codes are written as the kernel's own operands: those of the other signedness are shifted, and the zero point with
+  // them, which leaves every product as it was. So all activation formats run the same code.
+  using Operand = typename Operands::KernelType::Lhs;
+  std::int32_t shift = activation.max_code > std::numeric_limits<Operand>::max() ? -128 : 0;
+  if (activation.min_code < std::numeric_limits<Operand>::min()) shift = 128;
+  const std::int32_t zero_point = activation.zero_point + shift;
+  const simd::QuantizeStep step{activation.scale, zero_point, activation.min_code + shift, activation.max_code + shift};
+  const QuantizedRows<Operand, QuantizeAlike<Operand>> maker(context, 0, x, {x.extent(1), step});
+  const LhsOperand<Operand> lhs{maker.codes(), {&activation.scale, &zero_point, 1}, 0, step.low, step.high, &maker};
+  multiply_linear(context, lhs, weights, bias, y);
 }
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
+inline void save_activation(TensorList& to, const ActivationParams& activation) {
+  to.add_text("activation.format", activation.format);
+  to.add("activation.scale", activation.scale);
+  to.add("activation.zero_point", activation.zero_point);
+  to.add("activation.min_code", activation.min_code);
+  to.add("activation.max_code", activation.max_code);
+}
+
 template <class Reader>
-StaticLinear<F, G, Kernel> StaticLinear<F, G, Kernel>::load(const Reader& from) {
-  ActivationParams activation{from.text("activation.format"), from.number("activation.scale"),
-                              from.integer("activation.zero_point"), from.integer("activation.min_code"),
-                              from.integer("activation.max_code")};
-  return StaticLinear(from.template quantized<F, 2, G>("weight"), from.template read<1>("bias"), std::move(activation));
+ActivationParams load_activation(const Reader& from) {
+  return {from.text("activation.format"), from.number("activation.scale"), from.integer("activation.zero_point"),
+          from.integer("activation.min_code"), from.integer("activation.max_code")};
 }
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-void StaticLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
-                                         const TensorView<float, 2>& y) const {
-  const Index k = x.extent(1);
-  const std::int32_t zero_point = activation_.zero_point + shift();
-  const simd::QuantizeStep step{activation_.scale, zero_point, activation_.min_code + shift(),
-                                activation_.max_code + shift()};
-  const detail::QuantizedRows<Operand, detail::QuantizeAlike<Operand>> maker(context, 0, x, {k, step});
-  const detail::LhsOperand<Operand> lhs{maker.codes(), {&activation_.scale, &zero_point, 1}, 0, step.low, step.high,
-                                        &maker};
-  detail::multiply_linear(context, lhs, weights_, this->bias_, y);
-}
-
+}  // namespace detail
 QUANTA_NAMESPACE_END

@@ -67,6 +67,11 @@ class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
     to.add("weight", weights_.view());
     to.add("bias", this->bias());
   }
+  /// Is what `save` gave of this type?
+  template <class Reader>
+  static bool can_load(const Reader& from) {
+    return from.template holds<F, 2, G>("weight");
+  }
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
   static WeightOnlyLinear load(const Reader& from) {

@@ -47,9 +47,13 @@ class AnyQuantizedTensor {
   /// The same tensor with its type; the view must not outlive this object. Throws Error naming what is held instead.
   template <Format F, int R, Granularity G = PerTensor>
   QuantizedView<F, R, G> view() const;
-  /// A copy with its type.
+  /// A copy with its type; of std::move(any) its codes, without a copy.
   template <Format F, int R, Granularity G = PerTensor>
-  QuantizedTensor<F, R, G> get() const;
+  QuantizedTensor<F, R, G> get() const& {
+    return AnyQuantizedTensor(*this).template get<F, R, G>();
+  }
+  template <Format F, int R, Granularity G = PerTensor>
+  QuantizedTensor<F, R, G> get() &&;
 
   /// As QuantizedTensor's; throws Error when the rank is another.
   template <int R, int layout = Eigen::RowMajor>
@@ -62,6 +66,14 @@ class AnyQuantizedTensor {
 
  private:
   Extents extents() const { return {shape_.data(), rank()}; }
+  /// The granularity held. Throws Error unless the type is right.
+  template <Format F, int R, Granularity G>
+  G checked_granularity() const {
+    const std::optional<G> granularity = detail::matching<G>(granularity_, rank());
+    check_type(F::name, R, granularity.has_value());
+    return *granularity;
+  }
+  void check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const;
   template <int R>
   Shape<R> typed_shape() const;
 
@@ -113,20 +125,24 @@ Shape<R> AnyQuantizedTensor::typed_shape() const {
   return shape;
 }
 
-template <Format F, int R, Granularity G>
-QuantizedView<F, R, G> AnyQuantizedTensor::view() const {
-  const std::optional<G> granularity = detail::matching<G>(granularity_, R);
-  detail::check((holds<F, R, G>()), "AnyQuantizedTensor: holds ", description(), ", asked for ", std::string(F::name),
-                " of rank ", R, " at another granularity, format or rank");
-  return QuantizedView<F, R, G>(codes_.data(), typed_shape<R>(), params(), *granularity);
+inline void AnyQuantizedTensor::check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const {
+  detail::check(wanted == format() && rank() == wanted_rank && has_granularity, "AnyQuantizedTensor: holds ",
+                description(), ", asked for ", std::string(wanted), " of rank ", wanted_rank,
+                " at another granularity, format or rank");
 }
 
 template <Format F, int R, Granularity G>
-QuantizedTensor<F, R, G> AnyQuantizedTensor::get() const {
-  const QuantizedView<F, R, G> typed = view<F, R, G>();
-  QuantParams<G> copy = zero_points_.empty() ? QuantParams<G>(scales_, typed.granularity())
-                                             : QuantParams<G>(scales_, zero_points_, typed.granularity());
-  return QuantizedTensor<F, R, G>::from_packed(typed.shape(), codes_, std::move(copy));
+QuantizedView<F, R, G> AnyQuantizedTensor::view() const {
+  const G granularity = checked_granularity<F, R, G>();
+  return QuantizedView<F, R, G>(codes_.data(), typed_shape<R>(), params(), granularity);
+}
+
+template <Format F, int R, Granularity G>
+QuantizedTensor<F, R, G> AnyQuantizedTensor::get() && {
+  const G granularity = checked_granularity<F, R, G>();
+  QuantParams<G> copy =
+      zero_points_.empty() ? QuantParams<G>(scales_, granularity) : QuantParams<G>(scales_, zero_points_, granularity);
+  return QuantizedTensor<F, R, G>::from_packed(typed_shape<R>(), std::move(codes_), std::move(copy));
 }
 
 template <int R, int layout>

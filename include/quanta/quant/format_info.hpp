@@ -22,8 +22,11 @@ struct FormatInfo {
   std::int32_t zero_point_min, zero_point_max;  ///< both 0 where codes are not integers
   /// levels[i] = the level of code first + i of a packed stream.
   void (*decode)(const std::byte* stream, Index first, Index count, float* levels);
+  /// From packed codes to integers and back, as pack_bits and unpack_bits; null unless codes are integers.
+  void (*unpack)(const std::byte* stream, Index first, Index count, std::int16_t* codes) = nullptr;
+  void (*pack)(const std::int16_t* codes, Index first, Index count, std::byte* stream) = nullptr;
   /// The index of the first of `count` packed codes that is outside the format, or count. Null where all are inside.
-  Index (*first_bad_code)(const std::byte* stream, Index count);
+  Index (*first_bad_code)(const std::byte* stream, Index count) = nullptr;
 };
 
 namespace detail {
@@ -31,6 +34,11 @@ namespace detail {
 /// Bits that are no code of F, among packed ones: the index of the first, or count.
 template <Format F>
 Index first_bad_code(const std::byte* stream, Index count);
+
+template <IntegerFormat F>
+void unpack_integers(const std::byte* stream, Index first, Index count, std::int16_t* codes);
+template <IntegerFormat F>
+void pack_integers(const std::int16_t* codes, Index first, Index count, std::byte* stream);
 
 /// Is every pattern of F::bits bits a code?
 template <Format F>
@@ -40,8 +48,12 @@ inline constexpr bool every_pattern_is_a_code<F> = std::int64_t{F::max} - F::min
 
 template <Format F>
 constexpr FormatInfo make_format_info() {
-  FormatInfo info{F::name,           F::bits, std::is_signed_v<typename F::Code>, zero_point_min<F>, zero_point_max<F>,
-                  &decode_levels<F>, nullptr};
+  FormatInfo info{F::name,           F::bits,           std::is_signed_v<typename F::Code>,
+                  zero_point_min<F>, zero_point_max<F>, &decode_levels<F>};
+  if constexpr (IntegerFormat<F>) {
+    info.unpack = &unpack_integers<F>;
+    info.pack = &pack_integers<F>;
+  }
   if constexpr (!every_pattern_is_a_code<F>) info.first_bad_code = &first_bad_code<F>;
   return info;
 }
@@ -88,6 +100,28 @@ Index first_bad_code(const std::byte* stream, Index count) {
     }
   }
   return count;
+}
+
+template <IntegerFormat F>
+void unpack_integers(const std::byte* stream, Index first, Index count, std::int16_t* codes) {
+  constexpr Index kChunk = 256;
+  typename F::Code piece[kChunk];
+  for (Index done = 0; done < count; done += kChunk) {
+    const Index n = std::min(kChunk, count - done);
+    unpack_bits<F>(stream, first + done, n, piece);
+    for (Index i = 0; i < n; ++i) codes[done + i] = static_cast<std::int16_t>(piece[i]);
+  }
+}
+
+template <IntegerFormat F>
+void pack_integers(const std::int16_t* codes, Index first, Index count, std::byte* stream) {
+  constexpr Index kChunk = 256;
+  typename F::Code piece[kChunk];
+  for (Index done = 0; done < count; done += kChunk) {
+    const Index n = std::min(kChunk, count - done);
+    for (Index i = 0; i < n; ++i) piece[i] = static_cast<typename F::Code>(codes[done + i]);
+    pack_bits<F>(piece, first + done, n, stream);
+  }
 }
 
 template <Granularity G>
