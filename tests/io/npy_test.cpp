@@ -58,7 +58,8 @@ void npy_round_trip(const char* type) {
   const quanta::Npy file = quanta::Npy::open(*path);
   EXPECT_EQ(file.type(), type);
   EXPECT_TRUE(same_bits(file.template read<T, 3>(), x));
-  EXPECT_EQ(file_contents((*path).string()).size() % 64, x.size() * sizeof(T) % 64);  // NumPy aligns the data
+  EXPECT_EQ(file_contents((*path).string()).size() % 64,
+            static_cast<std::size_t>(x.size()) * sizeof(T) % 64);  // NumPy aligns the data
 }
 
 TEST(Npy, WritesWhatOthersRead) {

@@ -56,7 +56,7 @@ class LoadedLinear : public LinearBase<D> {
 
   void save_weight_and_bias(TensorList& to) const {
     weights_.save(to);
-    to.add("bias", this->bias());
+    this->save_bias(to);
   }
 
   LoadedRhs<kind> weights_;
@@ -110,7 +110,7 @@ class LoadedWeightOnlyLinear : public LinearBase<LoadedWeightOnlyLinear> {
   Index weight_bytes() const { return weights_.bytes(); }
   void save(TensorList& to) const {
     to.add("weight", weights_);
-    to.add("bias", bias());
+    save_bias(to);
   }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     const ParamMap map = param_map(weights_.granularity(), {weights_.shape().data(), 2});

@@ -66,7 +66,7 @@ class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
   /// What a file takes: the quantized tensor "weight" (out, in), unpacked, and "bias" (out).
   void save(TensorList& to) const {
     detail::save_weights(to, weights_);
-    to.add("bias", this->bias());
+    this->save_bias(to);
   }
   /// Is what `save` gave of this type?
   template <class Reader>

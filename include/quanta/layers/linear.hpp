@@ -58,6 +58,8 @@ class LinearBase : public CallableLayer<D> {
   template <RealObject B>
   LinearBase(Index outputs, const B& bias) : bias_(copy_bias(D::kName, bias, outputs)) {}
 
+  void save_bias(TensorList& to) const { to.add("bias", TensorView<const float, 1>(bias_.data(), {bias_.size()})); }
+
   Buffer<float> bias_;
 
  private:
@@ -98,7 +100,7 @@ class Linear : public detail::LinearBase<Linear> {
       const Tensor<float, 2> all = weight();
       if (all.size() > 0) std::memcpy(bytes, all.data(), usize(all.size()) * sizeof(float));
     });
-    to.add("bias", bias());
+    save_bias(to);
   }
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>

@@ -87,7 +87,7 @@ class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
   /// of `activation`.
   void save(TensorList& to) const {
     detail::save_weights(to, weights_);
-    to.add("bias", this->bias());
+    this->save_bias(to);
     detail::save_activation(to, activation_);
   }
   /// Is what `save` gave of this type?

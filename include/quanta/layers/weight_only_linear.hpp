@@ -65,7 +65,7 @@ class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
   /// What a file takes: the quantized tensor "weight" (out, in) and "bias" (out).
   void save(TensorList& to) const {
     to.add("weight", weights_.view());
-    to.add("bias", this->bias());
+    this->save_bias(to);
   }
   /// Is what `save` gave of this type?
   template <class Reader>

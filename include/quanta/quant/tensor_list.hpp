@@ -58,7 +58,11 @@ class TensorList {
 
   /// A tensor as F32: copied.
   template <RealObject X>
-  void add(const std::string& name, const X& x);
+  void add(const std::string& name, const X& x) {
+    add(name, detail::Input<float, rank_of<X>>(x).view());
+  }
+  template <int R>
+  void add(const std::string& name, const TensorView<const float, R>& x);
   /// One number, as a tensor without dimensions: F32, I32.
   void add(const std::string& name, float value) { add_copy(name, "F32", {}, &value, sizeof value); }
   void add(const std::string& name, std::int32_t value) { add_copy(name, "I32", {}, &value, sizeof value); }
@@ -104,17 +108,14 @@ class TensorList {
 
 // ---- bodies ----
 
-template <RealObject X>
-void TensorList::add(const std::string& name, const X& x) {
-  constexpr int rank = rank_of<X>;
-  const detail::Input<float, rank> input(x);
-  const TensorView<const float, rank>& view = input.view();
-  const Index bytes = view.size() * Index{sizeof(float)};
-  Entry& entry = add_entry(name, "F32", {view.shape().begin(), view.shape().end()}, bytes);
+template <int R>
+void TensorList::add(const std::string& name, const TensorView<const float, R>& x) {
+  const Index bytes = x.size() * Index{sizeof(float)};
+  Entry& entry = add_entry(name, "F32", {x.shape().begin(), x.shape().end()}, bytes);
   entry.owned_ = Buffer<std::byte>(bytes);
   float* to = reinterpret_cast<float*>(entry.owned_.data());
-  const float* from = view.read(0, view.size(), to);
-  if (from != to) std::copy_n(from, view.size(), to);
+  const float* from = x.read(0, x.size(), to);
+  if (from != to) std::copy_n(from, x.size(), to);
 }
 
 template <Format F, int R, Granularity G>
