@@ -45,6 +45,14 @@
 #define QUANTA_HAS_EXCEPTIONS 0
 #endif
 
+// ---- Files that can be mapped and flushed (io/) ----------------------------------------------------------------------
+
+#if defined(__unix__) || defined(__APPLE__)
+#define QUANTA_HAS_POSIX_FILES 1
+#else
+#define QUANTA_HAS_POSIX_FILES 0
+#endif
+
 // ---- Instruction sets: QUANTA_HAS_<ISA> is 0 or 1 -------------------------------------------------------------------
 
 #if defined(__FMA__) || defined(__aarch64__) || defined(_M_ARM64) || (defined(_MSC_VER) && defined(__AVX2__))

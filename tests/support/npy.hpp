@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Reads the .npy files of tests/data: version 1, C order, little-endian float32, float64, int32, int8 and uint8. It is
-// the tests' own and trusts its files; the library's reader is not used, since it is under test itself.
+// Reads .npy files: version 1, C order, little-endian floats and integers. It is the tests' own and trusts its files,
+// those of tests/data above all; the library's reader is not used, since it is under test itself.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +35,10 @@ struct Npy {
   }
 };
 
-/// `name` counts from tests/data.
+/// The file of this path.
 template <class T>
-Npy<T> read_npy(const std::string& name) {
-  std::ifstream file(data_path(name), std::ios::binary);
+Npy<T> read_npy_file(const std::string& name) {
+  std::ifstream file(name, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const auto require = [&](bool ok, const char* what) {
     if (!ok) throw std::runtime_error("npy: " + name + ": " + what);
@@ -48,12 +48,12 @@ Npy<T> read_npy(const std::string& name) {
   const std::size_t length =
       static_cast<unsigned char>(bytes[8]) + std::size_t{256} * static_cast<unsigned char>(bytes[9]);
   const std::string header = bytes.substr(10, length);
-  const char* type = std::is_same_v<T, float>          ? "'<f4'"
-                     : std::is_same_v<T, double>       ? "'<f8'"
-                     : std::is_same_v<T, std::int32_t> ? "'<i4'"
-                     : std::is_same_v<T, std::int8_t>  ? "'|i1'"
-                                                       : "'|u1'";
-  static_assert(std::is_floating_point_v<T> || std::is_same_v<T, std::int32_t> || sizeof(T) == 1);
+  static_assert(std::is_arithmetic_v<T>);
+  const std::string type = std::string(sizeof(T) == 1 ? "'|" : "'<") +
+                           (std::is_floating_point_v<T> ? 'f'
+                            : std::is_signed_v<T>       ? 'i'
+                                                        : 'u') +
+                           std::to_string(sizeof(T)) + "'";
   require(header.find(type) != std::string::npos, "another element type");
   require(header.find("'fortran_order': False") != std::string::npos, "not in C order");
   Npy<T> result;
@@ -72,8 +72,14 @@ Npy<T> read_npy(const std::string& name) {
   }
   require(bytes.size() == 10 + length + count * sizeof(T), "not the size that its header says");
   result.data.resize(count);
-  std::memcpy(result.data.data(), bytes.data() + 10 + length, count * sizeof(T));
+  if (count > 0) std::memcpy(result.data.data(), bytes.data() + 10 + length, count * sizeof(T));
   return result;
+}
+
+/// `name` counts from tests/data.
+template <class T>
+Npy<T> read_npy(const std::string& name) {
+  return read_npy_file<T>(data_path(name));
 }
 
 }  // namespace quanta::test

@@ -95,6 +95,14 @@ class CallableLayer {
     layer.forward(context, rows, TensorView<float, 2>(result.data(), {rows.extent(0), shape[rank - 1]}));
     return result;
   }
+
+  /// A layer without members is saved by its name alone.
+  template <class List>
+  requires std::is_empty_v<D>
+  void save(List&) const {}
+  template <class Reader>
+  requires std::is_empty_v<D>
+  static D load(const Reader&) { return {}; }
 };
 
 QUANTA_NAMESPACE_END

@@ -40,9 +40,9 @@ constexpr Index element_count(const std::array<Index, rank>& shape) {
 }
 
 /// No extent is negative, and the number of elements fits an Index 16 times over: sizes in bits or bytes cannot
-/// overflow.
-template <std::size_t rank>
-constexpr bool is_valid_shape(const std::array<Index, rank>& shape) {
+/// overflow. `shape` is anything to loop over.
+template <class Extents>
+constexpr bool is_valid_shape(const Extents& shape) {
   Index n = 16;
   bool empty = false;
   for (const Index extent : shape) {

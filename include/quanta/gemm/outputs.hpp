@@ -184,7 +184,7 @@ struct RealOutput {
     PanelColumns<float> to;
 
     Panel(const RealOutput& out, const Rhs& rhs, const PanelColumns<float>& columns) : output(out), to(columns) {
-      if constexpr (std::is_same_v<typename Rhs::GranularityType, PerTensor>) {
+      if constexpr (Rhs::per_tensor) {
         std::fill_n(same_scale_, nr, rhs.scale(0));
       } else if constexpr (!Rhs::per_group) {
         scales_ = rhs.scales(0) + to.column;
@@ -243,7 +243,7 @@ struct RealOutput {
     static typename L::F load_as_float(const std::int32_t* sums) { return L::to_float(L::load_int(sums)); }
 
     alignas(kCacheLine) float bias_copy_[nr];
-    alignas(kCacheLine) float same_scale_[std::is_same_v<typename Rhs::GranularityType, PerTensor> ? nr : 1];
+    alignas(kCacheLine) float same_scale_[Rhs::per_tensor ? nr : 1];
     const float* bias_ = bias_copy_;
     const float* scales_ = same_scale_;  // of the rhs; not used per group, where they are in the sums
   };

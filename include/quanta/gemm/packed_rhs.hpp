@@ -38,39 +38,21 @@ inline constexpr bool is_rhs_granularity<PerGroup<size, -1>> = true;
 template <int size>
 inline constexpr bool is_rhs_granularity<PerGroup<size, 1>> = true;
 
-}  // namespace detail
-
-/// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits.
-template <IntegerFormat F, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
-class PackedRhs {
-  static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
-  static_assert(detail::is_rhs_granularity<G>,
-                "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis");
-
+/// What a product reads of a packed rhs: operands, sums, scales and zero points in the kernel's order. The format is no
+/// longer in the type, so that all formats share one product.
+template <GranularityKind kind, MicroKernel Kernel>
+class PackedOperands {
  public:
-  using FormatType = F;
-  using GranularityType = G;
   using KernelType = Kernel;
-  static constexpr bool per_group =
-      !std::is_same_v<G, PerTensor> && !std::is_same_v<G, PerChannel<0>> && !std::is_same_v<G, PerChannel<-2>>;
-
-  explicit PackedRhs(const QuantizedView<F, 2, G>& weights);
+  static constexpr bool per_tensor = kind == GranularityKind::per_tensor;
+  static constexpr bool per_group = kind == GranularityKind::per_group;
 
   /// Outputs and inputs.
   Index n() const { return layout_.n; }
   Index k() const { return layout_.k; }
   const RhsLayout& layout() const { return layout_; }
-  GranularityInfo granularity() const {
-    if constexpr (std::is_default_constructible_v<G>) {
-      return G{}.info();
-    } else {
-      return G(layout_.group).info();
-    }
-  }
-
-  /// The operands in the kernel's order; a code is an operand minus `operand_shift`.
+  /// The operands in the kernel's order.
   const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size(); }
-  static constexpr std::int32_t operand_shift = detail::kOperandShift<F, typename Kernel::Rhs>;
 
   /// May the kernel's faster form multiply this panel? False where it has none (gemm/micro_kernel.hpp).
   bool proven(Index p) const { return !proven_.empty() && proven_[p] != 0; }
@@ -82,7 +64,7 @@ class PackedRhs {
   const std::int32_t* zero_points(Index g) const {
     return zero_points_.empty() ? nullptr : zero_points_.data() + g * layout_.padded_n();
   }
-  float scale(Index column, Index g = 0) const { return std::is_same_v<G, PerTensor> ? scales_[0] : scales(g)[column]; }
+  float scale(Index column, Index g = 0) const { return per_tensor ? scales_[0] : scales(g)[column]; }
 
   /// The largest sums of positive and of negative (code - zero_point), over a column or over one of its groups: what
   /// the capacity check starts from.
@@ -100,18 +82,25 @@ class PackedRhs {
   /// The exact sums of one column, or of one of its groups.
   Extremes extremes(Index column, Index first_group, Index last_group) const;
 
-  /// The code of output `column` and input `step`.
-  std::int32_t code(Index column, Index step) const {
-    return operands_[layout_.position(column, step)] - operand_shift;
-  }
-
   /// All memory held: operands with their padding, scales, zero points, sums and flags.
   Index packed_bytes() const {
     return static_cast<Index>(operands_.bytes() + proven_.bytes() + sums_.bytes() + scales_.bytes() +
                               zero_points_.bytes());
   }
 
- private:
+  /// The scales and zero points of the weights, as QuantParams orders them. `shift` is operand - code, here and below.
+  void unpack_params(std::int32_t shift, Buffer<float>& scales, Buffer<std::int32_t>& zero_points) const;
+  /// Their codes: `pack` is pack_bits of the format.
+  template <class Code>
+  void unpack_codes(std::int32_t shift, void (*pack)(const Code*, Index first, Index count, std::byte* stream),
+                    std::byte* stream) const;
+
+ protected:
+  /// `unpack` is unpack_bits of the format. There is a parameter for every output or group.
+  template <class Code>
+  PackedOperands(Index n, Index k, Index group, const ParamsData& params, std::int32_t shift, const std::byte* codes,
+                 void (*unpack)(const std::byte* stream, Index first, Index count, Code*));
+
   std::int32_t zero_point_of(Index column, Index g) const {
     return zero_points_.empty() ? 0 : zero_points(per_group ? g : 0)[column];
   }
@@ -123,6 +112,69 @@ class PackedRhs {
   Buffer<float> scales_;
   Buffer<std::int32_t> zero_points_;
   Extremes column_, group_;
+};
+
+/// The kind of a granularity that a packed rhs can have.
+template <class G>
+inline constexpr GranularityKind kRhsKind = GranularityKind::per_group;
+template <>
+inline constexpr GranularityKind kRhsKind<PerTensor> = GranularityKind::per_tensor;
+template <int axis>
+inline constexpr GranularityKind kRhsKind<PerChannel<axis>> = GranularityKind::per_channel;
+
+}  // namespace detail
+
+/// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits.
+template <IntegerFormat F, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
+class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
+  static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
+  static_assert(detail::is_rhs_granularity<G>,
+                "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis");
+
+ public:
+  using FormatType = F;
+  using GranularityType = G;
+  using Operands = detail::PackedOperands<detail::kRhsKind<G>, Kernel>;
+  using Operands::per_group;
+  using Operands::per_tensor;
+
+  explicit PackedRhs(const QuantizedView<F, 2, G>& weights)
+      : Operands(weights.extent(0), weights.extent(1),
+                 per_group ? weights.granularity().info().group_size : std::max<Index>(weights.extent(1), 1),
+                 weights.params(), operand_shift, weights.data(), &detail::unpack_bits<F>) {}
+
+  /// What a product reads of it.
+  const Operands& operands() const { return *this; }
+
+  /// A code is an operand minus this.
+  static constexpr std::int32_t operand_shift = detail::kOperandShift<F, typename Kernel::Rhs>;
+  /// The code of output `column` and input `step`.
+  std::int32_t code(Index column, Index step) const {
+    return this->operands_[this->layout_.position(column, step)] - operand_shift;
+  }
+
+  /// The weights it was packed from: the same codes, scales and zero points.
+  QuantizedTensor<F, 2, G> unpack() const {
+    Buffer<std::byte> codes(detail::packed_size(this->n() * this->k(), F::bits));
+    unpack_codes(codes.data());
+    return QuantizedTensor<F, 2, G>::from_packed({this->n(), this->k()}, std::move(codes), params());
+  }
+  /// Their scales and zero points alone.
+  QuantParams<G> params() const {
+    Buffer<float> scales;
+    Buffer<std::int32_t> zero_points;
+    this->unpack_params(operand_shift, scales, zero_points);
+    return QuantParams<G>(scales, zero_points, granularity());
+  }
+  /// Their codes alone, packed as in format/bits.hpp. There is room for packed_size(n k, bits) bytes.
+  void unpack_codes(std::byte* stream) const { Operands::unpack_codes(operand_shift, &detail::pack_bits<F>, stream); }
+  G granularity() const {
+    if constexpr (std::is_default_constructible_v<G>) {
+      return G{};
+    } else {
+      return G(this->layout_.group);
+    }
+  }
 };
 
 /// Packs a (n, k) weight for this unit's kernel, or for a given one: pack<Kernel>(weights).
@@ -137,34 +189,37 @@ PackedRhs<F, G, Kernel> pack(const QuantizedTensor<F, 2, G>& weights) {
 
 // ---- bodies ----
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
+namespace detail {
+
+template <GranularityKind kind, MicroKernel Kernel>
+template <class Code>
+PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, const ParamsData& params,
+                                             std::int32_t shift, const std::byte* codes,
+                                             void (*unpack)(const std::byte*, Index, Index, Code*)) {
   using Rhs = typename Kernel::Rhs;
-  const Index n = weights.extent(0), k = weights.extent(1);
-  const Index group = per_group ? weights.granularity().info().group_size : std::max<Index>(k, 1);
+  check(k <= std::numeric_limits<Index>::max() / (Index{64} * Kernel::kNr * Kernel::kKr), "PackedRhs: ", k,
+        " inputs are beyond any memory");  // where there are no outputs: their codes take none
   layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
   const Index groups = layout_.groups(), padded = layout_.padded_n();
-  const ParamsData& params = weights.params();
 
   operands_ = Buffer<Rhs>(layout_.size(), Rhs{0});
   sums_ = Buffer<std::int32_t>(groups * padded, 0);
-  constexpr bool per_tensor = std::is_same_v<G, PerTensor>;
   const Index scale_rows = per_group ? groups : 1;
   scales_ = Buffer<float>(per_tensor ? 1 : scale_rows * padded, 0.0f);
   // Unsigned codes of signed operands are shifted; so is their zero point, which is then no longer 0.
-  const bool has_zero_points = params.zero_points != nullptr || operand_shift != 0;
+  const bool has_zero_points = params.zero_points != nullptr || shift != 0;
   if (has_zero_points) zero_points_ = Buffer<std::int32_t>(scale_rows * padded, 0);
 
   for (Index column = 0; column < n; ++column) {
     for (Index row = 0; row < scale_rows; ++row) {
       const Index p = per_tensor ? 0 : column * scale_rows + row;
       scales_[per_tensor ? 0 : row * padded + column] = params.scale(p);
-      if (has_zero_points) zero_points_[row * padded + column] = params.zero_point(p) + operand_shift;
+      if (has_zero_points) zero_points_[row * padded + column] = params.zero_point(p) + shift;
     }
   }
 
   constexpr Index kChunk = 1024 / Kernel::kKr * Kernel::kKr;
-  typename F::Code codes[kChunk];
+  Code piece[kChunk];
   for (Index column = 0; column < n; ++column) {
     Extremes whole;
     for (Index g = 0; g < groups; ++g) {
@@ -173,10 +228,10 @@ PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
       std::int64_t sum = 0;
       for (Index first = 0; first < layout_.group_length(g); first += kChunk) {
         const Index count = std::min(kChunk, layout_.group_length(g) - first);
-        detail::unpack_bits<F>(weights.data(), column * k + g * group + first, count, codes);
+        unpack(codes, column * k + g * group + first, count, piece);
         Rhs* block = operands_.data() + layout_.position(column, g * group + first);
         for (Index i = 0; i < count; ++i) {
-          const std::int32_t operand = codes[i] + operand_shift;
+          const std::int32_t operand = piece[i] + shift;
           block[i / Kernel::kKr * layout_.block_size() + i % Kernel::kKr] = static_cast<Rhs>(operand);
           sum += operand;
           part.add(operand - zero_point);
@@ -194,8 +249,43 @@ PackedRhs<F, G, Kernel>::PackedRhs(const QuantizedView<F, 2, G>& weights) {
   }
 }
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-auto PackedRhs<F, G, Kernel>::extremes(Index column, Index first_group, Index last_group) const -> Extremes {
+template <GranularityKind kind, MicroKernel Kernel>
+void PackedOperands<kind, Kernel>::unpack_params(std::int32_t shift, Buffer<float>& scales,
+                                                 Buffer<std::int32_t>& zero_points) const {
+  const Index rows = per_group ? layout_.groups() : 1, columns = per_tensor ? 1 : layout_.n;
+  scales = Buffer<float>(columns * rows);
+  zero_points = Buffer<std::int32_t>(columns * rows, 0);
+  const bool has_zero_points = !zero_points_.empty();
+  for (Index column = 0; column < columns; ++column) {
+    for (Index row = 0; row < rows; ++row) {
+      scales[column * rows + row] = scale(column, row);
+      if (has_zero_points) zero_points[column * rows + row] = zero_point_of(column, row) - shift;
+    }
+  }
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+template <class Code>
+void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift, void (*pack)(const Code*, Index, Index, std::byte*),
+                                                std::byte* stream) const {
+  constexpr Index kChunk = 1024;
+  Code codes[kChunk];
+  Index column = 0, step = 0;
+  for (Index first = 0; first < layout_.n * layout_.k; first += kChunk) {
+    const Index count = std::min(kChunk, layout_.n * layout_.k - first);
+    for (Index i = 0; i < count; ++i) {
+      codes[i] = static_cast<Code>(operands_[layout_.position(column, step)] - shift);
+      if (++step == layout_.k) {
+        step = 0;
+        ++column;
+      }
+    }
+    pack(codes, first, count, stream);
+  }
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+auto PackedOperands<kind, Kernel>::extremes(Index column, Index first_group, Index last_group) const -> Extremes {
   Extremes e;
   for (Index g = first_group; g < last_group; ++g) {
     const std::int32_t zero_point = zero_point_of(column, g);
@@ -207,4 +297,5 @@ auto PackedRhs<F, G, Kernel>::extremes(Index column, Index first_group, Index la
   return e;
 }
 
+}  // namespace detail
 QUANTA_NAMESPACE_END

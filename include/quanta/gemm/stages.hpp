@@ -150,6 +150,17 @@ struct Clamp : LaneStage<Clamp> {
     detail::check(least <= most, "Clamp: bounds ", least, " and ", most, ", expected the lower one first");
   }
 
+  /// What a file takes: the numbers "low" and "high".
+  template <class List>
+  void save(List& to) const {
+    to.add("low", low);
+    to.add("high", high);
+  }
+  template <class Reader>
+  static Clamp load(const Reader& from) {
+    return Clamp{from.number("low"), from.number("high")};
+  }
+
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return L::add_real(L::min(L::set(high), L::max(L::set(low), v)), L::set(0.0f));

@@ -11,6 +11,18 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+namespace detail {
+
+/// Throws Error when a sum with rows quantized so can leave int32.
+template <class Scheme, IntegerFormat F, class Operands>
+void check_sums_by_row(const Operands& weights) {
+  constexpr bool symmetric = std::is_same_v<Scheme, Symmetric>;
+  check_capacity("DynamicLinear", weights, Scheme::template low<F>({}), F::max, symmetric ? 0 : F::min,
+                 symmetric ? 0 : F::max, Operands::per_group);
+}
+
+}  // namespace detail
+
 /// int8 weights with activations as UInt<8>, asymmetric; per-group weights or weights of fewer bits with activations as
 /// Int<8>, symmetric. y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
 /// A row that holds a value that is not finite gives a row of NaN.
@@ -36,15 +48,13 @@ class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
       : DynamicLinear(detail::quantize_weight<F>(weight, granularity)) {}
   /// From weights already quantized.
   template <RealObject B>
-  DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias) : DynamicLinear(weight) {
-    this->set_bias(bias);
+  DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias)
+      : detail::LinearBase<DynamicLinear>(weight.extent(0), bias), weights_(weight.view()) {
+    check_sums();
   }
   explicit DynamicLinear(const QuantizedTensor<F, 2, G>& weight)
       : detail::LinearBase<DynamicLinear>(weight.extent(0)), weights_(weight.view()) {
-    constexpr bool by_group = Weights::per_group;
-    detail::check_capacity(kName, weights_, lowest_code, ActivationFormat::max,
-                           symmetric_activations ? 0 : ActivationFormat::min,
-                           symmetric_activations ? 0 : ActivationFormat::max, by_group);
+    check_sums();
   }
 
   Index in_features() const { return weights_.k(); }
@@ -53,46 +63,83 @@ class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.packed_bytes(); }
   std::string_view weight_format() const { return F::name; }
-  std::string weight_granularity() const { return description(weights_.granularity(), 2); }
+  std::string weight_granularity() const { return description(weights_.granularity().info(), 2); }
+
+  /// What a file takes: the quantized tensor "weight" (out, in), unpacked, and "bias" (out).
+  void save(TensorList& to) const {
+    detail::save_weights(to, weights_);
+    this->save_bias(to);
+  }
+  /// Is what `save` gave of this type?
+  template <class Reader>
+  static bool can_load(const Reader& from) {
+    return from.template holds<F, 2, G>("weight");
+  }
+  /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
+  template <class Reader>
+  static DynamicLinear load(const Reader& from) {
+    return DynamicLinear{from.template quantized<F, 2, G>("weight"), from.template read<1>("bias")};
+  }
 
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
 
  private:
-  using Code = typename ActivationFormat::Code;
-  static constexpr std::int32_t lowest_code = ActivationScheme::template low<ActivationFormat>({});
+  void check_sums() const { detail::check_sums_by_row<ActivationScheme, ActivationFormat>(weights_.operands()); }
 
   Weights weights_;
 };
 
 // ---- bodies ----
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
-                                          const TensorView<float, 2>& y) const {
-  const Index rows = x.extent(0), k = x.extent(1);
-  float* scales = context.reserve_local<float>(0, rows);
-  std::int32_t* zero_points = context.reserve_local<std::int32_t>(1, rows);
-  const auto quantize_rows = [=](const detail::RowsToQuantize<Code>& part) {
+namespace detail {
+
+/// Quantizes rows of k values to F, each by its own range, and notes its scale and zero point.
+template <class Scheme, IntegerFormat F>
+struct QuantizeByRow {
+  Index k;
+  float* scales;
+  std::int32_t* zero_points;
+
+  void operator()(const RowsToQuantize<typename F::Code>& part) const {
     // All ranges first: one row's need not wait for another's.
     for (Index i = 0; i < part.count; ++i) {
       const simd::MinMax seen = simd::min_max(part.row(i), k);
       ScaleZeroPoint p{1.0f, 0};
-      if (seen.finite && k > 0) p = ActivationScheme::template from_range<ActivationFormat>({seen.min, seen.max}, {});
+      if (seen.finite && k > 0) p = Scheme::template from_range<F>({seen.min, seen.max}, {});
       // With a scale of NaN all results of the row are NaN.
       scales[part.first + i] = seen.finite ? p.scale : std::numeric_limits<float>::quiet_NaN();
       zero_points[part.first + i] = p.zero_point;
     }
     for (Index i = 0; i < part.count; ++i) {
       const float scale = scales[part.first + i];
-      const std::int32_t zero_point = zero_points[part.first + i];
-      simd::quantize(part.row(i), k, {scale == scale ? scale : 1.0f, zero_point, lowest_code, ActivationFormat::max},
-                     part.codes_of(i));
+      const simd::QuantizeStep step{scale == scale ? scale : 1.0f, zero_points[part.first + i],
+                                    Scheme::template low<F>({}), F::max};
+      simd::quantize(part.row(i), k, step, part.codes_of(i));
     }
-  };
-  const detail::QuantizedRows<Code, decltype(quantize_rows)> maker(context, 2, x, quantize_rows);
-  const detail::LhsOperand<Code> lhs{maker.codes(), {scales, zero_points, rows}, 1,
-                                     lowest_code,   ActivationFormat::max,       &maker};
-  detail::multiply_linear(context, lhs, weights_, this->bias_, y);
+  }
+};
+
+/// DynamicLinear::forward: one for all formats of the weights.
+template <class Scheme, IntegerFormat F, class Operands>
+void forward_by_row(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y,
+                    const Operands& weights, const Buffer<float>& bias) {
+  using Code = typename F::Code;
+  const Index rows = x.extent(0);
+  float* scales = context.reserve_local<float>(0, rows);
+  std::int32_t* zero_points = context.reserve_local<std::int32_t>(1, rows);
+  using QuantizeRows = QuantizeByRow<Scheme, F>;
+  const QuantizedRows<Code, QuantizeRows> maker(context, 2, x, {x.extent(1), scales, zero_points});
+  const LhsOperand<Code> lhs{maker.codes(), {scales, zero_points, rows}, 1, Scheme::template low<F>({}), F::max,
+                             &maker};
+  multiply_linear(context, lhs, weights, bias, y);
+}
+
+}  // namespace detail
+
+template <IntegerFormat F, Granularity G, MicroKernel Kernel>
+void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
+                                          const TensorView<float, 2>& y) const {
+  detail::forward_by_row<ActivationScheme, ActivationFormat>(context, x, y, weights_.operands(), this->bias_);
 }
 
 QUANTA_NAMESPACE_END

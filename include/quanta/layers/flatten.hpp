@@ -11,6 +11,8 @@ QUANTA_NAMESPACE_BEGIN
 /// y[b, i] is element i of x[b] in row-major order, whatever the storage order of x.
 class Flatten : public CallableLayer<Flatten> {
  public:
+  static constexpr const char* kName = "Flatten";
+
   /// x is (batch, ...) of rank 2 to 5, or a vector, of float or double. Returns (batch, product of the other extents);
   /// of a vector its copy.
   template <RealObject X>
@@ -40,7 +42,7 @@ class Flatten : public CallableLayer<Flatten> {
       if (from != to) std::copy_n(from, x.extent(1), to);
     });
   }
-  std::string name() const { return "Flatten"; }
+  std::string name() const { return kName; }
   Index packed_bytes() const { return 0; }
 };
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <quanta/gemm/gemm.hpp>
+#include <quanta/quant/tensor_list.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -16,6 +17,26 @@ QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
   const Input<float, 2> input(weight);
   const Buffer<Range> ranges = observed_ranges("weight", input.view(), granularity.info());
   return Quantizer<WeightScheme<F>, F, G>::fit(ranges, granularity).quantize(weight);
+}
+
+/// Gives packed weights to a file as what they were packed from. They must outlive the list.
+template <class Operands, class Code>
+void save_operands(TensorList& to, const Operands& operands, const FormatInfo& format,
+                   const GranularityInfo& granularity, std::int32_t shift,
+                   void (*pack)(const Code*, Index first, Index count, std::byte* stream)) {
+  Buffer<float> scales;
+  Buffer<std::int32_t> zero_points;
+  operands.unpack_params(shift, scales, zero_points);
+  const bool any = std::any_of(zero_points.begin(), zero_points.end(), [](std::int32_t z) { return z != 0; });
+  to.add("weight", format, {operands.n(), operands.k()}, granularity,
+         {scales.data(), any ? zero_points.data() : nullptr, scales.size()},
+         [&operands, shift, pack](std::byte* codes) { operands.unpack_codes(shift, pack, codes); });
+}
+template <class Weights>
+void save_weights(TensorList& to, const Weights& weights) {
+  using F = typename Weights::FormatType;
+  save_operands(to, weights.operands(), format_info<F>, weights.granularity().info(), Weights::operand_shift,
+                &pack_bits<F>);
 }
 
 /// Some rows of x, features side by side, and where their codes go.
@@ -82,8 +103,8 @@ class QuantizedRows final : public RowMaker {
 
 /// y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]), or per group as in gemm/stages.hpp. Sizes and capacity
 /// have been checked.
-template <class Code, class Weights>
-void multiply_linear(Context& context, const LhsOperand<Code>& lhs, const Weights& weights, const Buffer<float>& bias,
+template <class Code, class Operands>
+void multiply_linear(Context& context, const LhsOperand<Code>& lhs, const Operands& weights, const Buffer<float>& bias,
                      const TensorView<float, 2>& y) {
   const auto bias_map = tensor_map(TensorView<const float, 1>(bias.data(), {bias.size()}));
   const AddBias add(bias_map);

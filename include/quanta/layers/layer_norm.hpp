@@ -23,6 +23,8 @@ QUANTA_NAMESPACE_BEGIN
 /// A row that holds a value that is not finite, or values more than FLT_MAX apart, gives a row of NaN.
 class LayerNorm : public CallableLayer<LayerNorm> {
  public:
+  static constexpr const char* kName = "LayerNorm";
+
   /// weight and bias (features), of float or double. Throws Error when their sizes differ, or epsilon is not
   /// finite or not above 0.
   template <RealObject W, RealObject B>
@@ -44,11 +46,23 @@ class LayerNorm : public CallableLayer<LayerNorm> {
     detail::check(features_of_x == features(), "LayerNorm: x has ", features_of_x, " features, expected ", features());
     return features_of_x;
   }
+  /// What a file takes: tensors "weight" and "bias" (features), the number "epsilon".
+  void save(TensorList& to) const {
+    to.add("weight", weight());
+    to.add("bias", bias());
+    to.add("epsilon", epsilon_);
+  }
+  /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
+  template <class Reader>
+  static LayerNorm load(const Reader& from) {
+    return LayerNorm{from.template read<1>("weight"), from.template read<1>("bias"), from.number("epsilon")};
+  }
+
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     detail::for_each_row(context, x, y, 2.0 * static_cast<double>(features()),
                          [&](const float* from, float* to) { apply(from, to); });
   }
-  std::string name() const { return "LayerNorm"; }
+  std::string name() const { return kName; }
   Index packed_bytes() const { return static_cast<Index>(weight_.bytes() + bias_.bytes()); }
   LayerInfo info() const { return {detail::text(Shape<1>{features()}), "float32", {}, 2 * features()}; }
 

@@ -7,6 +7,7 @@
 
 #include <quanta/core/layer.hpp>
 #include <quanta/gemm/float_product.hpp>
+#include <quanta/quant/tensor_list.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -64,11 +65,11 @@ class LinearBase : public CallableLayer<D> {
 
  protected:
   explicit LinearBase(Index outputs) : bias_(outputs, 0.0f) {}
-
+  /// Throws Error unless there is a bias for each of so many outputs.
   template <RealObject B>
-  void set_bias(const B& bias) {
-    bias_ = copy_bias(D::kName, bias, self().out_features());
-  }
+  LinearBase(Index outputs, const B& bias) : bias_(copy_bias(D::kName, bias, outputs)) {}
+
+  void save_bias(TensorList& to) const { to.add("bias", TensorView<const float, 1>(bias_.data(), {bias_.size()})); }
 
   Buffer<float> bias_;
 
@@ -86,9 +87,7 @@ class Linear : public detail::LinearBase<Linear> {
 
   /// weight (out, in), bias (out) of float or double. Throws Error when their sizes differ.
   template <RealObject W, RealObject B>
-  Linear(const W& weight, const B& bias) : Linear(detail::Input<float, rank_of<W>>(weight)) {
-    set_bias(bias);
-  }
+  Linear(const W& weight, const B& bias) : Linear(detail::Input<float, rank_of<W>>(weight), bias) {}
   /// Without a bias.
   template <RealObject W>
   explicit Linear(const W& weight) : Linear(detail::Input<float, rank_of<W>>(weight)) {}
@@ -108,6 +107,20 @@ class Linear : public detail::LinearBase<Linear> {
   std::string_view weight_format() const { return "float32"; }
   std::string weight_granularity() const { return {}; }
 
+  /// What a file takes: tensors "weight" (out, in) and "bias" (out).
+  void save(TensorList& to) const {
+    to.add("weight", "F32", {out_features(), in_features()}, [this](std::byte* bytes) {
+      const Tensor<float, 2> all = weight();
+      if (all.size() > 0) std::memcpy(bytes, all.data(), usize(all.size()) * sizeof(float));
+    });
+    save_bias(to);
+  }
+  /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
+  template <class Reader>
+  static Linear load(const Reader& from) {
+    return Linear{from.template read<2>("weight"), from.template read<1>("bias")};
+  }
+
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     panels_.multiply(context, x, [&](Index row, Index column, Index count, const float* sums) {
       detail::store_with_bias(y, row, column, count, sums, bias_);
@@ -117,6 +130,9 @@ class Linear : public detail::LinearBase<Linear> {
  private:
   explicit Linear(const detail::Input<float, 2>& weight)
       : LinearBase(weight.view().extent(0)), panels_(weight.view()) {}
+  template <RealObject B>
+  Linear(const detail::Input<float, 2>& weight, const B& bias)
+      : LinearBase(weight.view().extent(0), bias), panels_(weight.view()) {}
 
   detail::FloatPanels panels_;
 };

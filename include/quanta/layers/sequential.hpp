@@ -8,8 +8,17 @@
 #include <vector>
 
 #include <quanta/core/layer.hpp>
+#include <quanta/quant/tensor_list.hpp>
 
 QUANTA_NAMESPACE_BEGIN
+
+/// A layer that can go to a file: it gives its tensors, numbers and texts to the list, which lives no longer than the
+/// layer. Its name() is saved with them. To be read again it needs `kName`, the same name, and a static load
+/// (io/layer_reader.hpp).
+template <class L>
+concept SavableLayer = Layer<L> && requires(const L& layer, TensorList& to) {
+  layer.save(to);
+};
 
 /// Any layer, by value; copies deeply.
 class AnyLayer {
@@ -32,6 +41,11 @@ class AnyLayer {
   Index packed_bytes() const { return held_->packed_bytes(); }
   LayerInfo info() const { return held_->info(); }
 
+  /// Is it a SavableLayer?
+  bool can_save() const { return held_->can_save(); }
+  /// As the layer's own. Throws Error unless it is one.
+  void save(TensorList& to) const { held_->save(to); }
+
   /// The layer if it is an L, else null.
   template <class L>
   const L* target() const {
@@ -52,6 +66,8 @@ class AnyLayer {
     virtual std::string name() const = 0;
     virtual Index packed_bytes() const = 0;
     virtual LayerInfo info() const = 0;
+    virtual bool can_save() const = 0;
+    virtual void save(TensorList& to) const = 0;
   };
   template <class L>
   struct Holder final : Base {
@@ -71,6 +87,14 @@ class AnyLayer {
         return {};
       }
     }
+    bool can_save() const override { return SavableLayer<L>; }
+    void save(TensorList& to) const override {
+      if constexpr (SavableLayer<L>) {
+        layer.save(to);
+      } else {
+        detail::fail("save: a layer ", layer.name(), " has no save(quanta::TensorList&) const");
+      }
+    }
     L layer;
   };
 
@@ -80,6 +104,8 @@ class AnyLayer {
 /// Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it gives back its input.
 class Sequential : public CallableLayer<Sequential> {
  public:
+  static constexpr const char* kName = "Sequential";
+
   Sequential() = default;
   template <class... L>
   requires(sizeof...(L) >= 1 && !(sizeof...(L) == 1 && (std::same_as<L, Sequential> && ...)) &&
@@ -104,13 +130,16 @@ class Sequential : public CallableLayer<Sequential> {
     return features;
   }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
-  std::string name() const { return "Sequential"; }
+  std::string name() const { return kName; }
   /// The sum over the layers.
   Index packed_bytes() const {
     Index bytes = 0;
     for (const AnyLayer& layer : layers_) bytes += layer.packed_bytes();
     return bytes;
   }
+  /// The text "layers", how many there are; then, each behind its number from 0 as in "0.weight", all that the layers
+  /// give, and the text "layer", their name(). Throws Error when one cannot be saved.
+  void save(TensorList& to) const;
 
  private:
   std::vector<AnyLayer> layers_;
@@ -158,6 +187,17 @@ inline void Sequential::forward(Context& context, const TensorView<const float, 
   }
   context.give_back(std::move(held[1]));
   context.give_back(std::move(held[0]));
+}
+
+inline void Sequential::save(TensorList& to) const {
+  to.add_text("layers", std::to_string(size()));
+  for (Index i = 0; i < size(); ++i) {
+    const AnyLayer& layer = layers_[usize(i)];
+    TensorList part;
+    layer.save(part);
+    part.add_text("layer", layer.name());
+    to.add_all(std::to_string(i) + ".", std::move(part));
+  }
 }
 
 QUANTA_NAMESPACE_END

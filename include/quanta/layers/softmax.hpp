@@ -18,13 +18,15 @@ QUANTA_NAMESPACE_BEGIN
 /// rounding. -inf gives 0; a row that holds NaN or +inf, or nothing but -inf, gives a row of NaN.
 class Softmax : public CallableLayer<Softmax> {
  public:
+  static constexpr const char* kName = "Softmax";
+
   Index output_size(Index features) const { return features; }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     const Index features = x.extent(1);
     detail::for_each_row(context, x, y, 3.0 * static_cast<double>(features),
                          [&](const float* from, float* to) { apply(from, features, to); });
   }
-  std::string name() const { return "Softmax"; }
+  std::string name() const { return kName; }
   Index packed_bytes() const { return 0; }
 
  private:

@@ -4,7 +4,7 @@
 // calibration: no pass over x to find its range, and one scale for all rows.
 #pragma once
 
-#include <string_view>
+#include <string>
 
 #include <quanta/layers/integer_linear.hpp>
 #include <quanta/layers/linear.hpp>
@@ -13,11 +13,27 @@ QUANTA_NAMESPACE_BEGIN
 
 /// How a StaticLinear quantizes its input: what it keeps of the Quantizer it was given.
 struct ActivationParams {
-  std::string_view format;  ///< "uint8", ...
+  std::string format;  ///< "uint8", ...
   float scale;
   std::int32_t zero_point;
   std::int32_t min_code, max_code;  ///< the codes it produces; min_code is negative for signed formats alone
 };
+
+namespace detail {
+
+/// Throws Error unless these are parameters of at most 8 bits with which the sums fit int32.
+template <class Operands>
+void check_activation(const ActivationParams& activation, const Operands& weights);
+/// StaticLinear::forward: one for all formats of the weights and activations.
+template <class Operands>
+void forward_alike(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y,
+                   const ActivationParams& activation, const Operands& weights, const Buffer<float>& bias);
+/// What a file takes.
+void save_activation(TensorList& to, const ActivationParams& activation);
+template <class Reader>
+ActivationParams load_activation(const Reader& from);
+
+}  // namespace detail
 
 /// Codes of x are saturate(round_half_even(x / scale_x) + zero_point): infinities saturate, NaN counts as 0. Then y[b,
 /// n] = fma(float(acc), scale_x * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
@@ -41,11 +57,24 @@ class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
   /// From weights already quantized.
   template <RealObject B, class Scheme, IntegerFormat A>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& activation)
-      : StaticLinear(weight, activation) {
-    this->set_bias(bias);
-  }
+      : StaticLinear(weight, bias, params_of(activation)) {}
   template <class Scheme, IntegerFormat A>
-  StaticLinear(const QuantizedTensor<F, 2, G>& weight, const Quantizer<Scheme, A, PerTensor>& activation);
+  StaticLinear(const QuantizedTensor<F, 2, G>& weight, const Quantizer<Scheme, A, PerTensor>& activation)
+      : StaticLinear(weight, params_of(activation)) {}
+  /// From what another layer's activation() said. Throws Error also when these are no parameters of at most 8 bits.
+  template <RealObject B>
+  StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, ActivationParams activation)
+      : detail::LinearBase<StaticLinear>(weight.extent(0), bias),
+        weights_(weight.view()),
+        activation_(std::move(activation)) {
+    check_sums();
+  }
+  StaticLinear(const QuantizedTensor<F, 2, G>& weight, ActivationParams activation)
+      : detail::LinearBase<StaticLinear>(weight.extent(0)),
+        weights_(weight.view()),
+        activation_(std::move(activation)) {
+    check_sums();
+  }
 
   Index in_features() const { return weights_.k(); }
   Index out_features() const { return weights_.n(); }
@@ -54,51 +83,99 @@ class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.packed_bytes(); }
   std::string_view weight_format() const { return F::name; }
-  std::string weight_granularity() const { return description(weights_.granularity(), 2); }
+  std::string weight_granularity() const { return description(weights_.granularity().info(), 2); }
 
-  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
+  /// What a file takes: the quantized tensor "weight" (out, in), unpacked, "bias" (out), and the numbers and the text
+  /// of `activation`.
+  void save(TensorList& to) const {
+    detail::save_weights(to, weights_);
+    this->save_bias(to);
+    detail::save_activation(to, activation_);
+  }
+  /// Is what `save` gave of this type?
+  template <class Reader>
+  static bool can_load(const Reader& from) {
+    return from.template holds<F, 2, G>("weight");
+  }
+  /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
+  template <class Reader>
+  static StaticLinear load(const Reader& from) {
+    return StaticLinear{from.template quantized<F, 2, G>("weight"), from.template read<1>("bias"),
+                        detail::load_activation(from)};
+  }
+
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    detail::forward_alike(context, x, y, activation_, weights_.operands(), this->bias_);
+  }
 
  private:
-  // Codes are written as the kernel's own operands: those of the other signedness are shifted, and the zero point with
-  // them, which leaves every product as it was. So all activation formats run the same code.
-  using Operand = typename Kernel::Lhs;
+  template <class Scheme, IntegerFormat A>
+  static ActivationParams params_of(const Quantizer<Scheme, A, PerTensor>& activation) {
+    static_assert(A::bits <= 8, "quanta: activations have formats of at most 8 bits");
+    return {std::string(A::name), activation.params().scale(0), activation.params().zero_point(0),
+            activation.min_code(), activation.max_code()};
+  }
+  void check_sums() const { detail::check_activation(activation_, weights_.operands()); }
 
   Weights weights_;
   ActivationParams activation_;
-  std::int32_t shift_;  ///< operand - code
 };
 
 // ---- bodies ----
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-template <class Scheme, IntegerFormat A>
-StaticLinear<F, G, Kernel>::StaticLinear(const QuantizedTensor<F, 2, G>& weight,
-                                         const Quantizer<Scheme, A, PerTensor>& activation)
-    : detail::LinearBase<StaticLinear>(weight.extent(0)),
-      weights_(weight.view()),
-      activation_{A::name, activation.params().scale(0), activation.params().zero_point(0), activation.min_code(),
-                  activation.max_code()},
-      shift_(detail::kOperandShift<A, Operand>) {
-  static_assert(A::bits <= 8, "quanta: activations have formats of at most 8 bits");
-  const std::int32_t zero_point = activation_.zero_point;
-  detail::check_capacity(kName, weights_, activation_.min_code, activation_.max_code, zero_point, zero_point,
-                         Weights::per_group);
-}
+namespace detail {
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
-void StaticLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
-                                         const TensorView<float, 2>& y) const {
-  const Index k = x.extent(1);
-  const std::int32_t zero_point = activation_.zero_point + shift_;
-  const simd::QuantizeStep step{activation_.scale, zero_point, activation_.min_code + shift_,
-                                activation_.max_code + shift_};
-  const auto quantize_rows = [=](const detail::RowsToQuantize<Operand>& part) {
+/// Quantizes rows of k values, all with the same parameters.
+template <class Code>
+struct QuantizeAlike {
+  Index k;
+  simd::QuantizeStep step;
+
+  void operator()(const RowsToQuantize<Code>& part) const {
     for (Index i = 0; i < part.count; ++i) simd::quantize(part.row(i), k, step, part.codes_of(i));
-  };
-  const detail::QuantizedRows<Operand, decltype(quantize_rows)> maker(context, 0, x, quantize_rows);
-  const detail::LhsOperand<Operand> lhs{maker.codes(), {&activation_.scale, &zero_point, 1}, 0, step.low, step.high,
-                                        &maker};
-  detail::multiply_linear(context, lhs, weights_, this->bias_, y);
+  }
+};
+
+template <class Operands>
+void check_activation(const ActivationParams& a, const Operands& weights) {
+  constexpr const char* kWhere = "StaticLinear";
+  const std::int32_t lowest = a.min_code < 0 ? -128 : 0, highest = a.min_code < 0 ? 127 : 255;
+  check(a.min_code >= lowest && a.min_code <= a.max_code && a.max_code <= highest, kWhere,
+        ": activation has codes from ", a.min_code, " to ", a.max_code, ", expected a range of at most 8 bits");
+  check(a.zero_point >= a.min_code && a.zero_point <= a.max_code, kWhere, ": activation has the zero point ",
+        a.zero_point, ", expected a code, ", a.min_code, " to ", a.max_code);
+  check_scale("StaticLinear: activation", a.scale, 0);
+  check_capacity(kWhere, weights, a.min_code, a.max_code, a.zero_point, a.zero_point, Operands::per_group);
 }
 
+template <class Operands>
+void forward_alike(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y,
+                   const ActivationParams& activation, const Operands& weights, const Buffer<float>& bias) {
+  // Codes are written as the kernel's own operands: those of the other signedness are shifted, and the zero point with
+  // them, which leaves every product as it was. So all activation formats run the same code.
+  using Operand = typename Operands::KernelType::Lhs;
+  std::int32_t shift = activation.max_code > std::numeric_limits<Operand>::max() ? -128 : 0;
+  if (activation.min_code < std::numeric_limits<Operand>::min()) shift = 128;
+  const std::int32_t zero_point = activation.zero_point + shift;
+  const simd::QuantizeStep step{activation.scale, zero_point, activation.min_code + shift, activation.max_code + shift};
+  const QuantizedRows<Operand, QuantizeAlike<Operand>> maker(context, 0, x, {x.extent(1), step});
+  const LhsOperand<Operand> lhs{maker.codes(), {&activation.scale, &zero_point, 1}, 0, step.low, step.high, &maker};
+  multiply_linear(context, lhs, weights, bias, y);
+}
+
+inline void save_activation(TensorList& to, const ActivationParams& activation) {
+  to.add_text("activation.format", activation.format);
+  to.add("activation.scale", activation.scale);
+  to.add("activation.zero_point", activation.zero_point);
+  to.add("activation.min_code", activation.min_code);
+  to.add("activation.max_code", activation.max_code);
+}
+
+template <class Reader>
+ActivationParams load_activation(const Reader& from) {
+  return {from.text("activation.format"), from.number("activation.scale"), from.integer("activation.zero_point"),
+          from.integer("activation.min_code"), from.integer("activation.max_code")};
+}
+
+}  // namespace detail
 QUANTA_NAMESPACE_END

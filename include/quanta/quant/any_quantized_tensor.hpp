@@ -4,10 +4,7 @@
 // hold. It can be looked at and dequantized as it is; products need the typed tensor, which `view` and `get` give back.
 #pragma once
 
-#include <optional>
-#include <string_view>
-#include <vector>
-
+#include <quanta/quant/format_info.hpp>
 #include <quanta/quant/quantized_tensor.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -18,10 +15,17 @@ class AnyQuantizedTensor {
   template <Format F, int R, Granularity G>
   AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor);  // NOLINT: every quantized tensor is one
 
+  /// From parts: codes packed as in format/bits.hpp, parameters in the order of quant/granularity.hpp; no zero points
+  /// when all are 0. `format` must outlive the tensor: it is a format_info<F>. Throws Error when the parts do not fit
+  /// each other, or hold what is no code, scale or zero point.
+  AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape, const GranularityInfo& granularity,
+                     Buffer<std::byte> codes, Buffer<float> scales, Buffer<std::int32_t> zero_points);
+
   /// "int8", "nf4", ...
-  std::string_view format() const { return format_; }
+  std::string_view format() const { return format_->name; }
+  const FormatInfo& format_info() const { return *format_; }
   /// What a code takes in memory.
-  int bits() const { return bits_; }
+  int bits() const { return format_->bits; }
   int rank() const { return static_cast<int>(shape_.size()); }
   const std::vector<Index>& shape() const { return shape_; }
   Index size() const { return extents().product(0, rank()); }
@@ -37,15 +41,19 @@ class AnyQuantizedTensor {
   /// Does it hold a tensor of this format, rank and granularity? PerGroup<Dynamic> holds for groups of any size.
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
   bool holds() const {
-    return format_ == F::name && rank() == R && matching<G>().has_value();
+    return format() == F::name && rank() == R && detail::matching<G>(granularity_, R).has_value();
   }
 
   /// The same tensor with its type; the view must not outlive this object. Throws Error naming what is held instead.
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
   QuantizedView<F, R, G> view() const;
-  /// A copy with its type.
+  /// A copy with its type; of std::move(any) its codes, without a copy.
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
-  QuantizedTensor<F, R, G> get() const;
+  QuantizedTensor<F, R, G> get() const& {
+    return AnyQuantizedTensor(*this).template get<F, R, G>();
+  }
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
+  QuantizedTensor<F, R, G> get() &&;
 
   /// As QuantizedTensor's; throws Error when the rank is another.
   template <int R, int layout = Eigen::RowMajor>
@@ -59,55 +67,55 @@ class AnyQuantizedTensor {
 
  private:
   Extents extents() const { return {shape_.data(), rank()}; }
+  /// The granularity held. Throws Error unless the type is right.
+  template <Format F, int R, Granularity G>
+  G checked_granularity() const {
+    const std::optional<G> granularity = detail::matching<G>(granularity_, rank());
+    check_type(F::name, R, granularity.has_value());
+    return *granularity;
+  }
+  void check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const;
   template <int R>
   Shape<R> typed_shape() const;
-  /// The granularity held as a G, if it is one.
-  template <Granularity G>
-  std::optional<G> matching() const;
 
-  std::string_view format_;
-  int bits_;
+  const FormatInfo* format_;
   std::vector<Index> shape_;
   GranularityInfo granularity_;
   Buffer<std::byte> codes_;
   detail::HeldScales scales_;
   Buffer<std::int32_t> zero_points_;
-  void (*decode_)(const std::byte* stream, Index first, Index count, float* levels);
 };
 
 // ---- bodies ----
 
 template <Format F, int R, Granularity G>
 AnyQuantizedTensor::AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor)
-    : format_(F::name),
-      bits_(F::bits),
+    : format_(&quanta::format_info<F>),
       shape_(tensor.shape().begin(), tensor.shape().end()),
-      granularity_(tensor.params().granularity().info()),
-      scales_(tensor.params().scales()),
-      decode_(&detail::decode_levels<F>) {
+      granularity_(detail::with_counted_axis(tensor.params().granularity().info(), R)),
+      scales_(tensor.params().scales()) {
   const ParamsData params = tensor.params().data();
   if (params.zero_points != nullptr) {
     zero_points_ = Buffer<std::int32_t>(params.size);
     std::copy_n(params.zero_points, params.size, zero_points_.data());
   }
-  if (granularity_.axis < 0) granularity_.axis += R;
   codes_ = std::move(tensor).release_codes();
 }
 
-template <Granularity G>
-std::optional<G> AnyQuantizedTensor::matching() const {
-  const auto same = [&](const G& g) {
-    GranularityInfo info = g.info();
-    if (info.axis < 0) info.axis += rank();
-    return info == granularity_;
-  };
-  if constexpr (std::is_constructible_v<G, Index> && !std::is_default_constructible_v<G>) {
-    if (granularity_.group_size < 1) return std::nullopt;
-    const G g(granularity_.group_size);
-    return same(g) ? std::optional<G>(g) : std::nullopt;
-  } else {
-    return same(G{}) ? std::optional<G>(G{}) : std::nullopt;
-  }
+inline AnyQuantizedTensor::AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape,
+                                              const GranularityInfo& granularity, Buffer<std::byte> codes,
+                                              Buffer<float> scales, Buffer<std::int32_t> zero_points)
+    : format_(&format),
+      shape_(std::move(shape)),
+      granularity_(detail::with_counted_axis(granularity, rank())),
+      codes_(std::move(codes)),
+      scales_(std::move(scales)),
+      zero_points_(std::move(zero_points)) {
+  detail::check(zero_points_.empty() || zero_points_.size() == scales_.size(),
+                "AnyQuantizedTensor: ", zero_points_.size(), " zero points for ", scales_.size(), " scales");
+  detail::check_codes("AnyQuantizedTensor", format, shape_, {codes_.data(), codes_.bytes()});
+  detail::check_params("AnyQuantizedTensor", params(), param_map(granularity_, extents()), extents(),
+                       format.zero_point_min, format.zero_point_max);
 }
 
 template <int R>
@@ -117,19 +125,23 @@ Shape<R> AnyQuantizedTensor::typed_shape() const {
   return shape;
 }
 
-template <Format F, int R, Granularity G>
-QuantizedView<F, R, G> AnyQuantizedTensor::view() const {
-  const std::optional<G> granularity = format_ == F::name && rank() == R ? matching<G>() : std::nullopt;
-  detail::check(granularity.has_value(), "AnyQuantizedTensor: holds ", description(), ", asked for ",
-                std::string(F::name), " of rank ", R, " at another granularity, format or rank");
-  return QuantizedView<F, R, G>(codes_.data(), typed_shape<R>(), params(), *granularity);
+inline void AnyQuantizedTensor::check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const {
+  detail::check(wanted == format() && rank() == wanted_rank && has_granularity, "AnyQuantizedTensor: holds ",
+                description(), ", asked for ", std::string(wanted), " of rank ", wanted_rank,
+                " at another granularity, format or rank");
 }
 
 template <Format F, int R, Granularity G>
-QuantizedTensor<F, R, G> AnyQuantizedTensor::get() const {
-  const QuantizedView<F, R, G> typed = view<F, R, G>();
-  return QuantizedTensor<F, R, G>::from_packed(typed.shape(), codes_,
-                                               QuantParams<G>(scales_, zero_points_, typed.granularity()));
+QuantizedView<F, R, G> AnyQuantizedTensor::view() const {
+  const G granularity = checked_granularity<F, R, G>();
+  return QuantizedView<F, R, G>(codes_.data(), typed_shape<R>(), params(), granularity);
+}
+
+template <Format F, int R, Granularity G>
+QuantizedTensor<F, R, G> AnyQuantizedTensor::get() && {
+  const G granularity = checked_granularity<F, R, G>();
+  QuantParams<G> params(std::move(scales_), std::move(zero_points_), granularity);
+  return QuantizedTensor<F, R, G>::from_packed(typed_shape<R>(), std::move(codes_), std::move(params));
 }
 
 template <int R, int layout>
@@ -147,14 +159,14 @@ void AnyQuantizedTensor::dequantize_into(Dst&& dst) const {
   const TensorView<float, R> out = detail::output_view(dst);
   detail::check(rank() == R && out.shape() == typed_shape<R>(), "dequantize_into: the destination has shape ",
                 out.shape(), ", the tensor is ", description());
-  const auto decode = [this](Index first, Index count, float* levels) { decode_(codes_.data(), first, count, levels); };
+  const auto decode = [this](Index first, Index count, float* levels) {
+    format_->decode(codes_.data(), first, count, levels);
+  };
   detail::dequantize(decode, param_map(granularity_, extents()), params(), out);
 }
 
 inline std::string AnyQuantizedTensor::description() const {
-  std::string shape;
-  for (std::size_t d = 0; d < shape_.size(); ++d) shape += (d == 0 ? "" : ", ") + std::to_string(shape_[d]);
-  return std::string(format_) + " (" + shape + ") " + quanta::description(granularity_, rank());
+  return detail::description(format(), shape_, granularity_);
 }
 
 QUANTA_NAMESPACE_END

@@ -1,0 +1,91 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Writing a file that is whole or not there: the bytes go to another name beside it, are flushed to the disk, and only
+// then take the file's name. Whatever happens on the way, the path holds what it held before, or all of the new file.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include <quanta/core/error.hpp>
+
+#if QUANTA_HAS_POSIX_FILES
+#include <fcntl.h>
+#include <unistd.h>
+#endif
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+/// Every member throws FileError, naming the file and what the system said.
+class FileWriter {
+ public:
+  /// Makes the temporary file, in the same directory.
+  explicit FileWriter(const std::filesystem::path& path);
+  /// Removes the temporary file unless `finish` was reached.
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+
+  void write(const void* data, std::size_t bytes) {
+    if (bytes > 0 && std::fwrite(data, 1, bytes, stream_) != bytes) fail("cannot be written");
+  }
+  /// Gives the file its name. The last call.
+  void finish();
+
+ private:
+  [[noreturn]] void fail(const char* what) const {
+    detail::fail<FileError>(path_.string(), ": ", what, ": ", std::generic_category().message(errno));
+  }
+
+  std::filesystem::path path_, temporary_;
+  std::FILE* stream_ = nullptr;
+};
+
+// ---- bodies ----
+
+inline FileWriter::FileWriter(const std::filesystem::path& path) : path_(path) {
+  static std::atomic<unsigned> count{0};  // of this process; another's files are told apart by "x", for exclusive
+  for (int attempt = 0; attempt < 100 && stream_ == nullptr; ++attempt) {
+    temporary_ = path;
+    temporary_ += text(".", count++, ".partial");
+    errno = 0;
+    stream_ = std::fopen(temporary_.string().c_str(), "wbx");
+    if (stream_ == nullptr && errno != EEXIST) break;
+  }
+  if (stream_ == nullptr) fail("cannot be written");
+}
+
+inline FileWriter::~FileWriter() {
+  if (stream_ != nullptr) std::fclose(stream_);
+  std::error_code ignored;
+  if (!temporary_.empty()) std::filesystem::remove(temporary_, ignored);
+}
+
+inline void FileWriter::finish() {
+  if (std::fflush(stream_) != 0) fail("cannot be written");
+#if QUANTA_HAS_POSIX_FILES
+  if (::fsync(::fileno(stream_)) != 0) fail("cannot be written to the disk");
+#endif
+  if (std::fclose(std::exchange(stream_, nullptr)) != 0) fail("cannot be written");
+  std::error_code error;
+  std::filesystem::rename(temporary_, path_, error);
+  if (error) detail::fail<FileError>(path_.string(), ": cannot be replaced: ", error.message());
+  temporary_.clear();
+#if QUANTA_HAS_POSIX_FILES
+  // The name itself is on the disk once the directory is. Not every file system can do that; the file is whole anyway.
+  const std::filesystem::path parent = path_.parent_path();
+  const int directory = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_CLOEXEC);
+  if (directory >= 0) {
+    ::fsync(directory);
+    ::close(directory);
+  }
+#endif
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

@@ -1,0 +1,98 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What a layer is made from when a model is loaded. A layer of one's own takes part with three members:
+//
+//   struct Scale : quanta::CallableLayer<Scale> {
+//     static constexpr const char* kName = "Scale";           // what name() says, too
+//     void save(quanta::TensorList& to) const { to.add("factor", factor); }
+//     static Scale load(const quanta::LayerReader& from) { return Scale(from.number("factor")); }
+//     ...
+//   };
+//
+//   quanta::save("model.safetensors", model);
+//   auto again = quanta::load<Scale>("model.safetensors");
+#pragma once
+
+#include <quanta/io/safetensors.hpp>
+#include <quanta/layers/sequential.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// What one layer gave to its TensorList, by the names it used. Everything throws FileError when there is no such
+/// thing, or it is of another type or shape; names in messages are the file's.
+class LayerReader {
+ public:
+  /// The layer whose tensors and texts begin with `prefix`, "2." for the third of a model. The file must outlive this.
+  LayerReader(const Safetensors& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
+
+  /// A tensor of floats.
+  template <int rank>
+  Tensor<float, rank> read(const std::string& name) const {
+    return file_.template read<rank>(prefix_ + name);
+  }
+  /// Is this a quantized tensor of this type?
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
+  bool holds(const std::string& name) const;
+  /// A quantized tensor.
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
+  QuantizedTensor<F, R, G> quantized(const std::string& name) const {
+    return file_.template quantized<F, R, G>(prefix_ + name);
+  }
+  /// One number.
+  float number(const std::string& name) const { return scalar<float>(name, "F32"); }
+  std::int32_t integer(const std::string& name) const { return scalar<std::int32_t>(name, "I32"); }
+  const std::string& text(const std::string& name) const;
+
+  /// "mlp.safetensors: layer 2", for messages.
+  std::string where() const;
+  const Safetensors& file() const { return file_; }
+  const std::string& prefix() const { return prefix_; }
+
+ private:
+  template <class T>
+  T scalar(const std::string& name, const char* dtype) const;
+
+  const Safetensors& file_;
+  std::string prefix_;
+};
+
+/// A layer that a model can be loaded with: load<L>(path). Where several layers have one name, `can_load` says which of
+/// them was saved: static bool can_load(const LayerReader&).
+template <class L>
+concept LoadableLayer = SavableLayer<L> && requires(const LayerReader& from) {
+  { L::kName } -> std::convertible_to<std::string_view>;
+  { L::load(from) } -> std::same_as<L>;
+};
+
+// ---- bodies ----
+
+inline std::string LayerReader::where() const {
+  if (prefix_.empty()) return file_.name();
+  return detail::text(file_.name(), ": layer ", prefix_.substr(0, prefix_.size() - 1));
+}
+
+inline const std::string& LayerReader::text(const std::string& name) const {
+  const auto found = file_.metadata().find(prefix_ + name);
+  if (found == file_.metadata().end()) detail::fail<FileError>(where(), " has no text ", detail::in_quotes(name));
+  return found->second;
+}
+
+template <Format F, int R, Granularity G>
+bool LayerReader::holds(const std::string& name) const {
+  if (!file_.is_quantized(prefix_ + name)) return false;
+  const QuantizedInfo info = file_.quantized_info(prefix_ + name);
+  return info.format == F::name && info.shape.size() == usize(R) && detail::matching<G>(info.granularity, R);
+}
+
+template <class T>
+T LayerReader::scalar(const std::string& name, const char* dtype) const {
+  const std::string full = prefix_ + name;
+  if (file_.dtype(full) != dtype || !file_.shape(full).empty()) {
+    detail::fail<FileError>(where(), ": ", detail::in_quotes(name), " is a tensor of ", file_.shape(full).size(),
+                            " dimensions of ", detail::in_quotes(file_.dtype(full)), ", expected one number, ", dtype);
+  }
+  static_assert(sizeof(T) == 4);
+  return std::bit_cast<T>(detail::load_little_endian<std::uint32_t>(file_.bytes(full).data()));
+}
+
+QUANTA_NAMESPACE_END

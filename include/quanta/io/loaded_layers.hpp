@@ -1,0 +1,133 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// The layers with quantized weights as a file gives them: format and granularity known at run time, so that a few types
+// hold all of them, and load compiles in seconds. Names, outputs, memory and what they save are those of the layers
+// with the types.
+#pragma once
+
+#include <quanta/layers/dynamic_linear.hpp>
+#include <quanta/layers/static_linear.hpp>
+#include <quanta/layers/weight_only_linear.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+/// PackedRhs of a format of at most 8 bits known at run time.
+template <GranularityKind kind>
+class LoadedRhs : public PackedOperands<kind, NativeKernel> {
+  using Operands = PackedOperands<kind, NativeKernel>;
+
+ public:
+  /// weight has rank 2, an integer format of at most 8 bits, and a granularity of this kind that a rhs can have.
+  explicit LoadedRhs(const AnyQuantizedTensor& weight)
+      : Operands(weight.shape()[0], weight.shape()[1],
+                 Operands::per_group ? weight.granularity().group_size : std::max<Index>(weight.shape()[1], 1),
+                 weight.params(), shift(weight.format_info()), weight.data(), weight.format_info().unpack),
+        format_(&weight.format_info()),
+        granularity_(weight.granularity()) {}
+
+  const Operands& operands() const { return *this; }
+  std::string_view format() const { return format_->name; }
+  const GranularityInfo& granularity() const { return granularity_; }
+  void save(TensorList& to) const {
+    save_operands(to, operands(), *format_, granularity_, shift(*format_), format_->pack);
+  }
+
+ private:
+  static std::int32_t shift(const FormatInfo& format) {
+    using Limits = std::numeric_limits<typename NativeKernel::Rhs>;
+    if (format.zero_point_min < Limits::min()) return 128;
+    return format.zero_point_max > Limits::max() ? -128 : 0;
+  }
+
+  const FormatInfo* format_;
+  GranularityInfo granularity_;
+};
+
+/// What the two layers below share: D is one of them.
+template <class D, GranularityKind kind>
+class LoadedLinear : public LinearBase<D> {
+ public:
+  Index in_features() const { return weights_.k(); }
+  Index out_features() const { return weights_.n(); }
+  Index weight_bytes() const { return weights_.packed_bytes(); }
+  std::string_view weight_format() const { return weights_.format(); }
+  std::string weight_granularity() const { return quanta::description(weights_.granularity(), 2); }
+
+ protected:
+  LoadedLinear(const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias)
+      : LinearBase<D>(weight.shape()[0], bias), weights_(weight) {}
+
+  void save_weight_and_bias(TensorList& to) const {
+    weights_.save(to);
+    this->save_bias(to);
+  }
+
+  LoadedRhs<kind> weights_;
+};
+
+template <GranularityKind kind, class Scheme, IntegerFormat A>
+class LoadedDynamicLinear : public LoadedLinear<LoadedDynamicLinear<kind, Scheme, A>, kind> {
+ public:
+  static constexpr const char* kName = DynamicLinear<>::kName;
+
+  LoadedDynamicLinear(const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias)
+      : LoadedLinear<LoadedDynamicLinear, kind>(weight, bias) {
+    check_sums_by_row<Scheme, A>(this->weights_.operands());
+  }
+  void save(TensorList& to) const { this->save_weight_and_bias(to); }
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    forward_by_row<Scheme, A>(context, x, y, this->weights_.operands(), this->bias_);
+  }
+};
+
+template <GranularityKind kind>
+class LoadedStaticLinear : public LoadedLinear<LoadedStaticLinear<kind>, kind> {
+ public:
+  static constexpr const char* kName = StaticLinear<>::kName;
+
+  LoadedStaticLinear(const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias, ActivationParams activation)
+      : LoadedLinear<LoadedStaticLinear, kind>(weight, bias), activation_(std::move(activation)) {
+    check_activation(activation_, this->weights_.operands());
+  }
+  void save(TensorList& to) const {
+    this->save_weight_and_bias(to);
+    save_activation(to, activation_);
+  }
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    forward_alike(context, x, y, activation_, this->weights_.operands(), this->bias_);
+  }
+
+ private:
+  ActivationParams activation_;
+};
+
+class LoadedWeightOnlyLinear : public LinearBase<LoadedWeightOnlyLinear> {
+ public:
+  static constexpr const char* kName = WeightOnlyLinear<>::kName;
+
+  LoadedWeightOnlyLinear(AnyQuantizedTensor weight, const Tensor<float, 1>& bias)
+      : LinearBase(weight.shape()[0], bias), weights_(std::move(weight)) {}
+
+  Index in_features() const { return weights_.shape()[1]; }
+  Index out_features() const { return weights_.shape()[0]; }
+  Index weight_bytes() const { return weights_.bytes(); }
+  std::string_view weight_format() const { return weights_.format(); }
+  std::string weight_granularity() const { return quanta::description(weights_.granularity(), 2); }
+  void save(TensorList& to) const {
+    to.add("weight", weights_);
+    save_bias(to);
+  }
+  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    const ParamMap map = param_map(weights_.granularity(), {weights_.shape().data(), 2});
+    const WeightOnlyProduct product{
+        weights_.format_info().decode, weights_.data(), map, weights_.params(), out_features(), in_features()};
+    product.multiply(context, x, bias_, y);
+  }
+
+ private:
+  AnyQuantizedTensor weights_;
+};
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

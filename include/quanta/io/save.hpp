@@ -1,0 +1,54 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Writing safetensors files: tensors of one's own choice under names of one's own, or one quantized tensor. Models are
+// in io/model.hpp. What a file says of a quantized tensor is shown in quant/tensor_list.hpp.
+#pragma once
+
+#include <quanta/io/file_writer.hpp>
+#include <quanta/io/safetensors.hpp>
+#include <quanta/io/safetensors_writer.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// Writes the tensors and texts of a list. Throws Error when the list has a name twice, and FileError when the file
+/// cannot be written; the path then holds what it held before. A crash never leaves half a file under that name.
+void save(const std::filesystem::path& path, const TensorList& list);
+
+/// A quantized tensor alone, under the name "tensor". Its bytes() are the bytes of the file but for the header.
+template <Format F, int R, Granularity G>
+void save(const std::filesystem::path& path, const QuantizedView<F, R, G>& tensor);
+template <Format F, int R, Granularity G>
+void save(const std::filesystem::path& path, const QuantizedTensor<F, R, G>& tensor) {
+  save(path, tensor.view());
+}
+void save(const std::filesystem::path& path, const AnyQuantizedTensor& tensor);
+
+/// The tensor of such a file. Own are formats that are not the library's. Throws FileError as Safetensors does.
+template <Format... Own>
+AnyQuantizedTensor load_tensor(const std::filesystem::path& path) {
+  return Safetensors::open(path).template quantized<Own...>("tensor");
+}
+
+// ---- bodies ----
+
+inline void save(const std::filesystem::path& path, const TensorList& list) {
+  const detail::SafetensorsPlan plan(list);
+  detail::FileWriter file(path);
+  plan.write([&](const std::byte* data, std::size_t bytes) { file.write(data, bytes); });
+  file.finish();
+}
+
+template <Format F, int R, Granularity G>
+void save(const std::filesystem::path& path, const QuantizedView<F, R, G>& tensor) {
+  TensorList list;
+  list.add("tensor", tensor);
+  save(path, list);
+}
+
+inline void save(const std::filesystem::path& path, const AnyQuantizedTensor& tensor) {
+  TensorList list;
+  list.add("tensor", tensor);
+  save(path, list);
+}
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,217 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// A quantized tensor as it lies in a safetensors file: what its texts say (quant/tensor_list.hpp shows them), and where
+// its bytes are. All of it is checked against the file's header here; codes, scales and zero points are checked by
+// whoever takes them.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include <quanta/io/safetensors_json.hpp>
+#include <quanta/quant/any_quantized_tensor.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// What a file says of a quantized tensor.
+struct QuantizedInfo {
+  std::string format;  ///< "int4"
+  std::vector<Index> shape;
+  GranularityInfo granularity;  ///< its axis counts from 0
+
+  /// "int4 (256, 784) per_group(64, axis 1)"
+  std::string description() const { return detail::description(format, shape, granularity); }
+};
+
+namespace detail {
+
+/// The version of the texts that tell of quantized tensors and models; a file has it as its text "quanta".
+inline constexpr const char* kLayoutVersion = "1";
+
+/// Throws FileError when the file has another version, and, where it is required, when it has none.
+inline void check_layout_version(const std::string& file, const decltype(SafetensorsHeader::metadata)& texts,
+                                 bool required) {
+  const auto found = texts.find("quanta");
+  if (found == texts.end()) {
+    if (required) fail<FileError>(file, ": has no text \"quanta\": it was not written by this library");
+  } else if (found->second != kLayoutVersion) {
+    fail<FileError>(file, ": has the layout ", in_quotes(found->second), " of quantized tensors, expected ",
+                    kLayoutVersion);
+  }
+}
+
+struct StoredQuantized : QuantizedInfo {
+  std::string where;                                      ///< "mlp.safetensors: tensor "fc1.weight"", for messages
+  std::span<const std::byte> codes, scales, zero_points;  ///< no zero points: all are 0
+
+  /// Throws FileError when the texts or tensors are not those of a quantized tensor.
+  StoredQuantized(const std::string& file, const SafetensorsHeader& header, std::span<const std::byte> data,
+                  std::string_view name);
+
+  /// A copy. Throws FileError when scales, zero points or codes are not what they should be, as all below do.
+  AnyQuantizedTensor copy(const FormatInfo& info) const;
+  /// A copy with its type. Throws FileError when the type is another.
+  template <Format F, int R, Granularity G>
+  QuantizedTensor<F, R, G> copy() const;
+  /// Codes, scales and zero points where they lie. Throws FileError too where they are not aligned, as they may be in
+  /// files of others.
+  template <Format F, int R, Granularity G>
+  QuantizedView<F, R, G> view() const;
+
+ private:
+  /// Throws FileError unless the file says that this is a tensor of such a type.
+  void check_type(const FormatInfo& wanted, int rank, bool has_granularity) const;
+  template <int R>
+  Shape<R> typed_shape() const;
+  template <class T>
+  static Buffer<T> copy_of(std::span<const std::byte> from);
+};
+
+/// A whole number from 0 to the largest Index in decimal digits, if it is one.
+std::optional<Index> parse_index(std::string_view digits);
+
+/// Calls f. An Error that it throws, of what a file holds, becomes a FileError.
+template <class F>
+auto as_file_error(const std::string& where, F f) {
+#if QUANTA_HAS_EXCEPTIONS
+  try {
+    return f();
+  } catch (const Error& error) {
+    fail<FileError>(where, ": ", error.what());
+  } catch (const std::bad_alloc&) {
+    fail<FileError>(where, ": there is no memory for it");
+  }
+#else
+  static_cast<void>(where);
+  return f();
+#endif
+}
+
+// ---- bodies ----
+
+inline std::optional<Index> parse_index(std::string_view digits) {
+  if (digits.empty()) return std::nullopt;
+  Index value = 0;
+  for (const char c : digits) {
+    if (c < '0' || c > '9') return std::nullopt;
+    if (value > (std::numeric_limits<Index>::max() - (c - '0')) / 10) return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
+  return value;
+}
+
+inline StoredQuantized::StoredQuantized(const std::string& file, const SafetensorsHeader& header,
+                                        std::span<const std::byte> data, std::string_view name)
+    : where(text(file, ": tensor ", in_quotes(name))) {
+  const std::string prefix = std::string(name) + ".";
+  const auto text_of = [&](const char* key) -> const std::string& {
+    const auto found = header.metadata.find(prefix + key);
+    if (found == header.metadata.end()) fail<FileError>(where, " has no ", key, ": it is not a quantized tensor");
+    return found->second;
+  };
+  const auto index_of = [&](const char* key) {
+    const std::optional<Index> value = parse_index(text_of(key));
+    if (!value) fail<FileError>(where, ": ", key, " is ", in_quotes(text_of(key)), ", expected a whole number");
+    return *value;
+  };
+  const auto bytes_of = [&](const std::string& tensor, const char* dtype) -> std::span<const std::byte> {
+    const auto found = header.tensors.find(tensor);
+    if (found == header.tensors.end()) fail<FileError>(file, ": has no tensor ", in_quotes(tensor));
+    const SafetensorsEntry& entry = found->second;
+    if (dtype != nullptr && (entry.dtype != dtype || entry.shape.size() != 1)) {
+      fail<FileError>(file, ": tensor ", in_quotes(tensor), " is ", in_quotes(entry.dtype), " of ", entry.shape.size(),
+                      " dimensions, expected ", dtype, " of 1");
+    }
+    return data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin));
+  };
+
+  check_layout_version(file, header.metadata, false);
+  codes = bytes_of(std::string(name), nullptr);
+  format = text_of("format");
+  std::string_view extents = text_of("shape");
+  for (bool more = true; more;) {
+    const std::size_t comma = extents.find(',');
+    const std::optional<Index> extent = parse_index(extents.substr(0, comma));
+    if (!extent || shape.size() == usize(kMaxRank)) {
+      fail<FileError>(where, ": shape is ", in_quotes(text_of("shape")), ", expected 1 to ", kMaxRank, " extents");
+    }
+    shape.push_back(*extent);
+    more = comma != extents.npos;
+    if (more) extents.remove_prefix(comma + 1);
+  }
+  const std::string& kind = text_of("granularity");
+  if (kind == "per_channel" || kind == "per_group") {
+    const Index axis = index_of("axis"), rank = static_cast<Index>(shape.size());
+    if (axis >= rank) fail<FileError>(where, ": axis is ", axis, ", expected one of ", rank);
+    granularity = {GranularityKind::per_channel, static_cast<int>(axis), 0};
+    if (kind == "per_group") granularity = {GranularityKind::per_group, static_cast<int>(axis), index_of("group_size")};
+  } else if (kind == "unscaled") {
+    granularity = {GranularityKind::unscaled};
+  } else if (kind != "per_tensor") {
+    fail<FileError>(where, ": granularity is ", in_quotes(kind),
+                    ", expected per_tensor, per_channel, per_group or unscaled");
+  }
+  scales = bytes_of(prefix + "scales", "F32");
+  if (header.tensors.find(prefix + "zero_points") != header.tensors.end()) {
+    zero_points = bytes_of(prefix + "zero_points", "I32");
+    if (zero_points.size() != scales.size()) {
+      fail<FileError>(where, " has ", zero_points.size() / 4, " zero points for ", scales.size() / 4, " scales");
+    }
+  }
+}
+
+inline void StoredQuantized::check_type(const FormatInfo& wanted, int rank, bool has_granularity) const {
+  if (format == wanted.name && static_cast<int>(shape.size()) == rank && has_granularity) return;
+  fail<FileError>(where, " is ", in_quotes(description()), ", asked for ", std::string(wanted.name), " of rank ", rank,
+                  " at another granularity, format or rank");
+}
+
+template <int R>
+Shape<R> StoredQuantized::typed_shape() const {
+  Shape<R> result{};
+  std::copy(shape.begin(), shape.end(), result.begin());
+  return result;
+}
+
+template <class T>
+Buffer<T> StoredQuantized::copy_of(std::span<const std::byte> from) {
+  Buffer<T> to(static_cast<Index>(from.size() / sizeof(T)));
+  if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+  return to;
+}
+
+inline AnyQuantizedTensor StoredQuantized::copy(const FormatInfo& info) const {
+  return as_file_error(where, [&] {
+    check_codes("a quantized tensor", info, shape, codes);  // before they are copied
+    return AnyQuantizedTensor(info, shape, granularity, copy_of<std::byte>(codes), copy_of<float>(scales),
+                              copy_of<std::int32_t>(zero_points));
+  });
+}
+
+template <Format F, int R, Granularity G>
+QuantizedTensor<F, R, G> StoredQuantized::copy() const {
+  check_type(format_info<F>, R, matching<G>(granularity, static_cast<int>(shape.size())).has_value());
+  return copy(format_info<F>).template get<F, R, G>();
+}
+
+template <Format F, int R, Granularity G>
+QuantizedView<F, R, G> StoredQuantized::view() const {
+  const auto aligned = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % alignof(float) == 0; };
+  static_assert(alignof(float) == alignof(std::int32_t));
+  if (!aligned(scales.data()) || !aligned(zero_points.data())) {
+    fail<FileError>(where, " has scales or zero points that are not aligned, expected multiples of ", alignof(float),
+                    " bytes to view them in place");
+  }
+  const auto* z = zero_points.empty() ? nullptr : reinterpret_cast<const std::int32_t*>(zero_points.data());
+  const ParamsData params{reinterpret_cast<const float*>(scales.data()), z,
+                          static_cast<Index>(scales.size() / sizeof(float))};
+  const std::optional<G> g = matching<G>(granularity, static_cast<int>(shape.size()));
+  check_type(format_info<F>, R, g.has_value());
+  return as_file_error(where, [&] {
+    check_codes("a quantized tensor", format_info<F>, shape, codes);
+    return QuantizedView<F, R, G>(codes.data(), typed_shape<R>(), params, *g);
+  });
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

@@ -1,0 +1,181 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Formats and granularities that are known only at run time: what files, tables and AnyQuantizedTensor know of them,
+// the checks on their numbers, and the way back to types.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <quanta/quant/dequantize.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// What there is to know of a format at run time: format_info<F>, whose address stands for F.
+struct FormatInfo {
+  std::string_view name;                        ///< "int8", "uint4", ...
+  int bits;                                     ///< of a code in memory
+  bool is_signed;                               ///< codes are handed out in a signed type
+  std::int32_t zero_point_min, zero_point_max;  ///< both 0 where codes are not integers
+  /// levels[i] = the level of code first + i of a packed stream.
+  void (*decode)(const std::byte* stream, Index first, Index count, float* levels);
+  /// From packed codes to integers and back, as pack_bits and unpack_bits; null unless codes are integers.
+  void (*unpack)(const std::byte* stream, Index first, Index count, std::int16_t* codes) = nullptr;
+  void (*pack)(const std::int16_t* codes, Index first, Index count, std::byte* stream) = nullptr;
+  /// The index of the first of `count` packed codes that is outside the format, or count. Null where all are inside.
+  Index (*first_bad_code)(const std::byte* stream, Index count) = nullptr;
+};
+
+namespace detail {
+
+/// Bits that are no code of F, among packed ones: the index of the first, or count.
+template <Format F>
+Index first_bad_code(const std::byte* stream, Index count);
+
+template <IntegerFormat F>
+void unpack_integers(const std::byte* stream, Index first, Index count, std::int16_t* codes);
+template <IntegerFormat F>
+void pack_integers(const std::int16_t* codes, Index first, Index count, std::byte* stream);
+
+/// Is every pattern of F::bits bits a code?
+template <Format F>
+inline constexpr bool every_pattern_is_a_code = true;
+template <IntegerFormat F>
+inline constexpr bool every_pattern_is_a_code<F> = std::int64_t{F::max} - F::min + 1 == std::int64_t{1} << F::bits;
+template <CodebookFormat F>
+inline constexpr bool every_pattern_is_a_code<F> = F::levels.size() == std::size_t{1} << F::bits;
+
+template <Format F>
+constexpr FormatInfo make_format_info() {
+  FormatInfo info{F::name,           F::bits,           std::is_signed_v<typename F::Code>,
+                  zero_point_min<F>, zero_point_max<F>, &decode_levels<F>};
+  if constexpr (IntegerFormat<F>) {
+    info.unpack = &unpack_integers<F>;
+    info.pack = &pack_integers<F>;
+  }
+  if constexpr (!every_pattern_is_a_code<F>) info.first_bad_code = &first_bad_code<F>;
+  return info;
+}
+
+}  // namespace detail
+
+template <Format F>
+inline constexpr FormatInfo format_info = detail::make_format_info<F>();
+
+namespace detail {
+
+/// The granularity with an axis from 0 on, of a tensor of this rank; one without an axis as it is.
+constexpr GranularityInfo with_counted_axis(GranularityInfo info, int rank) {
+  const bool has_axis = info.kind == GranularityKind::per_channel || info.kind == GranularityKind::per_group;
+  if (has_axis && info.axis < 0) info.axis += rank;
+  return info;
+}
+
+/// The granularity as a G, if it is one. PerGroup<Dynamic> stands for groups of any size.
+template <Granularity G>
+std::optional<G> matching(const GranularityInfo& info, int rank);
+
+/// Throws Error unless these are the packed codes of a tensor of this shape. They are read only where not every pattern
+/// of bits is a code. `where` begins the message.
+void check_codes(const char* where, const FormatInfo& format, const std::vector<Index>& shape,
+                 std::span<const std::byte> codes);
+
+/// "(256, 784)"
+std::string shape_text(const std::vector<Index>& shape);
+
+/// "int4 (256, 784) per_group(64, axis 1)"
+std::string description(std::string_view format, const std::vector<Index>& shape, const GranularityInfo& granularity);
+
+// ---- bodies ----
+
+/// Is it one of the format's?
+template <ValueFormat F>
+constexpr bool is_code(std::int32_t code) {
+  if constexpr (IntegerFormat<F>) {
+    return code >= F::min && code <= F::max;
+  } else {
+    return code >= 0 && code <= last_code<F>;
+  }
+}
+
+template <Format F>
+Index first_bad_code(const std::byte* stream, Index count) {
+  constexpr Index kChunk = 256;
+  typename F::Code codes[kChunk];
+  for (Index first = 0; first < count; first += kChunk) {
+    const Index n = std::min(kChunk, count - first);
+    unpack_bits<F>(stream, first, n, codes);
+    for (Index i = 0; i < n; ++i) {
+      if (!is_code<F>(codes[i])) return first + i;
+    }
+  }
+  return count;
+}
+
+template <IntegerFormat F>
+void unpack_integers(const std::byte* stream, Index first, Index count, std::int16_t* codes) {
+  constexpr Index kChunk = 256;
+  typename F::Code piece[kChunk];
+  for (Index done = 0; done < count; done += kChunk) {
+    const Index n = std::min(kChunk, count - done);
+    unpack_bits<F>(stream, first + done, n, piece);
+    for (Index i = 0; i < n; ++i) codes[done + i] = static_cast<std::int16_t>(piece[i]);
+  }
+}
+
+template <IntegerFormat F>
+void pack_integers(const std::int16_t* codes, Index first, Index count, std::byte* stream) {
+  constexpr Index kChunk = 256;
+  typename F::Code piece[kChunk];
+  for (Index done = 0; done < count; done += kChunk) {
+    const Index n = std::min(kChunk, count - done);
+    for (Index i = 0; i < n; ++i) piece[i] = static_cast<typename F::Code>(codes[done + i]);
+    pack_bits<F>(piece, first + done, n, stream);
+  }
+}
+
+template <Granularity G>
+std::optional<G> matching(const GranularityInfo& info, int rank) {
+  const auto same = [&](const G& g) {
+    return with_counted_axis(g.info(), rank) == info ? std::optional<G>(g) : std::nullopt;
+  };
+  if constexpr (std::is_constructible_v<G, Index> && !std::is_default_constructible_v<G>) {
+    return info.group_size < 1 ? std::nullopt : same(G(info.group_size));
+  } else {
+    return same(G{});
+  }
+}
+
+inline void check_codes(const char* where, const FormatInfo& format, const std::vector<Index>& shape,
+                        std::span<const std::byte> codes) {
+  const int rank = static_cast<int>(shape.size());
+  check(rank >= 1 && rank <= kMaxRank, where, ": rank ", rank, ", expected 1 to ", kMaxRank);
+  // Extents of 0 count as 1, so that no product of some of them can overflow either.
+  std::vector<Index> ones = shape;
+  for (Index& extent : ones) extent += extent == 0 ? 1 : 0;
+  check(is_valid_shape(ones), where, ": shape ", shape_text(shape), " has a negative extent or is too large");
+  const Index size = Extents(shape.data(), rank).product(0, rank), expected = packed_size(size, format.bits);
+  check(codes.size() == usize(expected), where, ": ", codes.size(), " bytes of codes for shape ", shape_text(shape),
+        " of ", std::string(format.name), ", expected ", expected);
+  if (format.first_bad_code == nullptr) return;
+  const Index bad = format.first_bad_code(codes.data(), size);
+  check(bad == size, where, ": code ", bad, " is none of ", std::string(format.name));
+}
+
+inline std::string shape_text(const std::vector<Index>& shape) {
+  std::string result = "(";
+  for (std::size_t d = 0; d < shape.size(); ++d) result += text(d == 0 ? "" : ", ", shape[d]);
+  return result + ")";
+}
+
+inline std::string description(std::string_view format, const std::vector<Index>& shape,
+                               const GranularityInfo& granularity) {
+  const int rank = static_cast<int>(shape.size());
+  return std::string(format) + " " + shape_text(shape) + " " + quanta::description(granularity, rank);
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

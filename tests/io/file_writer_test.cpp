@@ -1,0 +1,137 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// A file is whole or not there: what a path holds, and what lies beside it, after a write that ends early or fails.
+#if __has_include(<nlohmann/json.hpp>)
+#include <quanta/io/file_writer.hpp>
+
+#include "tests/io/plain_safetensors.hpp"
+#include "tests/io/safetensors_files.hpp"
+
+#if QUANTA_HAS_POSIX_FILES
+#include <sys/resource.h>
+
+#include <csignal>
+#endif
+
+namespace quanta::test {
+namespace {
+
+/// The names in a directory.
+std::vector<std::string> names_in(const std::filesystem::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(FileWriter, GivesTheFileItsNameAtTheEnd) {
+  const Path directory("quanta_writer");
+  std::filesystem::create_directory(*directory);
+  const auto path = *directory / "file";
+  detail::FileWriter writer(path);
+  writer.write("abc", 3);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_EQ(names_in(*directory).size(), 1u);
+  writer.write("", 0);
+  writer.write("de", 2);
+  writer.finish();
+  EXPECT_EQ(file_contents(path.string()), "abcde");
+  EXPECT_EQ(names_in(*directory), std::vector<std::string>{"file"});
+}
+
+TEST(FileWriter, LeavesEverythingAsItWasWhenItIsNotFinished) {
+  const Path directory("quanta_unfinished");
+  std::filesystem::create_directory(*directory);
+  const auto path = *directory / "file";
+  std::ofstream(path) << "old";
+  {
+    detail::FileWriter writer(path);
+    writer.write("new", 3);
+  }
+  EXPECT_EQ(file_contents(path.string()), "old");
+  EXPECT_EQ(names_in(*directory), std::vector<std::string>{"file"});
+}
+
+TEST(FileWriter, WritersOfOnePathDoNotMeet) {
+  const Path directory("quanta_writers");
+  std::filesystem::create_directory(*directory);
+  const auto path = *directory / "file";
+  detail::FileWriter first(path), second(path);
+  first.write("first", 5);
+  second.write("second", 6);
+  first.finish();
+  EXPECT_EQ(file_contents(path.string()), "first");
+  second.finish();
+  EXPECT_EQ(file_contents(path.string()), "second");
+  EXPECT_EQ(names_in(*directory), std::vector<std::string>{"file"});
+}
+
+TEST(FileWriter, PassesOverWhatACrashLeftBehind) {
+  const Path directory("quanta_crashed");
+  std::filesystem::create_directory(*directory);
+  const auto path = *directory / "file";
+  std::string left;
+  {
+    const detail::FileWriter writer(path);
+    left = names_in(*directory).at(0);
+  }
+  // The next writer's name, taken: a process that crashed may have had it.
+  const std::size_t digits = left.find('.') + 1;
+  const unsigned long next = std::stoul(left.substr(digits)) + 1;
+  const std::string taken = "file." + std::to_string(next) + ".partial";
+  std::ofstream(*directory / taken) << "left";
+  detail::FileWriter writer(path);
+  writer.finish();
+  EXPECT_EQ(names_in(*directory), (std::vector<std::string>{"file", taken}));
+  EXPECT_EQ(file_contents((*directory / taken).string()), "left");
+}
+
+TEST(FileWriter, NamesPathsThatCannotBeWritten) {
+  const Path directory("quanta_refused");
+  EXPECT_FILE_ERROR(detail::FileWriter(*directory / "none" / "file"), "file: cannot be written: No such file");
+  std::filesystem::create_directories(*directory / "file" / "full");
+  {
+    detail::FileWriter writer(*directory / "file");
+    EXPECT_FILE_ERROR(writer.finish(), "file: cannot be replaced: ");
+  }
+  EXPECT_EQ(names_in(*directory), std::vector<std::string>{"file"});
+}
+
+#if QUANTA_HAS_POSIX_FILES
+TEST(FileWriter, KeepsTheOldFileWhenTheDiskIsFull) {
+  const Path directory("quanta_full");
+  std::filesystem::create_directory(*directory);
+  const auto path = *directory / "file";
+  std::ofstream(path) << "old";
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{4096, before.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string much(100'000, 'x');
+  EXPECT_FILE_ERROR(
+      [&] {
+        detail::FileWriter writer(path);
+        writer.write(much.data(), much.size());
+        writer.finish();
+      }(),
+      "file: cannot be written: ");
+  EXPECT_FILE_ERROR(
+      [&] {
+        detail::FileWriter writer(path);
+        for (int i = 0; i < 5000; ++i) writer.write("x", 1);
+        writer.finish();
+      }(),
+      "file: cannot be written: ");
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(file_contents(path.string()), "old");
+  EXPECT_EQ(names_in(*directory), std::vector<std::string>{"file"});
+}
+#endif
+
+}  // namespace
+}  // namespace quanta::test
+#endif

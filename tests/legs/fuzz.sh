@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Feeds damaged files to the loaders, under sanitizers; starts from the small files of tests/fuzz/corpus.
+#   fuzz.sh DIR COMPILER LIMIT [TARGET...]     LIMIT: for libFuzzer, -runs=10000 or -max_total_time=600
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+compiler=$1 limit=$2
+shift 2
+require_tool "$compiler" 'such compiler'
+[[ -e /usr/include/nlohmann/json.hpp || -n ${QUANTA_SKIP_PACKAGES-} ]] || skip 'there is no nlohmann-json here'
+targets=("$@")
+((${#targets[@]} > 0)) || targets=(safetensors npy model)
+flags="-std=c++20 -O1 $native -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
+
+echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' >"$dir/probe.cpp"
+# shellcheck disable=SC2086
+"$compiler" $flags "$dir/probe.cpp" -o "$dir/probe" >>"$dir/log" 2>&1 || skip "this compiler has no libFuzzer"
+runner=()
+setarch "$(uname -m)" -R true 2>/dev/null && runner=(setarch "$(uname -m)" -R)  # as in suite.sh
+for _ in {1..5}; do
+  "${runner[@]}" "$dir/probe" -runs=1 >>"$dir/log" 2>&1 || skip "the sanitizers' runtime does not start"
+done
+
+for target in "${targets[@]}"; do
+  # shellcheck disable=SC2086
+  quiet "$compiler" $flags -I"$root/include" -I"$root" -isystem "${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3}" \
+    "$root/tests/fuzz/$target.cpp" -o "$dir/$target"
+  # What is found goes to a directory of this run, and crashes beside it: the tree stays as it is.
+  rm -rf "$dir/$target.corpus"
+  mkdir -p "$dir/$target.corpus"
+  quiet "${runner[@]}" "$dir/$target" "$limit" -seed=1 -max_len=4096 -timeout=20 -rss_limit_mb=2048 \
+    -dict="$root/tests/fuzz/words.txt" -artifact_prefix="$dir/$target-" -print_final_stats=1 \
+    "$dir/$target.corpus" "$root/tests/fuzz/corpus/$target"
+done
+note "${targets[*]}: $(grep -c '^stat::number_of_executed_units' "$dir/log") runs of $limit"
