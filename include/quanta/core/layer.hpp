@@ -35,6 +35,11 @@ struct LayerInfo {
 
 namespace detail {
 
+template <class D>
+concept OnlyAName = std::is_empty_v<D> && requires {
+  D::kName;
+};
+
 /// What a layer is given as rows of features: (batch, features), or a vector as one sample.
 template <int rank>
 TensorView<const float, 2> as_rows(const TensorView<const float, rank>& x) {
@@ -96,13 +101,13 @@ class CallableLayer {
     return result;
   }
 
-  /// A layer without members is saved by its name alone.
-  template <class List>
-  requires std::is_empty_v<D>
+  /// A layer that has a kName and no members is saved by its name alone.
+  template <class List, class Self = D>
+  requires detail::OnlyAName<Self>
   void save(List&) const {}
-  template <class Reader>
-  requires std::is_empty_v<D>
-  static D load(const Reader&) { return {}; }
+  template <class Reader, class Self = D>
+  requires detail::OnlyAName<Self>
+  static Self load(const Reader&) { return {}; }
 };
 
 QUANTA_NAMESPACE_END
