@@ -155,10 +155,18 @@ TEST(Model, SurvivesFormatsThatAreNotIntegers) {
   EXPECT_NE(loaded[7].target<WeightOnlyLinear<Fp16>>(), nullptr);
 }
 
-TEST(Model, WithScalesThatAreCodesIsRefusedBeforeAnythingIsWritten) {
-  const Path path("quanta_narrow.safetensors");
-  EXPECT_ERROR(save(*path, Sequential{WeightOnlyLinear<MXFP4>(model_weight(4, 64))}), "weight", "e8m0 scales");
-  EXPECT_FALSE(std::filesystem::exists(*path));
+TEST(Model, SurvivesScalesThatAreCodes) {
+  const Matrix weight = model_weight(40, 40);
+  const Sequential model{
+      WeightOnlyLinear<MXFP4>(weight, model_bias(40)),
+      WeightOnlyLinear<NF4, DoubleQuantized<PerGroup<8>>>(weight),
+      WeightOnlyLinear<NF4, WithScales<PerGroup<8>, E4M3, kAllScales>>(weight),
+      WeightOnlyLinear<Int<4>, WithScales<PerGroup<Dynamic>, Fp16>>(weight, WithScales<PerGroup<Dynamic>, Fp16>(16)),
+      WeightOnlyLinear<UInt<4>, WithScales<PerChannel<0>, Bf16, 7>>(weight),
+      WeightOnlyLinear<Int<8>, WithScales<PerTensor, E5M2>>(weight)};
+  const Sequential loaded = expect_survives<WeightOnlyLinear<NF4, DoubleQuantized<PerGroup<8>>>>(model, 40);
+  EXPECT_EQ(summary(loaded).text(), summary(model).text());
+  EXPECT_NE((loaded[1].target<WeightOnlyLinear<NF4, DoubleQuantized<PerGroup<8>>>>()), nullptr);
 }
 
 TEST(Model, SurvivesWithSmoothActivationsAndNorms) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include <quanta/io/formats.hpp>
 #include <quanta/io/safetensors_json.hpp>
 #include <quanta/quant/any_quantized_tensor.hpp>
 
@@ -43,6 +44,9 @@ inline void check_layout_version(const std::string& file, const decltype(Safeten
 struct StoredQuantized : QuantizedInfo {
   std::string where;                                      ///< "mlp.safetensors: tensor "fc1.weight"", for messages
   std::span<const std::byte> codes, scales, zero_points;  ///< no zero points: all are 0
+  const FormatInfo* scale_format = nullptr;               ///< of scales that are codes; then also
+  std::span<const std::byte> outer_scales;
+  float scale_mean = 0.0f;
 
   /// Throws FileError when the texts or tensors are not those of a quantized tensor.
   StoredQuantized(const std::string& file, const SafetensorsHeader& header, std::span<const std::byte> data,
@@ -65,6 +69,10 @@ struct StoredQuantized : QuantizedInfo {
   Shape<R> typed_shape() const;
   template <class T>
   static Buffer<T> copy_of(std::span<const std::byte> from);
+  Index count_scales() const { return param_map(granularity, {shape.data(), static_cast<int>(shape.size())}).count; }
+  /// Of `count` scales that are codes. Throws Error when there are not as many, or what goes with them is not finite.
+  void check_narrow_scales(Index count) const;
+  HeldScales held_scales() const;
 };
 
 /// A whole number from 0 to the largest Index in decimal digits, if it is one.
@@ -151,10 +159,35 @@ inline StoredQuantized::StoredQuantized(const std::string& file, const Safetenso
     fail<FileError>(where, ": granularity is ", in_quotes(kind),
                     ", expected per_tensor, per_channel, per_group or unscaled");
   }
-  scales = bytes_of(prefix + "scales", "F32");
+  if (header.metadata.find(prefix + "scale_format") == header.metadata.end()) {
+    scales = bytes_of(prefix + "scales", "F32");
+  } else {
+    scale_format = find_scale_format(text_of("scale_format"));
+    if (scale_format == nullptr) {
+      fail<FileError>(where, ": scale_format is ", in_quotes(text_of("scale_format")), ", which is unknown here");
+    }
+    scales = bytes_of(prefix + "scales", scale_format->bits == 16 ? "U16" : "U8");
+    granularity.scales = {scale_format->name, kNoScales, false};
+    if (header.tensors.find(prefix + "outer_scales") != header.tensors.end() ||
+        header.metadata.find(prefix + "scale_block") != header.metadata.end()) {
+      outer_scales = bytes_of(prefix + "outer_scales", "F32");
+      granularity.scales.shared = text_of("scale_block") == "all" ? Index{kAllScales} : index_of("scale_block");
+      if (granularity.scales.shared == 0) fail<FileError>(where, ": scale_block is 0, expected at least 1, or all");
+    }
+    const auto mean = header.tensors.find(prefix + "scale_mean");
+    if (mean != header.tensors.end()) {
+      const SafetensorsEntry& entry = mean->second;
+      if (entry.dtype != "F32" || !entry.shape.empty() || granularity.scales.shared == kNoScales) {
+        fail<FileError>(where, ": scale_mean is ", in_quotes(entry.dtype), " of ", entry.shape.size(),
+                        " dimensions, expected one number, F32, beside outer_scales");
+      }
+      granularity.scales.centered = true;
+      scale_mean = std::bit_cast<float>(load_little_endian<std::uint32_t>(data.data() + entry.begin));
+    }
+  }
   if (header.tensors.find(prefix + "zero_points") != header.tensors.end()) {
     zero_points = bytes_of(prefix + "zero_points", "I32");
-    if (zero_points.size() != scales.size()) {
+    if (scale_format == nullptr && zero_points.size() != scales.size()) {
       fail<FileError>(where, " has ", zero_points.size() / 4, " zero points for ", scales.size() / 4, " scales");
     }
   }
@@ -180,10 +213,36 @@ Buffer<T> StoredQuantized::copy_of(std::span<const std::byte> from) {
   return to;
 }
 
+inline void StoredQuantized::check_narrow_scales(Index count) const {
+  const Index bytes = packed_size(count, scale_format->bits);
+  check(scales.size() == usize(bytes), scales.size(), " bytes of scales, expected ", bytes, " for ", count, " of ",
+        std::string(scale_format->name));
+  const Index outer = HeldScales::count_floats(count, granularity.scales) - (granularity.scales.centered ? 1 : 0);
+  check(outer_scales.size() == usize(outer) * sizeof(float), outer_scales.size() / sizeof(float),
+        " outer scales, expected ", outer);
+  check(fp::is_finite(scale_mean), "scale_mean is ", scale_mean, ", expected a finite value");
+  for (Index i = 0; i < outer; ++i) {
+    float value;
+    std::memcpy(&value, outer_scales.data() + usize(i) * sizeof value, sizeof value);
+    check(fp::is_finite(value), "outer scale ", i, " is ", value, ", expected a finite value");
+  }
+}
+
+inline HeldScales StoredQuantized::held_scales() const {
+  if (scale_format == nullptr) return HeldScales(copy_of<float>(scales));
+  const Index count = count_scales(), outer = static_cast<Index>(outer_scales.size() / sizeof(float));
+  check_narrow_scales(count);
+  Buffer<float> floats(HeldScales::count_floats(count, granularity.scales));
+  if (outer > 0) std::memcpy(floats.data(), outer_scales.data(), outer_scales.size());
+  if (granularity.scales.centered) floats[outer] = scale_mean;
+  return HeldScales(copy_of<std::byte>(scales), count, scale_format->bits, scale_format->decode, std::move(floats),
+                    granularity.scales);
+}
+
 inline AnyQuantizedTensor StoredQuantized::copy(const FormatInfo& info) const {
   return as_file_error(where, [&] {
     check_codes("a quantized tensor", info, shape, codes);  // before they are copied
-    return AnyQuantizedTensor(info, shape, granularity, copy_of<std::byte>(codes), copy_of<float>(scales),
+    return AnyQuantizedTensor(info, shape, granularity, copy_of<std::byte>(codes), held_scales(),
                               copy_of<std::int32_t>(zero_points));
   });
 }
@@ -198,17 +257,29 @@ template <Format F, int R, Granularity G>
 QuantizedView<F, R, G> StoredQuantized::view() const {
   const auto aligned = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % alignof(float) == 0; };
   static_assert(alignof(float) == alignof(std::int32_t));
-  if (!aligned(scales.data()) || !aligned(zero_points.data())) {
+  const bool float_scales = scale_format == nullptr;
+  if ((float_scales && !aligned(scales.data())) || !aligned(zero_points.data()) || !aligned(outer_scales.data())) {
     fail<FileError>(where, " has scales or zero points that are not aligned, expected multiples of ", alignof(float),
                     " bytes to view them in place");
   }
   const auto* z = zero_points.empty() ? nullptr : reinterpret_cast<const std::int32_t*>(zero_points.data());
-  const ParamsData params{reinterpret_cast<const float*>(scales.data()), z,
-                          static_cast<Index>(scales.size() / sizeof(float))};
+  ParamsData params{reinterpret_cast<const float*>(scales.data()), z,
+                    static_cast<Index>(scales.size() / sizeof(float))};
   const std::optional<G> g = matching<G>(granularity, static_cast<int>(shape.size()));
   check_type(format_info<F>, R, g.has_value());
   return as_file_error(where, [&] {
     check_codes("a quantized tensor", format_info<F>, shape, codes);
+    if (!float_scales) {
+      const Index count = count_scales();
+      check_narrow_scales(count);
+      check(zero_points.empty() || zero_points.size() == usize(count) * sizeof(std::int32_t), zero_points.size() / 4,
+            " zero points for ", count, " scales");
+      const ScaleInfo& info = granularity.scales;
+      const Index shared = info.shared > 0 ? info.shared : std::max<Index>(count, 1);
+      const auto* outer = info.shared == kNoScales ? nullptr : reinterpret_cast<const float*>(outer_scales.data());
+      params = {
+          nullptr, z, count, {scales.data(), scale_format->decode, outer, shared, scale_mean, scale_format->bits}};
+    }
     return QuantizedView<F, R, G>(codes.data(), typed_shape<R>(), params, *g);
   });
 }

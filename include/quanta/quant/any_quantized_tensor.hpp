@@ -19,7 +19,7 @@ class AnyQuantizedTensor {
   /// when all are 0. `format` must outlive the tensor: it is a format_info<F>. Throws Error when the parts do not fit
   /// each other, or hold what is no code, scale or zero point.
   AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape, const GranularityInfo& granularity,
-                     Buffer<std::byte> codes, Buffer<float> scales, Buffer<std::int32_t> zero_points);
+                     Buffer<std::byte> codes, detail::HeldScales scales, Buffer<std::int32_t> zero_points);
 
   /// "int8", "nf4", ...
   std::string_view format() const { return format_->name; }
@@ -104,7 +104,7 @@ AnyQuantizedTensor::AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor)
 
 inline AnyQuantizedTensor::AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape,
                                               const GranularityInfo& granularity, Buffer<std::byte> codes,
-                                              Buffer<float> scales, Buffer<std::int32_t> zero_points)
+                                              detail::HeldScales scales, Buffer<std::int32_t> zero_points)
     : format_(&format),
       shape_(std::move(shape)),
       granularity_(detail::with_counted_axis(granularity, rank())),

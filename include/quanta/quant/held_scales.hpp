@@ -19,6 +19,7 @@ struct NarrowScales {
   const float* outer = nullptr;      ///< null where scales are levels
   Index shared = 1;                  ///< neighbouring scales to an outer one
   float mean = 0.0f;
+  int bits = 0;  ///< of a code
 
   /// scales[i] = scale first + i.
   void read(Index first, Index count, float* scales) const {
@@ -72,6 +73,22 @@ class HeldScales {
  public:
   HeldScales() = default;
   explicit HeldScales(Buffer<float> scales) : floats_(std::move(scales)), size_(floats_.size()) {}
+  /// From parts: `size` packed codes of so many bits; outer scales, where there are any, and behind them the mean,
+  /// where they are centered.
+  HeldScales(Buffer<std::byte> codes, Index size, int bits, NarrowScales::Decode decode, Buffer<float> outer,
+             const ScaleInfo& info)
+      : floats_(std::move(outer)),
+        codes_(std::move(codes)),
+        size_(size),
+        shared_(info.shared > 0 ? info.shared : std::max<Index>(size, 1)),
+        centered_(info.centered),
+        bits_(bits),
+        decode_(decode) {}
+  /// How many floats go with `size` scales that are codes: outer scales, and the mean.
+  static Index count_floats(Index size, const ScaleInfo& info) {
+    if (info.shared == kNoScales) return 0;
+    return ceil_div(size, info.shared > 0 ? info.shared : std::max<Index>(size, 1)) + (info.centered ? 1 : 0);
+  }
 
   /// Rounded up to codes of S. Throws Error when a scale is larger than S can hold.
   template <RealFormat S>
@@ -83,8 +100,12 @@ class HeldScales {
   NarrowScales codes() const {
     if (decode_ == nullptr) return {};
     const bool two_levels = !floats_.empty();
-    return {codes_.data(), decode_, two_levels ? floats_.data() : nullptr, shared_,
-            centered_ ? floats_[floats_.size() - 1] : 0.0f};
+    return {codes_.data(),
+            decode_,
+            two_levels ? floats_.data() : nullptr,
+            shared_,
+            centered_ ? floats_[floats_.size() - 1] : 0.0f,
+            bits_};
   }
   Index bytes() const { return static_cast<Index>(floats_.bytes() + codes_.bytes()); }
 
@@ -93,6 +114,7 @@ class HeldScales {
   Buffer<std::byte> codes_;
   Index size_ = 0, shared_ = 1;
   bool centered_ = false;
+  int bits_ = 0;
   NarrowScales::Decode decode_ = nullptr;
 };
 
@@ -116,14 +138,10 @@ HeldScales HeldScales::narrow(const Buffer<float>& scales, const ScaleInfo& info
   using Levels = RankedLevels<S>;
   const Index n = scales.size();
   const bool two_levels = info.shared != kNoScales;
-  HeldScales held;
-  held.size_ = n;
-  held.shared_ = info.shared > 0 ? info.shared : std::max<Index>(n, 1);
-  held.centered_ = info.centered;
-  held.decode_ = &decode_levels<S>;
+  HeldScales held(Buffer<std::byte>(packed_size(n, S::bits)), n, S::bits, &decode_levels<S>,
+                  Buffer<float>(count_floats(n, info)), info);
   const Index blocks = ceil_div(n, held.shared_);
   float mean = 0.0f;
-  if (two_levels) held.floats_ = Buffer<float>(blocks + (info.centered ? 1 : 0));
   if (info.centered) {
     double sum = 0.0;
     for (const float scale : scales) sum += static_cast<double>(scale);
@@ -144,7 +162,6 @@ HeldScales HeldScales::narrow(const Buffer<float>& scales, const ScaleInfo& info
       codes[i] = Levels::code(rank);
     }
   }
-  held.codes_ = Buffer<std::byte>(packed_size(n, S::bits));
   pack_bits<S>(codes.data(), 0, n, held.codes_.data());
   return held;
 }

@@ -7,7 +7,7 @@
 //
 //   tensor w              its codes: I8, U8, I16 or U16 in its own shape where a code is 1 or 2 whole bytes, else U8 in
 //                         one dimension, packed as in format/bits.hpp
-//   tensor w.scales       F32, in the order of quant/granularity.hpp
+//   tensor w.scales       F32, in the order of quant/granularity.hpp; or their packed codes, U8 or U16
 //   tensor w.zero_points  I32, as many; none where all are 0
 //   text w.format         "int4"
 //   text w.shape          "256,784"
@@ -15,7 +15,12 @@
 //   text w.axis           of per_channel and per_group, from 0
 //   text w.group_size     of per_group
 //
-// Scales that are codes (quant/scale_type.hpp) have no place in this layout yet.
+// and where scales are codes (quant/scale_type.hpp)
+//
+//   text w.scale_format   "e8m0"
+//   text w.scale_block    how many neighbours share an outer scale, or "all"; none without outer scales
+//   tensor w.outer_scales F32; those
+//   tensor w.scale_mean   F32 without dimensions, where they are centered
 //
 // and the list has the text "quanta", the version of this layout, "1".
 #pragma once
@@ -100,6 +105,8 @@ class TensorList {
     return tensors_.back();
   }
   void add_copy(const std::string& name, const char* dtype, std::vector<Index> shape, const void* data, Index bytes);
+  /// Scales that are codes, and what belongs to them.
+  void add_narrow_scales(const std::string& name, const ScaleInfo& info, const ParamsData& params);
   /// All of a quantized tensor but the bytes of its codes.
   Entry& add_quantized(const std::string& name, const FormatInfo& format, std::vector<Index> shape,
                        const GranularityInfo& granularity, const ParamsData& params);
@@ -168,13 +175,24 @@ inline void TensorList::add_copy(const std::string& name, const char* dtype, std
   if (bytes > 0) std::memcpy(entry.owned_.data(), data, usize(bytes));
 }
 
+inline void TensorList::add_narrow_scales(const std::string& name, const ScaleInfo& info, const ParamsData& params) {
+  const NarrowScales& narrow = params.narrow;
+  const Index bytes = detail::packed_size(params.size, narrow.bits);
+  const bool words = narrow.bits == 16;
+  add_text(name + ".scale_format", std::string(info.format));
+  add_copy(name + ".scales", words ? "U16" : "U8", {words ? params.size : bytes}, narrow.codes, bytes);
+  if (narrow.outer == nullptr) return;
+  const Index outer = ceil_div(params.size, narrow.shared);
+  add_text(name + ".scale_block", info.shared > 0 ? detail::text(info.shared) : "all");
+  add_copy(name + ".outer_scales", "F32", {outer}, narrow.outer, outer * Index{sizeof *narrow.outer});
+  if (info.centered) add(name + ".scale_mean", narrow.mean);
+}
+
 inline TensorList::Entry& TensorList::add_quantized(const std::string& name, const FormatInfo& format,
                                                     std::vector<Index> shape, const GranularityInfo& granularity,
                                                     const ParamsData& params) {
   const int rank = static_cast<int>(shape.size());
   const GranularityInfo info = detail::with_counted_axis(granularity, rank);
-  detail::check(info.scales == ScaleInfo{}, "save: ", name, " is ",
-                detail::description(format.name, shape, granularity), ": scales that are codes cannot be saved yet");
   constexpr const char* kKinds[] = {"per_tensor", "per_channel", "per_group", "unscaled"};
   std::string extents;
   for (const Index extent : shape) extents += detail::text(extents.empty() ? "" : ",", extent);
@@ -187,7 +205,11 @@ inline TensorList::Entry& TensorList::add_quantized(const std::string& name, con
 
   constexpr Index kSize = 4;  // of a scale and of a zero point
   static_assert(sizeof *params.scales == kSize && sizeof *params.zero_points == kSize);
-  add_copy(name + ".scales", "F32", {params.size}, params.scales, params.size * kSize);
+  if (info.scales == ScaleInfo{}) {
+    add_copy(name + ".scales", "F32", {params.size}, params.scales, params.size * kSize);
+  } else {
+    add_narrow_scales(name, info.scales, params);
+  }
   if (params.zero_points != nullptr) {
     add_copy(name + ".zero_points", "I32", {params.size}, params.zero_points, params.size * kSize);
   }
