@@ -254,6 +254,29 @@ TEST(SaveTensor, RefusesScalesAndZeroPointsThatAreNone) {
   change("tensor.zero_points", little_endian<std::uint32_t>(0xffffffffu), "zero point 1 is -1");
 }
 
+TEST(SaveTensor, RefusesMoreZeroPointsThanScales) {
+  const std::string json = R"({"__metadata__":{"w.format":"uint8","w.shape":"1","w.granularity":"per_tensor"},)"
+                           R"("w.scales":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                           R"("w.zero_points":{"dtype":"I32","shape":[2],"data_offsets":[4,12]},)"
+                           R"("w":{"dtype":"U8","shape":[1],"data_offsets":[12,13]}})";
+  const std::string file = file_of(json, little_endian({1.0f, 0.0f, 0.0f}) + "x");
+  EXPECT_FILE_ERROR(parse(file).quantized("w"), "tensor \"w\" has 2 zero points for 1 scales");
+}
+
+TEST(SaveTensor, ALackOfMemoryIsTheFilesError) {
+  EXPECT_FILE_ERROR(detail::as_file_error("big", []() -> int { throw std::bad_alloc(); }), "big: there is no memory");
+}
+
+// Zero points that are all 0 take nothing, whoever wrote them.
+TEST(SaveTensor, ForgetsZeroPointsThatAreAllZero) {
+  const std::string json = R"({"__metadata__":{"w.format":"uint8","w.shape":"1","w.granularity":"per_tensor"},)"
+                           R"("w.scales":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                           R"("w.zero_points":{"dtype":"I32","shape":[1],"data_offsets":[4,8]},)"
+                           R"("w":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}})";
+  const std::string file = file_of(json, little_endian({1.0f, 0.0f}) + "x");
+  EXPECT_EQ(parse(file).quantized("w").bytes(), 5);
+}
+
 // Files of others may have their data at any address, and zero points that are all 0.
 TEST(SaveTensor, ReadsUnalignedFilesByCopyAndNotInPlace) {
   const Path path("quanta_unaligned.safetensors");

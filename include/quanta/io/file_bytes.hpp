@@ -10,8 +10,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include <quanta/core/buffer.hpp>
+#include <quanta/io/file_error.hpp>
 
 #if QUANTA_HAS_POSIX_FILES
 #include <fcntl.h>
@@ -79,22 +81,11 @@ inline FileBytes::~FileBytes() {
 #endif
 }
 
-/// The one failure that depends on the machine, memory, is reported like those of the file.
 inline void FileBytes::read(const std::filesystem::path& path, std::uint64_t size) {
   const std::string file = path.string();
   std::ifstream stream(path, std::ios::binary);
-  if (!stream || size > static_cast<std::uint64_t>(std::numeric_limits<Index>::max())) {
-    fail<FileError>(file, ": cannot be opened");
-  }
-#if QUANTA_HAS_EXCEPTIONS
-  try {
-    read_ = Buffer<std::byte>(static_cast<Index>(size));
-  } catch (const std::bad_alloc&) {
-    fail<FileError>(file, ": there is no memory for its ", size, " bytes");
-  }
-#else
-  read_ = Buffer<std::byte>(static_cast<Index>(size));
-#endif
+  if (!stream || !std::in_range<Index>(size)) fail<FileError>(file, ": cannot be opened");
+  read_ = as_file_error(file, [&] { return Buffer<std::byte>(static_cast<Index>(size)); });
   stream.read(reinterpret_cast<char*>(read_.data()), static_cast<std::streamsize>(size));
   if (!stream || static_cast<std::uint64_t>(stream.gcount()) != size) fail<FileError>(file, ": cannot be read");
   bytes_ = {read_.data(), read_.bytes()};

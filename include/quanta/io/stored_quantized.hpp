@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include <quanta/io/file_error.hpp>
 #include <quanta/io/formats.hpp>
 #include <quanta/io/safetensors_json.hpp>
 #include <quanta/quant/any_quantized_tensor.hpp>
@@ -77,23 +78,6 @@ struct StoredQuantized : QuantizedInfo {
 
 /// A whole number from 0 to the largest Index in decimal digits, if it is one.
 std::optional<Index> parse_index(std::string_view digits);
-
-/// Calls f. An Error that it throws, of what a file holds, becomes a FileError.
-template <class F>
-auto as_file_error(const std::string& where, F f) {
-#if QUANTA_HAS_EXCEPTIONS
-  try {
-    return f();
-  } catch (const Error& error) {
-    fail<FileError>(where, ": ", error.what());
-  } catch (const std::bad_alloc&) {
-    fail<FileError>(where, ": there is no memory for it");
-  }
-#else
-  static_cast<void>(where);
-  return f();
-#endif
-}
 
 // ---- bodies ----
 

@@ -27,9 +27,8 @@ void save_operands(TensorList& to, const Operands& operands, const FormatInfo& f
   Buffer<float> scales;
   Buffer<std::int32_t> zero_points;
   operands.unpack_params(shift, scales, zero_points);
-  const bool any = std::any_of(zero_points.begin(), zero_points.end(), [](std::int32_t z) { return z != 0; });
   to.add("weight", format, {operands.n(), operands.k()}, granularity,
-         {scales.data(), any ? zero_points.data() : nullptr, scales.size()},
+         {scales.data(), zero_points.data(), scales.size()},
          [&operands, shift, pack](std::byte* codes) { operands.unpack_codes(shift, pack, codes); });
 }
 template <class Weights>

@@ -15,9 +15,9 @@ class AnyQuantizedTensor {
   template <Format F, int R, Granularity G>
   AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor);  // NOLINT: every quantized tensor is one
 
-  /// From parts: codes packed as in format/bits.hpp, parameters in the order of quant/granularity.hpp; no zero points
-  /// when all are 0. `format` must outlive the tensor: it is a format_info<F>. Throws Error when the parts do not fit
-  /// each other, or hold what is no code, scale or zero point.
+  /// From parts: codes packed as in format/bits.hpp, parameters in the order of quant/granularity.hpp; zero points
+  /// that are all 0 may be left out, and are not kept. `format` must outlive the tensor: it is a format_info<F>. Throws
+  /// Error when the parts do not fit each other, or hold what is no code, scale or zero point.
   AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape, const GranularityInfo& granularity,
                      Buffer<std::byte> codes, detail::HeldScales scales, Buffer<std::int32_t> zero_points);
 
@@ -116,6 +116,7 @@ inline AnyQuantizedTensor::AnyQuantizedTensor(const FormatInfo& format, std::vec
   detail::check_codes("AnyQuantizedTensor", format, shape_, {codes_.data(), codes_.bytes()});
   detail::check_params("AnyQuantizedTensor", params(), param_map(granularity_, extents()), extents(),
                        format.zero_point_min, format.zero_point_max);
+  if (!params().has_zero_points()) zero_points_ = {};
 }
 
 template <int R>

@@ -36,6 +36,11 @@ struct ParamsData {
 
   float scale(Index i) const { return scales != nullptr ? scales[i] : narrow.scale(i); }
   std::int32_t zero_point(Index i) const { return zero_points != nullptr ? zero_points[i] : 0; }
+  /// Is there a zero point other than 0?
+  bool has_zero_points() const {
+    return zero_points != nullptr &&
+           std::any_of(zero_points, zero_points + size, [](std::int32_t z) { return z != 0; });
+  }
   /// The zero points from i on.
   const std::int32_t* zero_points_from(Index i) const { return zero_points != nullptr ? zero_points + i : nullptr; }
   /// scales[i] = scale first + i.

@@ -210,7 +210,7 @@ inline TensorList::Entry& TensorList::add_quantized(const std::string& name, con
   } else {
     add_narrow_scales(name, info.scales, params);
   }
-  if (params.zero_points != nullptr) {
+  if (params.has_zero_points()) {
     add_copy(name + ".zero_points", "I32", {params.size}, params.zero_points, params.size * kSize);
   }
   const Index size = Extents(shape.data(), rank).product(0, rank), bytes = detail::packed_size(size, format.bits);
