@@ -37,6 +37,31 @@ TYPED_TEST(PackedWeights, GiveBackEveryCode) {
   check_codes<TypeParam, UInt<4>, PerGroup<Dynamic>>(1500);  // a group longer than what is unpacked at once
 }
 
+template <class Kernel, class F, class G>
+void check_unpack(Index params, Fill zero_points) {
+  Random random(3);
+  for (const auto& [n, k] : kShapes) {
+    const auto weights = quantized<F, G>(int_matrix<F>(n, k, params, Fill::random, zero_points, random));
+    const auto back = pack<Kernel>(weights).unpack();
+    ASSERT_TRUE(same_bits(back.codes(), weights.codes()));
+    ASSERT_EQ(back.bytes(), weights.bytes());
+    ASSERT_EQ(back.params().size(), weights.params().size());
+    for (Index i = 0; i < back.params().size(); ++i) {
+      ASSERT_EQ(back.params().scale(i), weights.params().scale(i));
+      ASSERT_EQ(back.params().zero_point(i), weights.params().zero_point(i));
+    }
+    ASSERT_EQ(back.params().granularity().info(), weights.params().granularity().info());
+  }
+}
+
+TYPED_TEST(PackedWeights, UnpackToWhatTheyWerePackedFrom) {
+  check_unpack<TypeParam, Int<8>, PerTensor>(kOne, Fill::random);
+  check_unpack<TypeParam, UInt<8>, PerChannel<0>>(kPerRow, Fill::random);
+  check_unpack<TypeParam, UInt<8>, PerTensor>(kOne, Fill::zero);
+  check_unpack<TypeParam, Int<3>, PerGroup<Dynamic>>(7, Fill::zero);
+  check_unpack<TypeParam, UInt<5>, PerGroup<Dynamic>>(1500, Fill::random);
+}
+
 TYPED_TEST(PackedWeights, GiveBackEveryScale) {
   Random random(2);
   const IntMatrix channels = int_matrix<Int<8>>(35, 9, kPerRow, Fill::random, Fill::zero, random);

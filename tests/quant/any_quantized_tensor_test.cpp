@@ -109,5 +109,40 @@ TEST(AnyQuantizedTensor, SaysWhatItHoldsWhenAskedForSomethingElse) {
   for (Index i = 0; i < wrong.size(); ++i) EXPECT_EQ(wrong.data()[i], 5.0f);
 }
 
+AnyQuantizedTensor of_parts(std::vector<Index> shape, GranularityInfo granularity, Index bytes,
+                            std::initializer_list<float> scales, std::initializer_list<std::int32_t> zero_points) {
+  Buffer<float> s(static_cast<Index>(scales.size()));
+  std::copy(scales.begin(), scales.end(), s.begin());
+  Buffer<std::int32_t> z(static_cast<Index>(zero_points.size()));
+  std::copy(zero_points.begin(), zero_points.end(), z.begin());
+  return AnyQuantizedTensor(format_info<UInt<4>>, std::move(shape), granularity,
+                            Buffer<std::byte>(bytes, std::byte{0x52}), std::move(s), std::move(z));
+}
+
+TEST(AnyQuantizedTensor, IsMadeOfParts) {
+  const GranularityInfo channels{GranularityKind::per_channel, -1, 0};
+  const AnyQuantizedTensor any = of_parts({1, 2}, channels, 1, {0.5f, 2.0f}, {1, 3});
+  EXPECT_TRUE((any.holds<UInt<4>, 2, PerChannel<1>>()));
+  EXPECT_EQ(any.dequantize<2>()(0, 0), 0.5f);
+  EXPECT_EQ(any.dequantize<2>()(0, 1), 4.0f);
+  EXPECT_EQ(of_parts({2}, {}, 1, {0.5f}, {0}).bytes(), 5);  // a zero point of 0 is not kept
+  EXPECT_EQ(of_parts({2}, {}, 1, {0.5f}, {}).bytes(), 5);
+  EXPECT_EQ((of_parts({2}, {}, 1, {0.5f}, {}).get<UInt<4>, 1>().codes()(1)), 5);
+}
+
+TEST(AnyQuantizedTensor, RefusesPartsThatDoNotFit) {
+  const GranularityInfo groups{GranularityKind::per_group, 1, 2};
+  EXPECT_ERROR(of_parts({}, {}, 1, {1.0f}, {}), "rank 0, expected 1 to 5");
+  EXPECT_ERROR(of_parts({1, 1, 1, 1, 1, 2}, {}, 1, {1.0f}, {}), "rank 6");
+  EXPECT_ERROR(of_parts({-1}, {}, 0, {1.0f}, {}), "shape (-1)");
+  EXPECT_ERROR(of_parts({0, std::numeric_limits<Index>::max()}, {}, 0, {1.0f}, {}), "too large");
+  EXPECT_ERROR(of_parts({3}, {}, 1, {1.0f}, {}), "1 bytes of codes for shape (3) of uint4, expected 2");
+  EXPECT_ERROR(of_parts({2}, {}, 1, {1.0f, 2.0f}, {}), "2 scales for a tensor of shape (2) that has 1");
+  EXPECT_ERROR(of_parts({2}, groups, 1, {1.0f}, {}), "axis 1 of a tensor of rank 1");
+  EXPECT_ERROR(of_parts({1, 2}, groups, 1, {1.0f}, {1, 2}), "2 zero points for 1 scales");
+  EXPECT_ERROR(of_parts({2}, {}, 1, {0.0f}, {}), "scale 0 is 0");
+  EXPECT_ERROR(of_parts({2}, {}, 1, {1.0f}, {16}), "zero point 0 is 16, expected a code of the format, 0 to 15");
+}
+
 }  // namespace
 }  // namespace quanta::test
