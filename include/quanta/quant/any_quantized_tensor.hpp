@@ -19,6 +19,11 @@ class AnyQuantizedTensor {
   /// that are all 0 may be left out, and are not kept. `format` must outlive the tensor: it is a format_info<F>. Throws
   /// Error when the parts do not fit each other, or hold what is no code, scale or zero point.
   AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape, const GranularityInfo& granularity,
+                     Buffer<std::byte> codes, Buffer<float> scales, Buffer<std::int32_t> zero_points)
+      : AnyQuantizedTensor(format, std::move(shape), granularity, std::move(codes),
+                           detail::HeldScales(std::move(scales)), std::move(zero_points)) {}
+  /// The same with scales that may be codes.
+  AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape, const GranularityInfo& granularity,
                      Buffer<std::byte> codes, detail::HeldScales scales, Buffer<std::int32_t> zero_points);
 
   /// "int8", "nf4", ...
