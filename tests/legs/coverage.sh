@@ -9,6 +9,7 @@ for source in "$root"/tests/io/*_test.cpp "$root"/tests/support/allocations_test
   sources+=("#include \"$source\"")
 done
 printf '%s\n' "${sources[@]}" >"$dir/all.cpp"
+dir=$(cd "$dir" && pwd)
 cd "$dir"
 rm -f ./*.gcda ./*.gcno ./*.gcov
 quiet "$compiler" -std=c++20 -O0 --coverage -fprofile-abs-path -DQUANTA_TEST_DATA="\"$root/tests/data\"" \
