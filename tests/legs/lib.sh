@@ -26,8 +26,9 @@ skip() {
   exit 77
 }
 
+# What the last command wrote is what failed.
 fail() {
-  cat "$dir/log"
+  sed -n 'H; /^\$ /h; ${ x; p; }' "$dir/log"
   echo "failed: $*"
   exit 1
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include <quanta/io/decode_floats.hpp>
 #include <quanta/io/file_error.hpp>
 #include <quanta/io/formats.hpp>
 #include <quanta/io/safetensors_json.hpp>
