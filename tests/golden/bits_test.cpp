@@ -29,7 +29,7 @@ struct Section {
 constexpr Section kSections[] = {
     {"core", &golden_core},       {"quant", &golden_quant},   {"gemm", &golden_gemm},
     {"layers", &golden_layers},   {"static", &golden_static}, {"calibration", &golden_calibration},
-    {"formats", &golden_formats},
+    {"formats", &golden_formats}, {"train", &golden_train},
 };
 
 Recorder recorded(const Section& section) {
