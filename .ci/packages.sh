@@ -18,6 +18,7 @@ _package_proof() {
     libgtest-dev) echo gtest/gtest.h ;;
     libbenchmark-dev) echo benchmark/benchmark.h ;;
     nlohmann-json3-dev) echo nlohmann/json.hpp ;;
+    zlib1g-dev) echo zlib.h ;;
   esac
 }
 
