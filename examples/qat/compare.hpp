@@ -3,7 +3,7 @@
 // Does an integer model decide as the fake-quantized network it was frozen from? Their weights and activations are the
 // same numbers. But the network sums reals in float, rounding each time, and the integer model sums codes exactly: so
 // the inputs of a layer differ in their last bits, and one that lies between two codes can round to either. Every image
-// that is classed otherwise is traced to such a value.
+// that is classed otherwise is traced to such a value; from there on the network must decide as the integer model does.
 #pragma once
 
 #include <algorithm>
@@ -85,6 +85,10 @@ void Agreement::compare(FakeNetwork<bits>& network, const quanta::Sequential& fr
   const LayerInputs to_second(network.second.fake_input.quantizer(), network.second.x, first);
   const LayerInputs to_third(network.third.fake_input.quantizer(), network.third.x, second);
   const std::vector<int> expected = classes_of(logits), got = classes_of(frozen(images_to_compare));
+  // What the network decides when its second or third layer is given the integer model's inputs.
+  const Matrix again = network.second.forward(as_matrix(first)).cwiseMax(0.0f);
+  const std::vector<int> from_second = classes_of(network.third.forward(again));
+  const std::vector<int> from_third = classes_of(network.third.forward(as_matrix(second)));
 
   images += static_cast<long>(expected.size());
   codes += static_cast<long>(to_second.count() + to_third.count());
@@ -94,8 +98,9 @@ void Agreement::compare(FakeNetwork<bits>& network, const quanta::Sequential& fr
     ++other_classes;
     const Index image = static_cast<Index>(i);
     const float gap = std::fabs(logits(image, expected[i]) - logits(image, got[i]));
-    std::string reason = to_second.tie("second", image);
-    if (reason.empty()) reason = to_third.tie("third", image);
+    std::string reason;
+    if (from_second[i] == got[i]) reason = to_second.tie("second", image);
+    if (reason.empty() && from_third[i] == got[i]) reason = to_third.tie("third", image);
     if (reason.empty() && gap < 1e-4f) reason = "the two classes' logits are " + std::to_string(gap) + " apart";
     if (reason.empty()) ++unexplained;
     explanations.push_back(std::to_string(bits) + " bits, image " + std::to_string(i) + ": class " +

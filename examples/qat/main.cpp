@@ -92,8 +92,8 @@ int run(const Plan& plan, const std::string& directory) {
     print_row("highest", columns, &Column::highest);
   }
   const bool recovered = print_recovery(columns[0], columns[4], columns[6]);
-  const bool agreed = print_agreement("4 bits", agreement4) & print_agreement("2 bits", agreement2);
-  return recovered && agreed ? 0 : 1;
+  const bool agreed4 = print_agreement("4 bits", agreement4), agreed2 = print_agreement("2 bits", agreement2);
+  return recovered && agreed4 && agreed2 ? 0 : 1;
 }
 
 }  // namespace
