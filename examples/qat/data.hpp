@@ -5,6 +5,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -33,7 +34,8 @@ struct Images {
   Index count() const { return pixels.rows(); }
   /// What a network sees of image i: its pixels as reals from 0 to 1.
   auto real(Index i) const { return pixels.row(i).cast<float>() * kPixelScale; }
-  Matrix all_real() const { return pixels.cast<float>() * kPixelScale; }
+  /// Of the first images, `most` at most.
+  Matrix first_real(Index most) const { return pixels.topRows(std::min(most, count())).cast<float>() * kPixelScale; }
 };
 
 inline std::vector<unsigned char> read_gzip(const std::string& path) {

@@ -40,12 +40,14 @@ double accuracy(const std::vector<int>& classes, const std::vector<int>& labels)
 int run(const Plan& plan, const std::string& directory) {
   const Images training = read_images(directory, "train", plan.training_images);
   const Images test = read_images(directory, "t10k", 10000);
-  const Matrix test_images = test.all_real();
-  const Matrix calibration_images = training.all_real().topRows(std::min(plan.calibration_images, training.count()));
+  const Matrix test_images = test.first_real(test.count());
+  const Matrix calibration_images = training.first_real(plan.calibration_images);
 
   std::printf(
-      "A network 784-128-64-10 with ReLU, trained on %ld images of Fashion-MNIST for %d epochs; then quantized, or\n"
-      "trained for %d epochs more. Accuracy on %ld test images in percent; bits of weights and activations\n\n",
+      "A network 784-128-64-10 with ReLU, trained on %ld images of Fashion-MNIST for %d epochs; then quantized,\n"
+      "with the ranges of least squared error, or trained for %d epochs more. Accuracy in percent on %ld test images; "
+      "bits\n"
+      "of weights and activations alike\n\n",
       static_cast<long>(training.count()), plan.float_epochs, plan.epochs, static_cast<long>(test.count()));
   std::vector<Column> columns = {{"float"}, {"longer"}, {"8 bits"}, {"4 bits"}, {"2 bits"}, {"4 bits"}, {"2 bits"}};
   print_head(columns);

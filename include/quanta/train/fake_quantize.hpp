@@ -6,15 +6,15 @@
 //
 //   y = scale * (code - zero_point), the code that of Quantizer, u = x / scale
 //
-//                inside, low <= u <= high        below        above          low, high: codes less the zero point
-//   dx           dy                              0            0
-//   dy/dscale    round_half_even(u) - u          low          high
+//            inside, low <= u <= high        below        above          low, high: codes less the zero point
+//   dx       dy                              0            0
+//   slope    round_half_even(u) - u          low          high           of y by the scale
 //
-//   dscale = sum of dy * dy/dscale over the elements of the scale / sqrt(N * qmax),  qmax the format's largest code
-//   N: how many elements have the scale; of activations, in one sample
+//   dscale = sum of dy * slope over the elements that have the scale / sqrt(N * qmax)
+//   N is how many have it, of activations those of one sample; qmax is the format's largest code
 //
-// The paper counts the ends themselves, u = low and u = high, as outside. Here they are inside: clipping does not change
-// them.
+// The paper counts the ends themselves, u = low and u = high, as outside. Here they are inside: clipping does not
+// change them.
 //
 // There is no tape and no optimizer: forward and backward are functions of Eigen objects, to be called in a training
 // loop of any kind. The same input gives the same bits on every CPU: each sum is in double, in the order of
@@ -72,9 +72,9 @@ class FakeQuantize {
   /// One for each parameter, in the order of QuantParams; what an optimizer steps.
   Tensor<float, 1> scales() const;
 
-  /// A vector of as many. One below 2^-126, 0 and negative included, becomes 2^-126: everything but 0 is then beyond
-  /// the codes' ends, and the gradient of the scale that of all of these. Throws Error, and changes nothing, when the
-  /// number of scales differs or one is not finite.
+  /// A vector of as many. A scale below 2^-126, 0 and negative included, becomes 2^-126: all elements but 0 are then
+  /// beyond the ends of the codes, and their gradients tell whether the scale should grow again. Throws Error, and
+  /// changes nothing, when the number of scales differs or one is not finite.
   template <RealObject S>
   void set_scales(const S& scales);
 
