@@ -183,6 +183,12 @@
 #define QUANTA_UNROLL
 #endif
 
+// Before a function, or a member function of a class, that is no template: makes it one, which is compiled by those who
+// call it and only read by all who include the header. Its definition, where that stands apart, begins with
+// QUANTA_LAZY_BODY.
+#define QUANTA_LAZY template <int = 0>
+#define QUANTA_LAZY_BODY template <int>
+
 // Before a loop that is worth vectorizing and that clang would unroll instead; GCC vectorizes it as it is.
 #if defined(__clang__)
 #define QUANTA_VECTORIZE_LOOP _Pragma("clang loop vectorize(enable) unroll(disable)")
