@@ -204,7 +204,9 @@ inline void IntegerModel::save(TensorList& to) const {
 template <class Reader>
 IntegerModel IntegerModel::load(const Reader& from) {
   IntegerNetwork all(from.integer("inputs"));
-  for (std::int32_t i = 0; i < from.integer("layers"); ++i) {
+  const std::int32_t count = from.integer("layers");
+  detail::check(count >= 0, kName, ": ", count, " layers, expected none below 0");
+  for (std::int32_t i = 0; i < count; ++i) {
     const std::string prefix = detail::text(i, ".");
     const std::string& kind = from.text(prefix + "kind");
     if (kind == "linear") {
