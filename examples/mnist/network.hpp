@@ -14,6 +14,7 @@
 #include <Eigen/Core>
 
 #include <quanta/io.hpp>
+#include <quanta/layers/integer_only.hpp>
 #include <quanta/quanta.hpp>
 
 namespace mnist {

@@ -24,10 +24,10 @@ namespace detail {
 template <IntegerFormat O>
 struct RequantizeOutput;
 
-/// The stages that are bounds of codes too.
-inline Clamp as_clamp(const Relu&) { return {0.0f, std::numeric_limits<float>::infinity()}; }
-inline Clamp as_clamp(const Relu6&) { return {0.0f, 6.0f}; }
-inline Clamp as_clamp(const Clamp& clamp) { return clamp; }
+/// Of the stages that are bounds of codes too.
+inline Range bounds_of(const Relu&) { return {0.0f, std::numeric_limits<float>::infinity()}; }
+inline Range bounds_of(const Relu6&) { return {0.0f, 6.0f}; }
+inline Range bounds_of(const Clamp& clamp) { return {clamp.low, clamp.high}; }
 template <class S>
 concept ClampStage = std::same_as<S, Relu> || std::same_as<S, Relu6> || std::same_as<S, Clamp>;
 }  // namespace detail
@@ -170,9 +170,9 @@ Requantize<O>::Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme,
       double_rounding_ = true;
     } else if constexpr (detail::ClampStage<Option>) {
       const simd::QuantizeStep step{output_.scale(0), zero_point_, low_, high_};
-      const Clamp clamp = detail::as_clamp(option);
-      low_ = detail::code_by(clamp.low, step, {}, 0);
-      high_ = detail::code_by(clamp.high, step, {}, 0);
+      const Range bounds = detail::bounds_of(option);
+      low_ = detail::code_by(bounds.min, step, {}, 0);
+      high_ = detail::code_by(bounds.max, step, {}, 0);
     } else {
       static_assert(RealObject<Option>,
                     "quanta: the options of Requantize are a bias, DoubleRounding{} and Relu, Relu6 "

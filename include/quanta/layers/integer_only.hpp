@@ -49,15 +49,15 @@ namespace detail {
 struct IntegerStep {
   const AnyLayer* layer;
   Index number;  ///< of the layer, for messages
-  Clamp bounds{-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
+  Range bounds = {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
   Index observed = -1;  ///< the activation that is its output; -1 where it needs no calibration
 };
 
 /// The bounds that a layer is, if it is one of those.
-inline std::optional<Clamp> bounds_of(const AnyLayer& layer) {
-  if (const Relu* relu = layer.target<Relu>()) return as_clamp(*relu);
-  if (const Relu6* relu6 = layer.target<Relu6>()) return as_clamp(*relu6);
-  if (const Clamp* clamp = layer.target<Clamp>()) return *clamp;
+inline std::optional<Range> bounds_of(const AnyLayer& layer) {
+  if (const Relu* relu = layer.target<Relu>()) return bounds_of(*relu);
+  if (const Relu6* relu6 = layer.target<Relu6>()) return bounds_of(*relu6);
+  if (const Clamp* clamp = layer.target<Clamp>()) return bounds_of(*clamp);
   return std::nullopt;
 }
 
@@ -70,11 +70,11 @@ inline std::vector<IntegerStep> integer_steps(const Sequential& model) {
     const AnyLayer& layer = *layers[i];
     if (layer.target<Flatten>() != nullptr) continue;
     const auto number = static_cast<Index>(i);
-    const std::optional<Clamp> bounds = bounds_of(layer);
+    const std::optional<Range> bounds = bounds_of(layer);
     IntegerStep* const last = steps.empty() ? nullptr : &steps.back();
     if (bounds && last != nullptr && (last->layer->target<Linear>() != nullptr || bounds_of(*last->layer))) {
-      last->bounds = Clamp(std::clamp(last->bounds.low, bounds->low, bounds->high),
-                           std::clamp(last->bounds.high, bounds->low, bounds->high));
+      last->bounds = {std::clamp(last->bounds.min, bounds->min, bounds->max),
+                      std::clamp(last->bounds.max, bounds->min, bounds->max)};
       if (last->observed >= 0) last->observed = number + 1;
       continue;
     }
@@ -136,9 +136,10 @@ inline IntegerNetwork::Linear integer_linear(const IntegerStep& step, const Quan
   const Linear& linear = *step.layer->target<Linear>();
   const auto weight = quantize_weight_for_bias(linear, step.number, x);
   const auto packed = pack(weight);
+  const Clamp bounds(step.bounds.min, step.bounds.max);
   const auto requantize = options.double_rounding
-                              ? Requantize(x.scale(0), packed, output, linear.bias(), step.bounds, DoubleRounding{})
-                              : Requantize(x.scale(0), packed, output, linear.bias(), step.bounds);
+                              ? Requantize(x.scale(0), packed, output, linear.bias(), bounds, DoubleRounding{})
+                              : Requantize(x.scale(0), packed, output, linear.bias(), bounds);
   const Index n = linear.out_features(), k = linear.in_features();
   IntegerNetwork::Linear result{Buffer<std::int8_t>(n * k), Buffer<std::int32_t>(n),       Buffer<std::int32_t>(n),
                                 Buffer<std::int32_t>(n),    output.params().zero_point(0), requantize.min_code(),
@@ -178,7 +179,7 @@ inline void add_step(IntegerNetwork& network, const IntegerStep& step, QuantPara
     params = QuantParams<PerTensor>(0x1p-8f, -128);
     network.add_softmax(integer_exponentials(from.scale(0)));
   } else {
-    const double low = static_cast<double>(step.bounds.low), high = static_cast<double>(step.bounds.high);
+    const double low = static_cast<double>(step.bounds.min), high = static_cast<double>(step.bounds.max);
     network.add_table(integer_table([=](double x) { return std::clamp(x, low, high); }, from, params));
   }
 }
