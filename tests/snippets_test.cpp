@@ -4,6 +4,7 @@
 #define EIGEN_USE_THREADS
 
 #include <quanta/quanta.hpp>
+#include <quanta/report.hpp>
 
 #include "tests/support/tensors.hpp"
 

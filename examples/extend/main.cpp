@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include <quanta/quanta.hpp>
+#include <quanta/report.hpp>
 
 using quanta::Index;
 

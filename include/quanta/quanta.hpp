@@ -1,6 +1,6 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The whole library but for files, which are in <quanta/io.hpp>.
+// The whole library but for files, <quanta/io.hpp>, and tables for people to read, <quanta/report.hpp>.
 #pragma once
 
 #include <quanta/arch.hpp>
@@ -12,7 +12,6 @@
 #include <quanta/format/format.hpp>
 #include <quanta/gemm/activations.hpp>
 #include <quanta/gemm/gemm.hpp>
-#include <quanta/layers/compare.hpp>
 #include <quanta/layers/dynamic_linear.hpp>
 #include <quanta/layers/flatten.hpp>
 #include <quanta/layers/layer_norm.hpp>
@@ -22,10 +21,8 @@
 #include <quanta/layers/sequential.hpp>
 #include <quanta/layers/softmax.hpp>
 #include <quanta/layers/static_linear.hpp>
-#include <quanta/layers/summary.hpp>
 #include <quanta/layers/weight_only_linear.hpp>
 #include <quanta/quant/any_quantized_tensor.hpp>
-#include <quanta/quant/bit_width_table.hpp>
 #include <quanta/quant/block_formats.hpp>
 #include <quanta/quant/error_metrics.hpp>
 #include <quanta/quant/quantizer.hpp>

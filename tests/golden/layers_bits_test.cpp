@@ -2,6 +2,7 @@
 //
 // Bits of layers/: float and quantized layers and models, of ordinary inputs and of rows that are anything but.
 #include <quanta/quanta.hpp>
+#include <quanta/report.hpp>
 
 #include "tests/support/golden.hpp"
 #include "tests/support/tensors.hpp"

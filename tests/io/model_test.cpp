@@ -4,6 +4,7 @@
 #if __has_include(<nlohmann/json.hpp>)
 #include <quanta/io.hpp>
 #include <quanta/quanta.hpp>
+#include <quanta/report.hpp>
 
 #include "tests/io/plain_safetensors.hpp"
 #include "tests/io/safetensors_files.hpp"

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <quanta/quanta.hpp>
+#include <quanta/report.hpp>
 
 #include "tests/layers/float_model.hpp"
 #include "tests/support/tensors.hpp"

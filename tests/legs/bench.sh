@@ -12,9 +12,11 @@ build "$dir/build"
 count=0
 for program in "$dir"/build/bench/bench_*; do
   [[ -f $program && -x $program ]] || continue
-  arguments=(--benchmark_min_time=0.01)
   # Every table, kernel and peer there is, on the smallest sizes.
-  [[ $program == */bench_gemm ]] && arguments=('--benchmark_filter=/(17x123x45|1x128x10)/|aggregate')
+  case $program in
+    */bench_gemm) arguments=('--benchmark_filter=/(17x123x45|1x128x10)/|aggregate') ;;
+    *) arguments=(--benchmark_min_time=0.01 '--benchmark_filter=-/(65536Ki|.*4096x4096|1048576x16)') ;;
+  esac
   QUANTA_BENCH_SECONDS=0.001 quiet "$program" "${arguments[@]}"
   count=$((count + 1))
 done

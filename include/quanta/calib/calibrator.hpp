@@ -20,7 +20,7 @@ struct Bin {
 
 template <class Sketch>
 std::vector<Bin> bins_of(const Sketch& sketch) {
-  std::vector<Bin> bins;
+  Lazy<std::vector<Bin>, Sketch> bins;
   sketch.for_each_bin([&](float low, float high, std::uint64_t n) { bins.push_back({double{low}, double{high}, n}); });
   return bins;
 }

@@ -165,7 +165,7 @@ class EntropySide {
 };
 
 /// How often `end` can be halved with no more than one value of a thousand beyond it.
-inline int octaves_beyond_bulk(const std::vector<Bin>& bins, double end, int most) {
+QUANTA_LAZY int octaves_beyond_bulk(const std::vector<Bin>& bins, double end, int most) {
   const auto beyond = [&](double from) {
     std::uint64_t n = 0;
     for (const Bin& bin : bins) n += bin.high > from ? bin.count : 0;
@@ -183,7 +183,7 @@ template <Granularity G>
 template <class Quantizer, class Sketch>
 Range EntropyCalibrator<G>::choose(const Sketch& sketch, const typename Quantizer::FitOptions&) const {
   using F = typename Quantizer::FormatType;
-  using Side = detail::EntropySide<kBins>;
+  using Side = detail::Lazy<detail::EntropySide<kBins>, Sketch>;
   constexpr bool symmetric = std::is_same_v<typename Quantizer::SchemeType, Symmetric>;
   constexpr int levels = 1 << (symmetric ? F::bits - 1 : F::bits);
   const Range whole{sketch.min(), sketch.max()};
@@ -194,7 +194,7 @@ Range EntropyCalibrator<G>::choose(const Sketch& sketch, const typename Quantize
   const bool two_sides = !symmetric && negative > 0.0 && positive > 0.0;
   const std::size_t count = two_sides ? 2 : 1;
   const double side_ends[2] = {two_sides ? negative : std::max(negative, positive), positive};
-  std::vector<detail::Bin> bins[2];
+  detail::Lazy<std::vector<detail::Bin>, Sketch> bins[2];
   sketch.for_each_bin([&](float low, float high, std::uint64_t n) {
     const double a = std::fabs(double{low}), b = std::fabs(double{high});
     if (a != 0.0 || b != 0.0) bins[two_sides && high > 0.0f ? 1 : 0].push_back({std::min(a, b), std::max(a, b), n});

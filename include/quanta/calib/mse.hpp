@@ -41,7 +41,7 @@ inline float shrunk(float v, int j) {
 /// The bins of a sketch, ascending, neighbours joined up to 1/32 of their value.
 template <class Sketch>
 std::vector<Bin> joined_bins(const Sketch& sketch) {
-  std::vector<Bin> joined;
+  Lazy<std::vector<Bin>, Sketch> joined;
   sketch.for_each_bin([&](float low, float high, std::uint64_t n) {
     const double reach = std::max(std::fabs(double{low}), std::fabs(double{high}));
     if (!joined.empty()) {
@@ -58,8 +58,9 @@ std::vector<Bin> joined_bins(const Sketch& sketch) {
 }
 
 /// The same ordered from both ends inwards: what clipping costs comes first, so that a bad range is given up early.
-inline std::vector<Bin> from_both_ends(const std::vector<Bin>& bins) {
-  std::vector<Bin> ordered;
+template <class Bins>
+Bins from_both_ends(const Bins& bins) {
+  Bins ordered;
   for (std::size_t i = 0, j = bins.size(); i < j;) {
     ordered.push_back(bins[i++]);
     if (i < j) ordered.push_back(bins[--j]);
@@ -69,10 +70,11 @@ inline std::vector<Bin> from_both_ends(const std::vector<Bin>& bins) {
 
 /// What a range costs at least, in the time of a few comparisons: the error of the bins that are clipped, and of those
 /// that become 0. With few codes that is most of it, and most ranges need not be looked at bin by bin.
+template <class Bins>
 class LeastError {
  public:
   /// Of ascending bins.
-  explicit LeastError(const std::vector<Bin>& bins) : bins_(bins), sums_(bins.size() + 1) {
+  explicit LeastError(const Bins& bins) : bins_(bins), sums_(bins.size() + 1) {
     for (std::size_t i = 0; i < bins.size(); ++i) {
       const Bin& bin = bins[i];
       const double n = static_cast<double>(bin.count);
@@ -106,13 +108,13 @@ class LeastError {
     return std::max(error - 1e-9 * (b.squares + moved), 0.0);
   }
 
-  const std::vector<Bin>& bins_;
+  const Bins& bins_;
   std::vector<Sums> sums_;
 };
 
 /// The summed squared error of quantizing the bins, or anything above `limit` once that is passed.
-inline double squared_error(const std::vector<Bin>& bins, ScaleZeroPoint p, std::int32_t low, std::int32_t high,
-                            double limit) {
+QUANTA_LAZY double squared_error(const std::vector<Bin>& bins, ScaleZeroPoint p, std::int32_t low, std::int32_t high,
+                                 double limit) {
   const double scale = double{p.scale};
   const double lowest = low - p.zero_point, highest = high - p.zero_point;
   const double square = fp::mul(scale, scale);

@@ -70,7 +70,7 @@ std::vector<Bin> absolute_bins_of(const Sketch& sketch) {
 }
 
 /// The quantile of ascending bins at fraction [0, 1].
-inline double quantile(const std::vector<Bin>& bins, std::uint64_t total, double fraction) {
+QUANTA_LAZY double quantile(const std::vector<Bin>& bins, std::uint64_t total, double fraction) {
   const auto last = static_cast<double>(total - 1);  // may be rounded up, to 2^64 even
   const double rank = fp::mul(last, fraction);
   const std::uint64_t below = rank >= last ? total - 1 : static_cast<std::uint64_t>(rank);

@@ -16,11 +16,13 @@ QUANTA_NAMESPACE_BEGIN
 
 template <int mantissa_bits>
 struct SketchBytes {
-  /// The state as bytes, equal for equal states, added to `out`.
-  static void write(const Sketch<mantissa_bits>& sketch, std::vector<std::byte>& out);
+  /// The state as bytes, equal for equal states, added to `out`, a std::vector<std::byte>.
+  template <class Bytes>
+  static void write(const Sketch<mantissa_bits>& sketch, Bytes& out);
   /// The sketch that starts at bytes[position], which then moves behind it. Throws Error, and leaves position, when
   /// there is none of this resolution or its numbers contradict each other.
-  static Sketch<mantissa_bits> read(const std::vector<std::byte>& bytes, std::size_t& position);
+  template <class Bytes>
+  static Sketch<mantissa_bits> read(const Bytes& bytes, std::size_t& position);
 
  private:
   using S = Sketch<mantissa_bits>;
@@ -30,7 +32,8 @@ struct SketchBytes {
 // ---- bodies ----
 
 template <int mantissa_bits>
-void SketchBytes<mantissa_bits>::write(const Sketch<mantissa_bits>& sketch, std::vector<std::byte>& out) {
+template <class Bytes>
+void SketchBytes<mantissa_bits>::write(const Sketch<mantissa_bits>& sketch, Bytes& out) {
   const auto put = [&](auto value) {
     const auto* raw = reinterpret_cast<const std::byte*>(&value);
     out.insert(out.end(), raw, raw + sizeof value);
@@ -56,7 +59,8 @@ void SketchBytes<mantissa_bits>::write(const Sketch<mantissa_bits>& sketch, std:
 }
 
 template <int mantissa_bits>
-Sketch<mantissa_bits> SketchBytes<mantissa_bits>::read(const std::vector<std::byte>& bytes, std::size_t& position) {
+template <class Bytes>
+Sketch<mantissa_bits> SketchBytes<mantissa_bits>::read(const Bytes& bytes, std::size_t& position) {
   std::size_t at = position;
   const auto get = [&](auto& value) {
     const std::size_t left = bytes.size() - std::min(at, bytes.size());

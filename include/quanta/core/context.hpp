@@ -53,7 +53,7 @@ class Context {
   }
 
   /// Memory for each of `count` tasks, at least `bytes` long; valid until the next call.
-  void reserve_scratch(Index count, Index bytes) {
+  QUANTA_LAZY void reserve_scratch(Index count, Index bytes) {
     if (static_cast<Index>(scratch_.size()) < count) scratch_.resize(usize(count));
     for (Index i = 0; i < count; ++i) scratch_[usize(i)].reserve(bytes);
   }
@@ -68,13 +68,13 @@ class Context {
 
   /// A buffer that a caller keeps while it calls layers, which use the memory above; give it back when done, the last
   /// taken first.
-  Buffer<float> take_buffer() {
+  QUANTA_LAZY Buffer<float> take_buffer() {
     if (spare_.empty()) return {};
     Buffer<float> buffer = std::move(spare_.back());
     spare_.pop_back();
     return buffer;
   }
-  void give_back(Buffer<float> buffer) { spare_.push_back(std::move(buffer)); }
+  QUANTA_LAZY void give_back(Buffer<float> buffer) { spare_.push_back(std::move(buffer)); }
 
  private:
   using Body = void (*)(void*, Index, Index);

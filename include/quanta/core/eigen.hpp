@@ -218,11 +218,13 @@ Tensor<T, rank, layout> make_tensor(const Shape<rank>& shape) {
 
 /// Dense elements as an Eigen tensor, in place.
 template <class T, int rank>
-auto tensor_map(const TensorView<T, rank>& x) {
+using MapOf = Eigen::TensorMap<
+    std::conditional_t<std::is_const_v<T>, const Tensor<std::remove_const_t<T>, rank>, Tensor<T, rank>>>;
+template <class T, int rank>
+MapOf<T, rank> tensor_map(const TensorView<T, rank>& x) {
   Eigen::DSizes<Index, rank> sizes;
   for (int d = 0; d < rank; ++d) sizes[usize(d)] = x.extent(d);
-  using Held = Tensor<std::remove_const_t<T>, rank>;
-  return Eigen::TensorMap<std::conditional_t<std::is_const_v<T>, const Held, Held>>(x.data(), sizes);
+  return MapOf<T, rank>(x.data(), sizes);
 }
 
 /// How much work a task is, as pools with Eigen::ThreadPoolDevice's interface are told: bytes loaded, stored, cycles.

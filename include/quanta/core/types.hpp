@@ -62,6 +62,18 @@ constexpr Index ceil_div(Index a, Index b) { return a / b + (a % b != 0 ? 1 : 0)
 /// The smallest multiple of b that is not below a.
 constexpr Index round_up(Index a, Index b) { return ceil_div(a, b) * b; }
 
+namespace detail {
+
+/// T, as a type that depends on X: a template's code on it is compiled when the template is used, not where it stands.
+template <class T, class X>
+struct DependentOn {
+  using type = T;
+};
+template <class T, class X>
+using Lazy = typename DependentOn<T, X>::type;
+
+}  // namespace detail
+
 /// For indexing standard containers with an Index.
 constexpr std::size_t usize(Index i) { return static_cast<std::size_t>(i); }
 

@@ -58,7 +58,8 @@ struct FloatSplit {
 };
 
 /// panels_cost: making a panel is work too, so panels are shared out, not made by every task, where there are enough.
-inline FloatSplit split_float_product(const Context& context, Index m, Index n, Index k, bool panels_cost = false) {
+QUANTA_LAZY FloatSplit split_float_product(const Context& context, Index m, Index n, Index k,
+                                           bool panels_cost = false) {
   const Index panels = ceil_div(n, FloatTile::kColumns);
   const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const Index threads = work < 100000.0 ? 1 : context.threads();

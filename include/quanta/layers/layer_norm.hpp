@@ -47,7 +47,7 @@ class LayerNorm : public CallableLayer<LayerNorm> {
     return features_of_x;
   }
   /// What a file takes: tensors "weight" and "bias" (features), the number "epsilon".
-  void save(TensorList& to) const {
+  QUANTA_LAZY void save(TensorList& to) const {
     to.add("weight", weight());
     to.add("bias", bias());
     to.add("epsilon", epsilon_);
@@ -58,7 +58,7 @@ class LayerNorm : public CallableLayer<LayerNorm> {
     return LayerNorm{from.template read<1>("weight"), from.template read<1>("bias"), from.number("epsilon")};
   }
 
-  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+  QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     detail::for_each_row(context, x, y, 2.0 * static_cast<double>(features()),
                          [&](const float* from, float* to) { apply(from, to); });
   }
@@ -67,7 +67,7 @@ class LayerNorm : public CallableLayer<LayerNorm> {
   LayerInfo info() const { return {detail::text(Shape<1>{features()}), "float32", {}, 2 * features()}; }
 
  private:
-  void apply(const float* x, float* y) const;
+  QUANTA_LAZY void apply(const float* x, float* y) const;
 
   Buffer<float> weight_, bias_;
   float epsilon_;
@@ -75,7 +75,7 @@ class LayerNorm : public CallableLayer<LayerNorm> {
 
 // ---- bodies ----
 
-inline void LayerNorm::apply(const float* x, float* y) const {
+QUANTA_LAZY_BODY void LayerNorm::apply(const float* x, float* y) const {
   const Index n = features();
   const double count = static_cast<double>(n);
   const float* from = nullptr;

@@ -95,7 +95,7 @@ class Linear : public detail::LinearBase<Linear> {
   Index in_features() const { return panels_.k(); }
   Index out_features() const { return panels_.n(); }
   /// (out, in).
-  Tensor<float, 2> weight() const {
+  QUANTA_LAZY Tensor<float, 2> weight() const {
     Tensor<float, 2> result = detail::make_tensor<float, 2>({out_features(), in_features()});
     for (Index n = 0; n < out_features(); ++n) {
       for (Index k = 0; k < in_features(); ++k) result(n, k) = panels_.weight(n, k);
@@ -108,7 +108,7 @@ class Linear : public detail::LinearBase<Linear> {
   std::string weight_granularity() const { return {}; }
 
   /// What a file takes: tensors "weight" (out, in) and "bias" (out).
-  void save(TensorList& to) const {
+  QUANTA_LAZY void save(TensorList& to) const {
     to.add("weight", "F32", {out_features(), in_features()}, [this](std::byte* bytes) {
       const Tensor<float, 2> all = weight();
       if (all.size() > 0) std::memcpy(bytes, all.data(), usize(all.size()) * sizeof(float));
@@ -121,7 +121,7 @@ class Linear : public detail::LinearBase<Linear> {
     return Linear{from.template read<2>("weight"), from.template read<1>("bias")};
   }
 
-  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+  QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     panels_.multiply(context, x, [&](Index row, Index column, Index count, const float* sums) {
       detail::store_with_bias(y, row, column, count, sums, bias_);
     });

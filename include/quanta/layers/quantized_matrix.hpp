@@ -117,10 +117,10 @@ void QuantizedMatrix<F, G>::multiply(Context& context, const Eigen::MatrixBase<X
   static_assert(detail::FloatMatrix<Output> && !std::is_const_v<std::remove_reference_t<Dst>>,
                 "quanta: dst of a QuantizedMatrix's product is a writable matrix of float");
   if constexpr (!detail::EigenTraits<X>::stored) {
-    const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic> evaluated = x;
+    const Eigen::Matrix<typename X::Scalar, Eigen::Dynamic, Eigen::Dynamic> evaluated = x;
     multiply(context, evaluated, dst);
   } else if constexpr (!detail::EigenTraits<Output>::stored) {
-    Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic> result(rows(), x.cols());
+    Eigen::Matrix<typename X::Scalar, Eigen::Dynamic, Eigen::Dynamic> result(rows(), x.cols());
     multiply(context, x, result);
     dst = result;
   } else {
@@ -148,7 +148,7 @@ struct generic_product_impl<quanta::QuantizedMatrix<F, G>, X, quanta::detail::Qu
   /// dst += alpha * (W * X).
   template <class Dst>
   static void scaleAndAddTo(Dst& dst, const W& w, const X& x, float alpha) {
-    Matrix<float, Dynamic, Dynamic> product(w.rows(), x.cols());
+    Matrix<typename X::Scalar, Dynamic, Dynamic> product(w.rows(), x.cols());
     evalTo(product, w, x);
     dst += alpha * product;
   }
@@ -174,7 +174,7 @@ struct Assignment<Dst,
   using Expression = CwiseBinaryOp<scalar_product_op<S1, S2>, const CwiseNullaryOp<scalar_constant_op<S1>, Plain>,
                                    const Product<quanta::QuantizedMatrix<F, G>, X, DefaultProduct>>;
   static void run(Dst& dst, const Expression& x, const Assign& assign) {
-    const Matrix<float, Dynamic, Dynamic> product = x.rhs();
+    const Matrix<typename X::Scalar, Dynamic, Dynamic> product = x.rhs();
     call_assignment_no_alias(dst, x.lhs().functor().m_other * product, assign);
   }
 };

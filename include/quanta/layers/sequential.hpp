@@ -3,7 +3,6 @@
 // Layers one after the other, of types chosen at run time.
 #pragma once
 
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -25,13 +24,14 @@ class AnyLayer {
  public:
   template <class L>
   requires(!std::same_as<L, AnyLayer> && Layer<L>) AnyLayer(L layer)
-      : held_(std::make_unique<Holder<L>>(std::move(layer))) {}  // NOLINT: a layer is an AnyLayer
+      : held_(new Holder<L>(std::move(layer))) {}  // NOLINT: a layer is an AnyLayer
   AnyLayer(const AnyLayer& other) : held_(other.held_ != nullptr ? other.held_->copy() : nullptr) {}
-  AnyLayer(AnyLayer&&) noexcept = default;
+  AnyLayer(AnyLayer&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
   AnyLayer& operator=(AnyLayer other) noexcept {
-    held_ = std::move(other.held_);
+    std::swap(held_, other.held_);
     return *this;
   }
+  ~AnyLayer() { delete held_; }
 
   Index output_size(Index features) const { return held_->output_size(features); }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
@@ -59,7 +59,7 @@ class AnyLayer {
 
   struct Base {
     virtual ~Base() = default;
-    virtual std::unique_ptr<Base> copy() const = 0;
+    virtual Base* copy() const = 0;
     virtual const char* type() const = 0;
     virtual Index output_size(Index features) const = 0;
     virtual void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const = 0;
@@ -72,7 +72,7 @@ class AnyLayer {
   template <class L>
   struct Holder final : Base {
     explicit Holder(L l) : layer(std::move(l)) {}
-    std::unique_ptr<Base> copy() const override { return std::make_unique<Holder>(layer); }
+    Base* copy() const override { return new Holder(layer); }
     const char* type() const override { return &kTypeTag<L>; }
     Index output_size(Index features) const override { return layer.output_size(features); }
     void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const override {
@@ -98,7 +98,7 @@ class AnyLayer {
     L layer;
   };
 
-  std::unique_ptr<Base> held_;
+  Base* held_;  // owned
 };
 
 /// Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it gives back its input.
@@ -110,11 +110,10 @@ class Sequential : public CallableLayer<Sequential> {
   template <class... L>
   requires(sizeof...(L) >= 1 && !(sizeof...(L) == 1 && (std::same_as<L, Sequential> && ...)) &&
            (Layer<L> && ...)) explicit Sequential(L... layers) {
-    layers_.reserve(sizeof...(L));
-    (layers_.emplace_back(std::move(layers)), ...);
+    (push_back(std::move(layers)), ...);
   }
 
-  void push_back(AnyLayer layer) { layers_.push_back(std::move(layer)); }
+  QUANTA_LAZY void push_back(AnyLayer layer) { layers_.push_back(std::move(layer)); }
   Index size() const { return static_cast<Index>(layers_.size()); }
   /// Throws Error when there is no layer i.
   const AnyLayer& operator[](Index i) const {
@@ -129,6 +128,7 @@ class Sequential : public CallableLayer<Sequential> {
     for (const AnyLayer& layer : layers_) features = layer.output_size(features);
     return features;
   }
+  QUANTA_LAZY
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
   std::string name() const { return kName; }
   /// The sum over the layers.
@@ -139,7 +139,7 @@ class Sequential : public CallableLayer<Sequential> {
   }
   /// The text "layers", how many there are; then, each behind its number from 0 as in "0.weight", all that the layers
   /// give, and the text "layer", their name(). Throws Error when one cannot be saved.
-  void save(TensorList& to) const;
+  QUANTA_LAZY void save(TensorList& to) const;
 
  private:
   std::vector<AnyLayer> layers_;
@@ -147,14 +147,17 @@ class Sequential : public CallableLayer<Sequential> {
 
 namespace detail {
 
-/// The layers of a model in the order in which data passes them, those of nested Sequentials one by one.
-inline void flatten(const Sequential& model, std::vector<const AnyLayer*>& layers);
+/// Adds the layers of a model to a vector of const AnyLayer*, in the order in which data passes them, those of nested
+/// Sequentials one by one.
+template <class Layers>
+void flatten(const Sequential& model, Layers& layers);
 
 }  // namespace detail
 
 // ---- bodies ----
 
-inline void detail::flatten(const Sequential& model, std::vector<const AnyLayer*>& layers) {
+template <class Layers>
+void detail::flatten(const Sequential& model, Layers& layers) {
   for (const AnyLayer& layer : model) {
     if (const Sequential* nested = layer.target<Sequential>()) {
       flatten(*nested, layers);
@@ -164,8 +167,8 @@ inline void detail::flatten(const Sequential& model, std::vector<const AnyLayer*
   }
 }
 
-inline void Sequential::forward(Context& context, const TensorView<const float, 2>& x,
-                                const TensorView<float, 2>& y) const {
+QUANTA_LAZY_BODY
+void Sequential::forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
   const Index rows = x.extent(0);
   if (layers_.empty()) {
     for (Index r = 0; r < rows; ++r) {
@@ -189,7 +192,7 @@ inline void Sequential::forward(Context& context, const TensorView<const float, 
   context.give_back(std::move(held[0]));
 }
 
-inline void Sequential::save(TensorList& to) const {
+QUANTA_LAZY_BODY void Sequential::save(TensorList& to) const {
   to.add_text("layers", std::to_string(size()));
   for (Index i = 0; i < size(); ++i) {
     const AnyLayer& layer = layers_[usize(i)];

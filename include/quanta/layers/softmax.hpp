@@ -21,7 +21,7 @@ class Softmax : public CallableLayer<Softmax> {
   static constexpr const char* kName = "Softmax";
 
   Index output_size(Index features) const { return features; }
-  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+  QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     const Index features = x.extent(1);
     detail::for_each_row(context, x, y, 3.0 * static_cast<double>(features),
                          [&](const float* from, float* to) { apply(from, features, to); });
@@ -32,7 +32,7 @@ class Softmax : public CallableLayer<Softmax> {
  private:
   using L = simd::NativeLanes;
 
-  static void apply(const float* x, Index n, float* y);
+  QUANTA_LAZY static void apply(const float* x, Index n, float* y);
   /// The largest that is not NaN; -inf where there is none.
   static float largest(const float* x, Index n);
 };
@@ -54,7 +54,7 @@ inline float Softmax::largest(const float* x, Index n) {
   return result;
 }
 
-inline void Softmax::apply(const float* x, Index n, float* y) {
+QUANTA_LAZY_BODY void Softmax::apply(const float* x, Index n, float* y) {
   const typename L::F minus_most = L::set(-largest(x, n));
   const float* from = nullptr;
   float* to = nullptr;

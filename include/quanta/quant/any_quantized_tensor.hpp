@@ -18,11 +18,13 @@ class AnyQuantizedTensor {
   /// From parts: codes packed as in format/bits.hpp, parameters in the order of quant/granularity.hpp; zero points
   /// that are all 0 may be left out, and are not kept. `format` must outlive the tensor: it is a format_info<F>. Throws
   /// Error when the parts do not fit each other, or hold what is no code, scale or zero point.
+  QUANTA_LAZY
   AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape, const GranularityInfo& granularity,
                      Buffer<std::byte> codes, Buffer<float> scales, Buffer<std::int32_t> zero_points)
       : AnyQuantizedTensor(format, std::move(shape), granularity, std::move(codes),
                            detail::HeldScales(std::move(scales)), std::move(zero_points)) {}
   /// The same with scales that may be codes.
+  QUANTA_LAZY
   AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape, const GranularityInfo& granularity,
                      Buffer<std::byte> codes, detail::HeldScales scales, Buffer<std::int32_t> zero_points);
 
@@ -68,7 +70,7 @@ class AnyQuantizedTensor {
 
   /// "int4 (256, 784) per_group(64, axis 1)", "e2m1 (3, 64) per_group(32, axis 1), e8m0 scales", for messages and
   /// tables.
-  std::string description() const;
+  QUANTA_LAZY std::string description() const;
 
  private:
   Extents extents() const { return {shape_.data(), rank()}; }
@@ -79,7 +81,7 @@ class AnyQuantizedTensor {
     check_type(F::name, R, granularity.has_value());
     return *granularity;
   }
-  void check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const;
+  QUANTA_LAZY void check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const;
   template <int R>
   Shape<R> typed_shape() const;
 
@@ -107,9 +109,10 @@ AnyQuantizedTensor::AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor)
   codes_ = std::move(tensor).release_codes();
 }
 
-inline AnyQuantizedTensor::AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape,
-                                              const GranularityInfo& granularity, Buffer<std::byte> codes,
-                                              detail::HeldScales scales, Buffer<std::int32_t> zero_points)
+QUANTA_LAZY_BODY
+AnyQuantizedTensor::AnyQuantizedTensor(const FormatInfo& format, std::vector<Index> shape,
+                                       const GranularityInfo& granularity, Buffer<std::byte> codes,
+                                       detail::HeldScales scales, Buffer<std::int32_t> zero_points)
     : format_(&format),
       shape_(std::move(shape)),
       granularity_(detail::with_counted_axis(granularity, rank())),
@@ -131,7 +134,8 @@ Shape<R> AnyQuantizedTensor::typed_shape() const {
   return shape;
 }
 
-inline void AnyQuantizedTensor::check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const {
+QUANTA_LAZY_BODY
+void AnyQuantizedTensor::check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const {
   detail::check(wanted == format() && rank() == wanted_rank && has_granularity, "AnyQuantizedTensor: holds ",
                 description(), ", asked for ", std::string(wanted), " of rank ", wanted_rank,
                 " at another granularity, format or rank");
@@ -171,7 +175,7 @@ void AnyQuantizedTensor::dequantize_into(Dst&& dst) const {
   detail::dequantize(decode, param_map(granularity_, extents()), params(), out);
 }
 
-inline std::string AnyQuantizedTensor::description() const {
+QUANTA_LAZY_BODY std::string AnyQuantizedTensor::description() const {
   return detail::description(format(), shape_, granularity_);
 }
 

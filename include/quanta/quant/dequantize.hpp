@@ -30,7 +30,8 @@ struct FormatDecoder {
 };
 
 /// The reals of the elements [first, first + count), given their levels.
-inline void scale_elements(float* values, Index first, Index count, const ParamMap& map, const ParamsData& params) {
+QUANTA_LAZY
+void scale_elements(float* values, Index first, Index count, const ParamMap& map, const ParamsData& params) {
   if (map.count == 0) return;  // Unscaled
   for_each_run(map, first, first + count, [&](const ParamRun& run) {
     float* at = values + run.offset;

@@ -80,13 +80,16 @@ std::optional<G> matching(const GranularityInfo& info, int rank);
 
 /// Throws Error unless these are the packed codes of a tensor of this shape. They are read only where not every pattern
 /// of bits is a code. `where` begins the message.
+QUANTA_LAZY
 void check_codes(const char* where, const FormatInfo& format, const std::vector<Index>& shape,
                  std::span<const std::byte> codes);
 
 /// "(256, 784)"
+QUANTA_LAZY
 std::string shape_text(const std::vector<Index>& shape);
 
 /// "int4 (256, 784) per_group(64, axis 1)"
+QUANTA_LAZY
 std::string description(std::string_view format, const std::vector<Index>& shape, const GranularityInfo& granularity);
 
 // ---- bodies ----
@@ -149,8 +152,9 @@ std::optional<G> matching(const GranularityInfo& info, int rank) {
   }
 }
 
-inline void check_codes(const char* where, const FormatInfo& format, const std::vector<Index>& shape,
-                        std::span<const std::byte> codes) {
+QUANTA_LAZY_BODY
+void check_codes(const char* where, const FormatInfo& format, const std::vector<Index>& shape,
+                 std::span<const std::byte> codes) {
   const int rank = static_cast<int>(shape.size());
   check(rank >= 1 && rank <= kMaxRank, where, ": rank ", rank, ", expected 1 to ", kMaxRank);
   // Extents of 0 count as 1, so that no product of some of them can overflow either.
@@ -165,14 +169,15 @@ inline void check_codes(const char* where, const FormatInfo& format, const std::
   check(bad == size, where, ": code ", bad, " is none of ", std::string(format.name));
 }
 
-inline std::string shape_text(const std::vector<Index>& shape) {
+QUANTA_LAZY_BODY
+std::string shape_text(const std::vector<Index>& shape) {
   std::string result = "(";
   for (std::size_t d = 0; d < shape.size(); ++d) result += text(d == 0 ? "" : ", ", shape[d]);
   return result + ")";
 }
 
-inline std::string description(std::string_view format, const std::vector<Index>& shape,
-                               const GranularityInfo& granularity) {
+QUANTA_LAZY_BODY
+std::string description(std::string_view format, const std::vector<Index>& shape, const GranularityInfo& granularity) {
   const int rank = static_cast<int>(shape.size());
   return std::string(format) + " " + shape_text(shape) + " " + quanta::description(granularity, rank);
 }

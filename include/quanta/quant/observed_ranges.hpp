@@ -36,7 +36,8 @@ Buffer<Range> observed_ranges(const char* where, const TensorView<const float, r
 
 /// Covers adjacent elements, of which the first has logical index `first`, by the extremes of their slots. Are all
 /// finite?
-inline bool cover_slots(const float* values, Index first, Index count, const ParamMap& slots, float* low, float* high) {
+QUANTA_LAZY
+bool cover_slots(const float* values, Index first, Index count, const ParamMap& slots, float* low, float* high) {
   bool finite = true;
   for_each_run(slots, first, first + count, [&](const ParamRun& run) {
     if (run.follows) {

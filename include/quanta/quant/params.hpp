@@ -20,7 +20,7 @@ concept Iterable = requires(const R& r) {
   r.end();
 };
 
-inline void check_scale(const char* where, float scale, Index i) {
+QUANTA_LAZY void check_scale(const char* where, float scale, Index i) {
   check(fp::is_finite(scale) && scale >= fp::kMinScale, where, ": scale ", i, " is ", scale,
         ", expected a finite value of at least 2^-126");
 }
@@ -37,14 +37,14 @@ struct ParamsData {
   float scale(Index i) const { return scales != nullptr ? scales[i] : narrow.scale(i); }
   std::int32_t zero_point(Index i) const { return zero_points != nullptr ? zero_points[i] : 0; }
   /// Is there a zero point other than 0?
-  bool has_zero_points() const {
+  QUANTA_LAZY bool has_zero_points() const {
     return zero_points != nullptr &&
            std::any_of(zero_points, zero_points + size, [](std::int32_t z) { return z != 0; });
   }
   /// The zero points from i on.
   const std::int32_t* zero_points_from(Index i) const { return zero_points != nullptr ? zero_points + i : nullptr; }
   /// scales[i] = scale first + i.
-  void read_scales(Index first, Index count, float* to) const {
+  QUANTA_LAZY void read_scales(Index first, Index count, float* to) const {
     if (scales != nullptr) {
       std::copy_n(scales + first, count, to);
     } else if (count > 0) {
@@ -59,7 +59,7 @@ namespace detail {
 /// floats here, however they are held.
 class SlotParams {
  public:
-  SlotParams(const ParamMap& map, const ParamsData& params) : slots_(map), data_(params) {
+  QUANTA_LAZY SlotParams(const ParamMap& map, const ParamsData& params) : slots_(map), data_(params) {
     const Index n = slots_.map.count;
     if (slots_.same()) {
       if (params.scales != nullptr || n == 0) return;
@@ -199,8 +199,8 @@ namespace detail {
 
 /// Throws Error unless there is a parameter for every element of the shape, scales are valid, and every zero point is a
 /// code of the format.
-inline void check_params(const char* where, const ParamsData& params, const ParamMap& map, Extents extents,
-                         std::int32_t low, std::int32_t high) {
+QUANTA_LAZY void check_params(const char* where, const ParamsData& params, const ParamMap& map, Extents extents,
+                              std::int32_t low, std::int32_t high) {
   if (params.size != map.count) {
     std::string shape;
     for (int d = 0; d < extents.rank; ++d) shape += text(d == 0 ? "" : ", ", extents[d]);

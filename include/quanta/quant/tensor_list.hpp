@@ -71,8 +71,8 @@ class TensorList {
   template <int R>
   void add(const std::string& name, const TensorView<const float, R>& x);
   /// One number, as a tensor without dimensions: F32, I32.
-  void add(const std::string& name, float value) { add_copy(name, "F32", {}, &value, sizeof value); }
-  void add(const std::string& name, std::int32_t value) { add_copy(name, "I32", {}, &value, sizeof value); }
+  QUANTA_LAZY void add(const std::string& name, float value) { add_copy(name, "F32", {}, &value, sizeof value); }
+  QUANTA_LAZY void add(const std::string& name, std::int32_t value) { add_copy(name, "I32", {}, &value, sizeof value); }
 
   /// A quantized tensor. A view's codes are borrowed: they must last until the list is written. A tensor is taken over,
   /// as std::move(tensor) without a copy.
@@ -81,33 +81,39 @@ class TensorList {
   template <Format F, int R, Granularity G>
   void add(const std::string& name, QuantizedTensor<F, R, G> tensor);
   /// Borrowed, as a view.
-  void add(const std::string& name, const AnyQuantizedTensor& tensor);
+  QUANTA_LAZY void add(const std::string& name, const AnyQuantizedTensor& tensor);
 
   /// A tensor whose bytes are made while it is written, so that it never is in memory twice for long: make(to) fills
   /// them in.
+  QUANTA_LAZY
   void add(const std::string& name, const char* dtype, std::vector<Index> shape, std::function<void(std::byte*)> make);
   /// The same for the codes of a quantized tensor. Scales and zero points are copied.
+  QUANTA_LAZY
   void add(const std::string& name, const FormatInfo& format, std::vector<Index> shape,
            const GranularityInfo& granularity, const ParamsData& params, std::function<void(std::byte*)> make_codes);
 
   /// A word or two that the reader needs.
-  void add_text(std::string name, std::string value) { texts_.emplace_back(std::move(name), std::move(value)); }
+  QUANTA_LAZY void add_text(std::string name, std::string value) {
+    texts_.emplace_back(std::move(name), std::move(value));
+  }
 
   /// Takes over all of another list, with `prefix` before every name.
-  void add_all(const std::string& prefix, TensorList other);
+  QUANTA_LAZY void add_all(const std::string& prefix, TensorList other);
 
   const std::vector<Entry>& tensors() const { return tensors_; }
   const std::vector<std::pair<std::string, std::string>>& texts() const { return texts_; }
 
  private:
-  Entry& add_entry(std::string name, const char* dtype, std::vector<Index> shape, Index bytes) {
+  QUANTA_LAZY Entry& add_entry(std::string name, const char* dtype, std::vector<Index> shape, Index bytes) {
     tensors_.push_back(Entry(std::move(name), dtype, std::move(shape), bytes));
     return tensors_.back();
   }
+  QUANTA_LAZY
   void add_copy(const std::string& name, const char* dtype, std::vector<Index> shape, const void* data, Index bytes);
   /// Scales that are codes, and what belongs to them.
-  void add_narrow_scales(const std::string& name, const ScaleInfo& info, const ParamsData& params);
+  QUANTA_LAZY void add_narrow_scales(const std::string& name, const ScaleInfo& info, const ParamsData& params);
   /// All of a quantized tensor but the bytes of its codes.
+  QUANTA_LAZY
   Entry& add_quantized(const std::string& name, const FormatInfo& format, std::vector<Index> shape,
                        const GranularityInfo& granularity, const ParamsData& params);
 
@@ -141,26 +147,30 @@ void TensorList::add(const std::string& name, QuantizedTensor<F, R, G> tensor) {
   entry.owned_ = std::move(tensor).release_codes();
 }
 
-inline void TensorList::add(const std::string& name, const AnyQuantizedTensor& tensor) {
+QUANTA_LAZY_BODY
+void TensorList::add(const std::string& name, const AnyQuantizedTensor& tensor) {
   add_quantized(name, tensor.format_info(), tensor.shape(), tensor.granularity(), tensor.params()).borrowed_ =
       tensor.data();
 }
 
-inline void TensorList::add(const std::string& name, const char* dtype, std::vector<Index> shape,
-                            std::function<void(std::byte*)> make) {
+QUANTA_LAZY_BODY
+void TensorList::add(const std::string& name, const char* dtype, std::vector<Index> shape,
+                     std::function<void(std::byte*)> make) {
   const std::string_view type = dtype;
   const Index size = Extents(shape.data(), static_cast<int>(shape.size())).product(0, static_cast<int>(shape.size()));
   const Index each = type.ends_with("32") ? 4 : type.ends_with("16") ? 2 : 1;
   add_entry(name, dtype, std::move(shape), size * each).make_ = std::move(make);
 }
 
-inline void TensorList::add(const std::string& name, const FormatInfo& format, std::vector<Index> shape,
-                            const GranularityInfo& granularity, const ParamsData& params,
-                            std::function<void(std::byte*)> make_codes) {
+QUANTA_LAZY_BODY
+void TensorList::add(const std::string& name, const FormatInfo& format, std::vector<Index> shape,
+                     const GranularityInfo& granularity, const ParamsData& params,
+                     std::function<void(std::byte*)> make_codes) {
   add_quantized(name, format, std::move(shape), granularity, params).make_ = std::move(make_codes);
 }
 
-inline void TensorList::add_all(const std::string& prefix, TensorList other) {
+QUANTA_LAZY_BODY
+void TensorList::add_all(const std::string& prefix, TensorList other) {
   for (Entry& entry : other.tensors_) {
     entry.name = prefix + entry.name;
     tensors_.push_back(std::move(entry));
@@ -168,14 +178,16 @@ inline void TensorList::add_all(const std::string& prefix, TensorList other) {
   for (auto& text : other.texts_) add_text(prefix + text.first, std::move(text.second));
 }
 
-inline void TensorList::add_copy(const std::string& name, const char* dtype, std::vector<Index> shape, const void* data,
-                                 Index bytes) {
+QUANTA_LAZY_BODY
+void TensorList::add_copy(const std::string& name, const char* dtype, std::vector<Index> shape, const void* data,
+                          Index bytes) {
   Entry& entry = add_entry(name, dtype, std::move(shape), bytes);
   entry.owned_ = Buffer<std::byte>(bytes);
   if (bytes > 0) std::memcpy(entry.owned_.data(), data, usize(bytes));
 }
 
-inline void TensorList::add_narrow_scales(const std::string& name, const ScaleInfo& info, const ParamsData& params) {
+QUANTA_LAZY_BODY
+void TensorList::add_narrow_scales(const std::string& name, const ScaleInfo& info, const ParamsData& params) {
   const NarrowScales& narrow = params.narrow;
   const Index bytes = detail::packed_size(params.size, narrow.bits);
   const bool words = narrow.bits == 16;
@@ -188,9 +200,10 @@ inline void TensorList::add_narrow_scales(const std::string& name, const ScaleIn
   if (info.centered) add(name + ".scale_mean", narrow.mean);
 }
 
-inline TensorList::Entry& TensorList::add_quantized(const std::string& name, const FormatInfo& format,
-                                                    std::vector<Index> shape, const GranularityInfo& granularity,
-                                                    const ParamsData& params) {
+QUANTA_LAZY_BODY
+TensorList::Entry& TensorList::add_quantized(const std::string& name, const FormatInfo& format,
+                                             std::vector<Index> shape, const GranularityInfo& granularity,
+                                             const ParamsData& params) {
   const int rank = static_cast<int>(shape.size());
   const GranularityInfo info = detail::with_counted_axis(granularity, rank);
   constexpr const char* kKinds[] = {"per_tensor", "per_channel", "per_group", "unscaled"};
