@@ -44,6 +44,7 @@ endfunction()
 
 add_header(quanta/quanta.hpp)
 add_header(quanta/report.hpp)
+add_header(quanta/integer.hpp)
 set_property(GLOBAL APPEND_STRING PROPERTY text "\n#ifdef QUANTA_WITH_IO\n")
 add_header(quanta/io.hpp)
 set_property(GLOBAL APPEND_STRING PROPERTY text "#endif  // QUANTA_WITH_IO\n")

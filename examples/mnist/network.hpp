@@ -13,8 +13,8 @@
 
 #include <Eigen/Core>
 
+#include <quanta/integer.hpp>
 #include <quanta/io.hpp>
-#include <quanta/layers/integer_only.hpp>
 #include <quanta/quanta.hpp>
 
 namespace mnist {

@@ -23,16 +23,16 @@ inline LhsOperand<std::int8_t> integer_lhs(const TensorView<const std::int8_t, 2
 class IntegerLayer {
  public:
   /// Number `number` of a network. Throws Error unless it is sound and takes `inputs` features.
-  IntegerLayer(const integer::Layer& layer, Index number, Index inputs);
+  QUANTA_LAZY IntegerLayer(const integer::Layer& layer, Index number, Index inputs);
 
   Index outputs() const { return outputs_; }
   /// Does it read codes that are made while they are multiplied?
   bool is_linear() const { return linear_.has_value(); }
 
   /// y (batch, outputs), dense, from x (batch, inputs).
-  void run(Context& context, const LhsOperand<std::int8_t>& x, const TensorView<std::int8_t, 2>& y) const;
+  QUANTA_LAZY void run(Context& context, const LhsOperand<std::int8_t>& x, const TensorView<std::int8_t, 2>& y) const;
 
-  void add_to(IntegerNetwork& network) const;
+  QUANTA_LAZY void add_to(IntegerNetwork& network) const;
 
   Index bytes() const;
   /// Weights and biases.
@@ -45,13 +45,13 @@ class IntegerLayer {
     Requantize<Int<8>> requantize;
   };
 
-  static Weights pack(const integer::Layer& layer) {
+  QUANTA_LAZY static Weights pack(const integer::Layer& layer) {
     const Shape<2> shape{layer.outputs, layer.inputs};
     return Weights(
         QuantizedView<Int<8>, 2>(reinterpret_cast<const std::byte*>(layer.weight), shape, {&kUnitScale, nullptr, 1}));
   }
-  static void check_linear(const integer::Layer& layer, Index number);
-  static void check_exponentials(const integer::Layer& layer, Index number);
+  QUANTA_LAZY static void check_linear(const integer::Layer& layer, Index number);
+  QUANTA_LAZY static void check_exponentials(const integer::Layer& layer, Index number);
 
   Index inputs_, outputs_;
   std::optional<Linear> linear_;
@@ -61,7 +61,7 @@ class IntegerLayer {
 
 // ---- bodies ----
 
-inline IntegerLayer::IntegerLayer(const integer::Layer& layer, Index number, Index inputs)
+QUANTA_LAZY_BODY IntegerLayer::IntegerLayer(const integer::Layer& layer, Index number, Index inputs)
     : inputs_(layer.inputs), outputs_(layer.outputs) {
   check(inputs_ == inputs && outputs_ >= 0, "integer layer ", number, " takes ", inputs_, " features and gives ",
         outputs_, ", expected to take ", inputs);
@@ -88,7 +88,7 @@ inline IntegerLayer::IntegerLayer(const integer::Layer& layer, Index number, Ind
   }
 }
 
-inline void IntegerLayer::check_linear(const integer::Layer& layer, Index number) {
+QUANTA_LAZY_BODY void IntegerLayer::check_linear(const integer::Layer& layer, Index number) {
   check(layer.low >= -128 && layer.low <= layer.high && layer.high <= 127, "integer layer ", number,
         " gives codes from ", layer.low, " to ", layer.high, ", expected a range within -128 to 127");
   check(layer.zero_point >= -128 && layer.zero_point <= 127, "integer layer ", number, " has the zero point ",
@@ -101,15 +101,15 @@ inline void IntegerLayer::check_linear(const integer::Layer& layer, Index number
   }
 }
 
-inline void IntegerLayer::check_exponentials(const integer::Layer& layer, Index number) {
+QUANTA_LAZY_BODY void IntegerLayer::check_exponentials(const integer::Layer& layer, Index number) {
   for (Index d = 0; d < 256; ++d) {
     check(layer.exponentials[d] >= (d == 0 ? 1 : 0), "integer layer ", number, " has ", layer.exponentials[d],
           " as exponential ", d, ", expected none below 0, and the first above");
   }
 }
 
-inline void IntegerLayer::run(Context& context, const LhsOperand<std::int8_t>& x,
-                              const TensorView<std::int8_t, 2>& y) const {
+QUANTA_LAZY_BODY void IntegerLayer::run(Context& context, const LhsOperand<std::int8_t>& x,
+                                        const TensorView<std::int8_t, 2>& y) const {
   if (linear_) {
     const RequantizeOutput<Int<8>> output{y, linear_->requantize};
     return run_product(context, x, linear_->weights.operands(), output);
@@ -128,7 +128,7 @@ inline void IntegerLayer::run(Context& context, const LhsOperand<std::int8_t>& x
   });
 }
 
-inline void IntegerLayer::add_to(IntegerNetwork& network) const {
+QUANTA_LAZY_BODY void IntegerLayer::add_to(IntegerNetwork& network) const {
   if (!table_.empty()) return network.add_table(table_);
   if (!linear_) return network.add_softmax(exponentials_);
   const auto& [weights, requantize] = *linear_;

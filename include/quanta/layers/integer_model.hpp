@@ -22,6 +22,7 @@ class IntegerModel : public CallableLayer<IntegerModel> {
 
   /// Copies a network. Throws Error unless it is sound: layers that fit each other, numbers in their ranges, and sums
   /// that fit int32 for all codes.
+  QUANTA_LAZY
   IntegerModel(const integer::Network& network, QuantParams<PerTensor> input, QuantParams<PerTensor> output);
 
   Index in_features() const { return inputs_; }
@@ -41,7 +42,7 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   }
 
   /// The network as plain arrays: what a unit without floats is given.
-  IntegerNetwork network() const;
+  QUANTA_LAZY IntegerNetwork network() const;
 
   /// The number of outputs. Throws Error unless `features` is the number of inputs.
   Index output_size(Index features) const {
@@ -49,20 +50,21 @@ class IntegerModel : public CallableLayer<IntegerModel> {
     return outputs_;
   }
   /// Infinities saturate; NaN counts as 0.
-  void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
+  QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
   std::string name() const { return kName; }
   Index packed_bytes() const;
-  LayerInfo info() const;
+  QUANTA_LAZY LayerInfo info() const;
 
   /// What a file takes: the numbers "inputs", "layers", "input.scale", "input.zero_point", "output.scale" and
   /// "output.zero_point"; and, each behind its number from 0 as in "0.kind", those that integer::Layer has.
-  void save(TensorList& to) const;
+  QUANTA_LAZY void save(TensorList& to) const;
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
   static IntegerModel load(const Reader& from);
 
  private:
   /// y, dense, from codes that are there or are made.
+  QUANTA_LAZY
   void run_layers(Context& context, detail::LhsOperand<std::int8_t> x, const TensorView<std::int8_t, 2>& y) const;
 
   Index inputs_, outputs_;
@@ -72,8 +74,8 @@ class IntegerModel : public CallableLayer<IntegerModel> {
 
 // ---- bodies ----
 
-inline IntegerModel::IntegerModel(const integer::Network& network, QuantParams<PerTensor> input,
-                                  QuantParams<PerTensor> output)
+QUANTA_LAZY_BODY IntegerModel::IntegerModel(const integer::Network& network, QuantParams<PerTensor> input,
+                                            QuantParams<PerTensor> output)
     : inputs_(network.inputs), outputs_(network.inputs), input_(std::move(input)), output_(std::move(output)) {
   for (const auto* params : {&input_, &output_}) {
     const std::int32_t zero_point = params->zero_point(0);
@@ -90,8 +92,8 @@ inline IntegerModel::IntegerModel(const integer::Network& network, QuantParams<P
                 network.outputs);
 }
 
-inline void IntegerModel::run_layers(Context& context, detail::LhsOperand<std::int8_t> x,
-                                     const TensorView<std::int8_t, 2>& y) const {
+QUANTA_LAZY_BODY void IntegerModel::run_layers(Context& context, detail::LhsOperand<std::int8_t> x,
+                                               const TensorView<std::int8_t, 2>& y) const {
   const Index rows = y.extent(0);
   if (x.maker != nullptr && (layers_.empty() || !layers_.front().is_linear())) {
     context.reserve_scratch(1, x.maker->scratch_bytes());
@@ -126,8 +128,8 @@ Tensor<std::int8_t, rank_of<X>> IntegerModel::run(Context& context, const X& x) 
   return result;
 }
 
-inline void IntegerModel::forward(Context& context, const TensorView<const float, 2>& x,
-                                  const TensorView<float, 2>& y) const {
+QUANTA_LAZY_BODY void IntegerModel::forward(Context& context, const TensorView<const float, 2>& x,
+                                            const TensorView<float, 2>& y) const {
   using Maker = detail::QuantizedRows<std::int8_t, detail::QuantizeAlike<std::int8_t>>;
   const simd::QuantizeStep step{input_.scale(0), input_.zero_point(0), -128, 127};
   const Maker maker(context, 0, x, {inputs_, step});
@@ -138,7 +140,7 @@ inline void IntegerModel::forward(Context& context, const TensorView<const float
   detail::dequantize(detail::FormatDecoder<Int<8>>{result.data()}, result.map(), result.params(), y);
 }
 
-inline IntegerNetwork IntegerModel::network() const {
+QUANTA_LAZY_BODY IntegerNetwork IntegerModel::network() const {
   IntegerNetwork network(inputs_);
   for (const detail::IntegerLayer& layer : layers_) layer.add_to(network);
   return network;
@@ -150,13 +152,13 @@ inline Index IntegerModel::packed_bytes() const {
   return bytes;
 }
 
-inline LayerInfo IntegerModel::info() const {
+QUANTA_LAZY_BODY LayerInfo IntegerModel::info() const {
   Index parameters = 0;
   for (const detail::IntegerLayer& layer : layers_) parameters += layer.parameters();
   return {detail::text(Shape<2>{outputs_, inputs_}), "int8", {}, parameters};
 }
 
-inline void IntegerModel::save(TensorList& to) const {
+QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
   const auto all = std::make_shared<const IntegerNetwork>(network());  // lives as long as the list
   const integer::Network net = all->network();
   to.add("inputs", net.inputs);

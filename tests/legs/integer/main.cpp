@@ -1,7 +1,7 @@
 // Float models become networks of integers here; the unit without floats runs those, and must give the same codes.
 #include <cstdio>
 
-#include <quanta/layers/integer_only.hpp>
+#include <quanta/integer.hpp>
 #include <quanta/quanta.hpp>
 
 extern "C" void firmware_run(const quanta::integer::Network*, const std::int8_t* x, std::int8_t* y,
