@@ -22,8 +22,8 @@ static inline std::int64_t multiply(std::int32_t x, std::int32_t multiplier, std
 }
 
 /// The order of gemmlowp and the older TFLite, two roundings: saturating rounding doubling high multiply, then a
-/// rounding divide by a power of two, half away from zero. Bit-exact with them. Where they shift x to the left first
-/// (shift > 0) and that overflows, which they leave undefined, it saturates.
+/// rounding divide by a power of two, half away from zero. Bit-exact with them, for any multiplier. Where they shift x
+/// to the left first (shift > 0) and that overflows, which they leave undefined, it saturates.
 static inline std::int32_t multiply_double_rounding(std::int32_t x, std::int32_t multiplier, std::int32_t shift) {
   const std::int64_t lowest = INT32_MIN, highest = INT32_MAX;
   std::int64_t shifted = std::int64_t{x} * (std::int64_t{1} << (shift > 0 ? shift : 0));

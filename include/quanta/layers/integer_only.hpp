@@ -34,7 +34,8 @@ struct IntegerOnly {
 ///
 /// Weights are symmetric, with a scale per output. A bias is rounded to int32 in units of scale_x * scale_w[n]; where
 /// that, or a sum with it, could leave int32, scale_w[n] is made as large as it must be, never the bias smaller. Values
-/// of tables and bounds are rounded to the nearest code, ties to the even one.
+/// of tables and bounds are rounded to the nearest code, ties to the even one; codes of Softmax are within 1/2 + (n +
+/// 1) 2^-23 of the exact ones, n being the features.
 ///
 /// `batches` and errors are as for the other quantize_static; throws Error also when a layer has no integer
 /// counterpart, before it reads a batch, and when the sums of a Linear can leave int32.
