@@ -8,7 +8,6 @@
 
 #if __has_include(<gemmlowp/fixedpoint/fixedpoint.h>)
 #include <gemmlowp/fixedpoint/fixedpoint.h>
-#define QUANTA_TEST_HAS_GEMMLOWP
 #endif
 
 #include <quanta/integer/network.hpp>
@@ -116,7 +115,7 @@ TEST(Gemmlowp, GaveTheseNumbers) {
   }
 }
 
-#if defined(QUANTA_TEST_HAS_GEMMLOWP)
+#if __has_include(<gemmlowp/fixedpoint/fixedpoint.h>)
 
 // As gemmlowp's OutputStageScaleInt32ByFixedPointAndExponent.
 std::int32_t gemmlowp_scale(std::int32_t x, std::int32_t multiplier, std::int32_t shift) {
