@@ -209,6 +209,7 @@ template <IntegerFormat O>
 template <class Rhs>
 Requantize<O>::Requantize(const integer::Layer& layer, const Rhs& rhs)
     : Requantize(1.0f, rhs, Quantizer<Asymmetric, O, PerTensor>(1.0f, layer.zero_point)) {
+  static_assert(std::is_same_v<O, Int<8>>, "quanta: networks of integers have codes of Int<8>");
   for (Index c = 0; c < n_; ++c) {
     multipliers_[c] = layer.multiplier[c];
     right_[c] = 31 - layer.shift[c];

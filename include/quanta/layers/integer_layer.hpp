@@ -12,6 +12,7 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
+/// Codes are multiplied as they are: scales are in the layers' multipliers.
 inline constexpr float kUnitScale = 1.0f;
 
 /// Codes (batch, features) as the lhs of a linear layer, whose bias holds what their zero point adds.
@@ -32,6 +33,7 @@ class IntegerLayer {
   /// y (batch, outputs), dense, from x (batch, inputs).
   QUANTA_LAZY void run(Context& context, const LhsOperand<std::int8_t>& x, const TensorView<std::int8_t, 2>& y) const;
 
+  /// Adds the layer it was made of.
   QUANTA_LAZY void add_to(IntegerNetwork& network) const;
 
   Index bytes() const;
@@ -63,21 +65,21 @@ class IntegerLayer {
 
 QUANTA_LAZY_BODY IntegerLayer::IntegerLayer(const integer::Layer& layer, Index number, Index inputs)
     : inputs_(layer.inputs), outputs_(layer.outputs) {
-  check(inputs_ == inputs && outputs_ >= 0, "integer layer ", number, " takes ", inputs_, " features and gives ",
+  check(inputs_ == inputs && outputs_ >= 0, "IntegerModel: layer ", number, " takes ", inputs_, " features and gives ",
         outputs_, ", expected to take ", inputs);
   if (layer.kind == integer::Kind::linear) {
     check_linear(layer, number);
     Weights weights = pack(layer);
     Requantize<Int<8>> requantize(layer, weights);
-    check_capacity(text("integer layer ", number).c_str(), weights.operands(), -128, 127, 0, 0, false,
+    check_capacity(text("IntegerModel: layer ", number).c_str(), weights.operands(), -128, 127, 0, 0, false,
                    AddedToColumns::between(layer.bias, layer.bias, outputs_, " with the bias"));
     linear_.emplace(Linear{std::move(weights), std::move(requantize)});
     return;
   }
-  check(layer.kind == integer::Kind::table || layer.kind == integer::Kind::softmax, "integer layer ", number,
+  check(layer.kind == integer::Kind::table || layer.kind == integer::Kind::softmax, "IntegerModel: layer ", number,
         " is of the unknown kind ", static_cast<std::int32_t>(layer.kind));
-  check(outputs_ == inputs_, "integer layer ", number, " gives ", outputs_, " features, expected as many as it takes, ",
-        inputs_);
+  check(outputs_ == inputs_, "IntegerModel: layer ", number, " gives ", outputs_,
+        " features, expected as many as it takes, ", inputs_);
   if (layer.kind == integer::Kind::table) {
     table_ = Buffer<std::int8_t>(256);
     std::copy_n(layer.table, 256, table_.data());
@@ -89,13 +91,13 @@ QUANTA_LAZY_BODY IntegerLayer::IntegerLayer(const integer::Layer& layer, Index n
 }
 
 QUANTA_LAZY_BODY void IntegerLayer::check_linear(const integer::Layer& layer, Index number) {
-  check(layer.low >= -128 && layer.low <= layer.high && layer.high <= 127, "integer layer ", number,
+  check(layer.low >= -128 && layer.low <= layer.high && layer.high <= 127, "IntegerModel: layer ", number,
         " gives codes from ", layer.low, " to ", layer.high, ", expected a range within -128 to 127");
-  check(layer.zero_point >= -128 && layer.zero_point <= 127, "integer layer ", number, " has the zero point ",
+  check(layer.zero_point >= -128 && layer.zero_point <= 127, "IntegerModel: layer ", number, " has the zero point ",
         layer.zero_point, ", expected -128 to 127");
   for (Index c = 0; c < layer.outputs; ++c) {
     const std::int32_t multiplier = layer.multiplier[c], shift = layer.shift[c];
-    check((multiplier == 0 || multiplier >= 1 << 30) && shift >= -31 && shift <= 30, "integer layer ", number,
+    check((multiplier == 0 || multiplier >= 1 << 30) && shift >= -31 && shift <= 30, "IntegerModel: layer ", number,
           " has the multiplier ", multiplier, " and shift ", shift, " for output ", c,
           ", expected 0 or at least 2^30, and -31 to 30");
   }
@@ -103,7 +105,7 @@ QUANTA_LAZY_BODY void IntegerLayer::check_linear(const integer::Layer& layer, In
 
 QUANTA_LAZY_BODY void IntegerLayer::check_exponentials(const integer::Layer& layer, Index number) {
   for (Index d = 0; d < 256; ++d) {
-    check(layer.exponentials[d] >= (d == 0 ? 1 : 0), "integer layer ", number, " has ", layer.exponentials[d],
+    check(layer.exponentials[d] >= (d == 0 ? 1 : 0), "IntegerModel: layer ", number, " has ", layer.exponentials[d],
           " as exponential ", d, ", expected none below 0, and the first above");
   }
 }

@@ -14,7 +14,7 @@ QUANTA_NAMESPACE_BEGIN
 class IntegerNetwork {
  public:
   /// Of so many inputs; without layers it gives them back.
-  explicit IntegerNetwork(Index inputs) : inputs_(narrow(inputs)), outputs_(inputs_) {}
+  explicit IntegerNetwork(Index inputs) : inputs_(as_int32(inputs)), outputs_(inputs_) {}
   IntegerNetwork(IntegerNetwork&&) noexcept = default;
   IntegerNetwork& operator=(IntegerNetwork&&) noexcept = default;
 
@@ -37,7 +37,7 @@ class IntegerNetwork {
   }
 
  private:
-  static std::int32_t narrow(Index size) {
+  static std::int32_t as_int32(Index size) {
     detail::check(size >= 0 && size <= INT32_MAX, "IntegerNetwork: ", size, " features, expected 0 to ", INT32_MAX);
     return static_cast<std::int32_t>(size);
   }
@@ -70,7 +70,7 @@ class IntegerNetwork {
 // ---- bodies ----
 
 inline void IntegerNetwork::add_linear(Linear linear) {
-  const std::int32_t outputs = narrow(linear.bias.size());
+  const std::int32_t outputs = as_int32(linear.bias.size());
   check_size("weight", linear.weight.size(), Index{outputs} * outputs_);
   check_size("multiplier", linear.multiplier.size(), outputs);
   check_size("shift", linear.shift.size(), outputs);

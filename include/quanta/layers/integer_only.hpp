@@ -10,7 +10,8 @@
 //   Softmax                                   fixed-point exponentials, a 64-bit division per value
 //   Flatten                                   nothing
 //
-// All others have no integer counterpart: LayerNorm, layers quantized already, and a user's own.
+// All others have no integer counterpart: LayerNorm, layers quantized already, and a user's own. They stay float,
+// between two models of integers: Sequential{before, LayerNorm{weight, bias}, after}.
 #pragma once
 
 #include <quanta/gemm/activations.hpp>
@@ -33,7 +34,7 @@ struct IntegerOnly {
 /// 1/256 and zero point -128, Tanh 1/128 and 0; bounds alone keep those of their input.
 ///
 /// Weights are symmetric, with a scale per output. A bias is rounded to int32 in units of scale_x * scale_w[n]; where
-/// that, or a sum with it, could leave int32, scale_w[n] is made as large as it must be, never the bias smaller. Values
+/// that, or a sum with it, could leave int32, scale_w[n] is made large enough, never the bias smaller. Values
 /// of tables and bounds are rounded to the nearest code, ties to the even one; codes of Softmax are within 1/2 + (n +
 /// 1) 2^-23 of the exact ones, n being the features.
 ///

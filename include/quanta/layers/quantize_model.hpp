@@ -1,7 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // From a float model to a quantized one. Every Linear is replaced, in nested Sequentials too; all other layers are
-// copied as they are, a user's own and those quantized already included.
+// copied as they are, a user's own and those quantized already included. layers/integer_only.hpp leaves no float
+// between.
 #pragma once
 
 #include <quanta/calib/calibrator.hpp>
