@@ -116,7 +116,7 @@ int run(bool quick, const std::string& directory) {
       quanta_variant("static int8, entropy", calibrated(quanta::EntropyCalibrator<>{})),
       quanta_variant("static int8 per tensor, min-max",
                      quanta::quantize_static<Int<8>, quanta::PerTensor>(model, batches, min_max)),
-      quanta_variant("static int8, integers alone",
+      quanta_variant("static int8, integer-only",
                      quanta::Sequential{quanta::quantize_static(model, batches, min_max, quanta::IntegerOnly{})}),
       quanta_variant("weight-only int8 per channel", quanta::quantize_weights(model)),
       quanta_variant("weight-only int4, groups of 32", quanta::quantize_weights<Int<4>, quanta::PerGroup<32>>(model)),

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Models of integers alone: made of float models, run by this unit's instructions, and run where there are no floats
-// (which needs <quanta/integer/network.hpp> alone).
+// Integer-only models: made of float models, and run by this unit's instructions. To run one where there are no floats,
+// <quanta/integer/network.hpp> is enough.
 #pragma once
 
 #include <quanta/layers/integer_only.hpp>

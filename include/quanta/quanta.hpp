@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The whole library but for files, <quanta/io.hpp>, tables for people to read, <quanta/report.hpp>, and models of
-// integers alone, <quanta/integer.hpp>.
+// The whole library but for files, <quanta/io.hpp>, tables for people to read, <quanta/report.hpp>, and integer-only
+// models, <quanta/integer.hpp>.
 #pragma once
 
 #include <quanta/arch.hpp>

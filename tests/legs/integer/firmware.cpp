@@ -1,3 +1,5 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
 // The unit without floats: compiled with -mgeneral-regs-only, it can hold none.
 #include <quanta/integer/network.hpp>
 

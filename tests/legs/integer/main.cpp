@@ -1,3 +1,5 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
 // Float models become networks of integers here; the unit without floats runs those, and must give the same codes.
 #include <cstdio>
 
