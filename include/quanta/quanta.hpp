@@ -14,7 +14,9 @@
 #include <quanta/gemm/activations.hpp>
 #include <quanta/gemm/gemm.hpp>
 #include <quanta/layers/dynamic_linear.hpp>
+#include <quanta/layers/embedding.hpp>
 #include <quanta/layers/flatten.hpp>
+#include <quanta/layers/int8_outlier_linear.hpp>
 #include <quanta/layers/layer_norm.hpp>
 #include <quanta/layers/linear.hpp>
 #include <quanta/layers/quantize_model.hpp>

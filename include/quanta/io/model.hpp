@@ -18,6 +18,7 @@
 #include <quanta/io/loaded_layers.hpp>
 #include <quanta/io/save.hpp>
 #include <quanta/layers/flatten.hpp>
+#include <quanta/layers/int8_outlier_linear.hpp>
 #include <quanta/layers/integer_model.hpp>
 #include <quanta/layers/layer_norm.hpp>
 #include <quanta/layers/linear.hpp>
@@ -57,8 +58,8 @@ struct LayerList {};
 
 /// The one place to name a new layer of the library's, but for those with a format in their type, which are in
 /// io/loaded_layers.hpp.
-using LibraryLayers =
-    LayerList<Linear, Relu, Relu6, Clamp, Sigmoid, Tanh, Gelu, GeluTanh, Softmax, LayerNorm, Flatten, IntegerModel>;
+using LibraryLayers = LayerList<Linear, Relu, Relu6, Clamp, Sigmoid, Tanh, Gelu, GeluTanh, Softmax, LayerNorm, Flatten,
+                                IntegerModel, Int8OutlierLinear<>>;
 
 /// Of a parameter pack of formats and layers, the layers; and the formats.
 template <class... List>

@@ -34,13 +34,17 @@ template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>,
           Calibrator C>
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity = G{});
 
+/// A copy of the model with replace(linear), any layer, in place of every Linear, asked for in the order in which data
+/// passes them: for layers that the functions above do not make.
+///
+///   replace_linears(model, [](const Linear& l) { return Int8OutlierLinear<>(l.weight(), l.bias()); })
+template <class Replace>
+Sequential replace_linears(const Sequential& model, Replace&& replace);
+
 // ---- bodies ----
 
-namespace detail {
-
-/// A copy of the model with replace(linear) in place of every Linear, in the order in which data passes them.
 template <class Replace>
-Sequential replace_linears(const Sequential& model, Replace& replace) {
+Sequential replace_linears(const Sequential& model, Replace&& replace) {
   Sequential result;
   for (const AnyLayer& layer : model) {
     if (const Linear* linear = layer.target<Linear>()) {
@@ -53,6 +57,8 @@ Sequential replace_linears(const Sequential& model, Replace& replace) {
   }
   return result;
 }
+
+namespace detail {
 
 /// Runs a float model and shows some of its activations to calibrators. Activation i is the input of layer i, the last
 /// one the model's output.
@@ -150,7 +156,7 @@ Sequential quantize_dynamic(const Sequential& model, G granularity) {
   const auto replace = [&](const Linear& linear) {
     return DynamicLinear<F, G, Kernel>(linear.weight(), linear.bias(), granularity);
   };
-  return detail::replace_linears(model, replace);
+  return replace_linears(model, replace);
 }
 
 template <ValueFormat F, Granularity G>
@@ -158,7 +164,7 @@ Sequential quantize_weights(const Sequential& model, G granularity) {
   const auto replace = [&](const Linear& linear) {
     return WeightOnlyLinear<F, G>(linear.weight(), linear.bias(), granularity);
   };
-  return detail::replace_linears(model, replace);
+  return replace_linears(model, replace);
 }
 
 template <IntegerFormat F, Granularity G, class ActivationQuantizer, MicroKernel Kernel, class Batches, Calibrator C>
@@ -170,7 +176,7 @@ Sequential quantize_static(const Sequential& model, Batches&& batches, const C& 
     const ActivationQuantizer activation = ActivationQuantizer::fit(*observed++);
     return StaticLinear<F, G, Kernel>(linear.weight(), linear.bias(), activation, granularity);
   };
-  return detail::replace_linears(model, replace);
+  return replace_linears(model, replace);
 }
 
 QUANTA_NAMESPACE_END
