@@ -10,7 +10,10 @@ configure "$root" "$dir/quanta" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA
 build "$dir/quanta" quanta-single-header
 mkdir -p "$dir/include/quanta"
 cp "$dir/quanta/single/quanta.hpp" "$dir/include/quanta/"
-for other in io report train; do echo '#include <quanta/quanta.hpp>' >"$dir/include/quanta/$other.hpp"; done
+for header in "$root"/include/quanta/*.hpp; do
+  forward=$dir/include/quanta/$(basename "$header")
+  [[ -e $forward ]] || echo '#include <quanta/quanta.hpp>' >"$forward"
+done
 configure "$root/tests/legs/single" "$dir/examples" "$compiler" "-O0 $native $warnings" \
   -DQUANTA_ROOT="$root" -DSINGLE_HEADER="$dir/include"
 build "$dir/examples"

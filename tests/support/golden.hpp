@@ -68,5 +68,6 @@ void golden_static(Recorder& recorder);
 void golden_calibration(Recorder& recorder);
 void golden_formats(Recorder& recorder);
 void golden_train(Recorder& recorder);
+void golden_integer(Recorder& recorder);
 
 }  // namespace quanta::test
