@@ -18,6 +18,7 @@
 #include <quanta/layers/flatten.hpp>
 #include <quanta/layers/integer_model.hpp>
 #include <quanta/layers/integer_tables.hpp>
+#include <quanta/layers/integer_weights.hpp>
 #include <quanta/layers/quantize_model.hpp>
 #include <quanta/layers/softmax.hpp>
 
@@ -34,9 +35,9 @@ struct IntegerOnly {
 /// 1/256 and zero point -128, Tanh 1/128 and 0; bounds alone keep those of their input.
 ///
 /// Weights are symmetric, with a scale per output. A bias is rounded to int32 in units of scale_x * scale_w[n]; where
-/// that, or a sum with it, could leave int32, scale_w[n] is made large enough, never the bias smaller. Values
-/// of tables and bounds are rounded to the nearest code, ties to the even one; codes of Softmax are within 1/2 + (n +
-/// 1) 2^-23 of the exact ones, n being the features.
+/// that, or a sum with it, could leave int32, scale_w[n] is made large enough, never the bias smaller. Values of tables
+/// and bounds are rounded to the nearest code, ties to the even one. Codes of Softmax over n features are off by at
+/// most 1/2 + (n + 1) * 2^-23 before they saturate.
 ///
 /// `batches` and errors are as for the other quantize_static; throws Error also when a layer has no integer
 /// counterpart, before it reads a batch, and when the sums of a Linear can leave int32.
@@ -94,70 +95,6 @@ inline std::vector<IntegerStep> integer_steps(const Sequential& model) {
   return steps;
 }
 
-/// The weight per channel, its scales so large that the biases and all sums with them fit int32 (the sums of |codes of
-/// x - zero point| times |weights| leave `room` for the bias). Throws Error when the sums alone do not.
-inline QuantizedTensor<Int<8>, 2, PerChannel<0>> quantize_weight_for_bias(const Linear& linear, Index number,
-                                                                          const QuantParams<PerTensor>& x) {
-  using Q = SymmetricQuantizer<Int<8>, PerChannel<0>>;
-  const Tensor<float, 2> weight = linear.weight();
-  const auto bias = linear.bias();
-  const Q fitted = Q::fit(weight);
-  QuantizedTensor<Int<8>, 2, PerChannel<0>> codes = fitted.quantize(weight);
-  const auto* code = reinterpret_cast<const std::int8_t*>(codes.view().data());
-  const std::int64_t most_x = std::max(127 - x.zero_point(0), 128 + x.zero_point(0));
-  Buffer<float> scales(linear.out_features());
-  bool wider = false;
-  for (Index n = 0; n < scales.size(); ++n) {
-    std::int64_t room = INT32_MAX;
-    for (Index k = 0; k < linear.in_features(); ++k) room -= most_x * std::abs(*code++);
-    check(room > 0, "quantize_static: layer ", number, " (Linear): the sum over k = ", linear.in_features(),
-          " for output ", n, " can leave int32; use fewer inputs");
-    scales[n] = fitted.params().scale(n);
-    const double magnitude = std::abs(static_cast<double>(bias(n)));
-    const auto units = [&](float scale) {
-      return magnitude / (static_cast<double>(x.scale(0)) * static_cast<double>(scale));
-    };
-    const auto limit = static_cast<double>(room);
-    if (units(scales[n]) <= limit) continue;
-    wider = true;
-    const double least = magnitude / static_cast<double>(x.scale(0)) / limit;
-    check(least < static_cast<double>(fp::kMaxFloat), "quantize_static: layer ", number, " (Linear): bias ", n, " is ",
-          bias(n), ", too large beside the scale of x, ", x.scale(0));
-    scales[n] = static_cast<float>(least);
-    while (units(scales[n]) > limit) {  // it was rounded down
-      scales[n] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(scales[n]) + 1);
-    }
-  }
-  if (wider) codes = Q(QuantParams<PerChannel<0>>(scales)).quantize(weight);
-  return codes;
-}
-
-/// The layer's integers: those of a Requantize, with what the zero point of x adds in the bias.
-inline IntegerNetwork::Linear integer_linear(const IntegerStep& step, const QuantParams<PerTensor>& x,
-                                             const AsymmetricQuantizer<Int<8>>& output, IntegerOnly options) {
-  const Linear& linear = *step.layer->target<Linear>();
-  const auto weight = quantize_weight_for_bias(linear, step.number, x);
-  const auto packed = pack(weight);
-  const Clamp bounds(step.bounds.min, step.bounds.max);
-  const auto requantize = options.double_rounding
-                              ? Requantize(x.scale(0), packed, output, linear.bias(), bounds, DoubleRounding{})
-                              : Requantize(x.scale(0), packed, output, linear.bias(), bounds);
-  const Index n = linear.out_features(), k = linear.in_features();
-  IntegerNetwork::Linear result{Buffer<std::int8_t>(n * k), Buffer<std::int32_t>(n),       Buffer<std::int32_t>(n),
-                                Buffer<std::int32_t>(n),    output.params().zero_point(0), requantize.min_code(),
-                                requantize.max_code(),      options.double_rounding};
-  const auto* codes = reinterpret_cast<const std::int8_t*>(weight.view().data());
-  std::copy_n(codes, n * k, result.weight.data());
-  for (Index i = 0; i < n; ++i) {
-    std::int64_t sum = 0;
-    for (Index j = 0; j < k; ++j) sum += codes[i * k + j];
-    result.bias[i] = static_cast<std::int32_t>(requantize.bias(i) - x.zero_point(0) * sum);  // fits: one of the sums
-    result.multiplier[i] = requantize.multiplier(i).multiplier;
-    result.shift[i] = requantize.multiplier(i).shift;
-  }
-  return result;
-}
-
 /// Adds a step whose input has the parameters `params`, and makes them those of its output. `fitted` is for the steps
 /// that are calibrated.
 inline void add_step(IntegerNetwork& network, const IntegerStep& step, QuantParams<PerTensor>& params,
@@ -166,7 +103,9 @@ inline void add_step(IntegerNetwork& network, const IntegerStep& step, QuantPara
   const QuantParams<PerTensor> from = params;
   if (fitted) params = fitted->params();
   if (layer.target<Linear>() != nullptr) {
-    network.add_linear(integer_linear(step, from, *fitted, options));
+    const Clamp bounds(step.bounds.min, step.bounds.max);
+    network.add_linear(
+        integer_linear(*layer.target<Linear>(), step.number, from, *fitted, bounds, options.double_rounding));
   } else if (layer.target<Gelu>() != nullptr) {
     network.add_table(integer_table(gelu_of, from, params));
   } else if (layer.target<GeluTanh>() != nullptr) {
