@@ -17,9 +17,9 @@
 // For EIGEN_MAX_ALIGN_BYTES alone, which is part of the ABI token; everything else of Eigen comes by core/eigen.hpp.
 #include <Eigen/Core>
 
-#define QUANTA_VERSION_MAJOR 0
-#define QUANTA_VERSION_MINOR 1
-#define QUANTA_VERSION_PATCH 0
+#define QUANTA_VERSION_MAJOR 0  ///< Of 0.1.0, the 0. Part of the ABI: units of different versions do not mix.
+#define QUANTA_VERSION_MINOR 1  ///< Of 0.1.0, the 1. While the first number is 0, this one changes with the API.
+#define QUANTA_VERSION_PATCH 0  ///< Of 0.1.0, the last 0.
 
 // ---- What the numbers need -------------------------------------------------------------------------------------------
 
@@ -39,6 +39,8 @@
 
 // ---- Exceptions ------------------------------------------------------------------------------------------------------
 
+/// \def QUANTA_HAS_EXCEPTIONS
+/// 1: bad input throws; 0, with -fno-exceptions: it calls the handler of set_error_handler (core/error.hpp).
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
 #define QUANTA_HAS_EXCEPTIONS 1
 #else
@@ -47,6 +49,8 @@
 
 // ---- Files that can be mapped and flushed (io/) ----------------------------------------------------------------------
 
+/// \def QUANTA_HAS_POSIX_FILES
+/// 1: files are mapped and flushed by the system's calls; 0: they are read whole.
 #if defined(__unix__) || defined(__APPLE__)
 #define QUANTA_HAS_POSIX_FILES 1
 #else
@@ -55,6 +59,24 @@
 
 // ---- Instruction sets: QUANTA_HAS_<ISA> is 0 or 1 -------------------------------------------------------------------
 
+/// \def QUANTA_HAS_FMA
+/// 1: the fused multiply-add is an instruction; 0: it is computed exactly without (core/fp.hpp).
+/// \def QUANTA_HAS_AVX2
+/// May this unit use AVX2? As all below it is 0 with QUANTA_FORCE_SCALAR.
+/// \def QUANTA_HAS_AVX512
+/// AVX-512 F, BW, DQ and VL?
+/// \def QUANTA_HAS_AVX512VNNI
+/// These and AVX512-VNNI: arch::Avx512Vnni.
+/// \def QUANTA_HAS_AVXVNNI
+/// The 256-bit dot product in either encoding: arch::AvxVnni.
+/// \def QUANTA_HAS_AVXVNNIINT8
+/// AVX-VNNI-INT8: arch::AvxVnniInt8.
+/// \def QUANTA_HAS_NEON
+/// NEON of arm64: arch::Neon.
+/// \def QUANTA_HAS_NEONDOT
+/// NEON's SDOT and UDOT: arch::NeonDot.
+/// \def QUANTA_HAS_NEONI8MM
+/// NEON's SMMLA and USMMLA: arch::NeonI8mm.
 #if defined(__FMA__) || defined(__aarch64__) || defined(_M_ARM64) || (defined(_MSC_VER) && defined(__AVX2__))
 #define QUANTA_HAS_FMA 1
 #else
@@ -140,6 +162,8 @@
 #define QUANTA_CPU_ASK 0
 #endif
 
+/// \def QUANTA_L2_KILOBYTES
+/// The second-level cache of one core in units of 1024 bytes; a switch of the user's, see the top of this file.
 #if !defined(QUANTA_L2_KILOBYTES)
 #define QUANTA_L2_KILOBYTES 1024
 #endif

@@ -27,28 +27,38 @@ struct InstructionSet {
 };
 
 /// What a product waits for.
-enum class Bound { reading_weights, arithmetic };
+enum class Bound {
+  reading_weights,  ///< memory: few rows use what is read of the weights
+  arithmetic        ///< the multipliers
+};
 
+/// Which kernel a product gets and what it costs: what explain gives.
 struct Explanation {
-  Index m, n, k;
-  std::string lhs, rhs;  ///< formats
-  std::string kernel;    ///< the micro-kernel's name
-  /// Its tile: so many rows of the lhs times so many columns of the rhs, and so many steps of k at once.
-  Index tile_rows, tile_columns, tile_steps;
+  Index m;                                       ///< rows of the lhs and of dst
+  Index n;                                       ///< rows of the rhs, the weights: columns of dst
+  Index k;                                       ///< columns of both
+  std::string lhs;                               ///< its format
+  std::string rhs;                               ///< its format
+  std::string kernel;                            ///< the micro-kernel's name
+  Index tile_rows;                               ///< of the lhs that one call of the kernel takes
+  Index tile_columns;                            ///< of dst that it makes
+  Index tile_steps;                              ///< of k that it takes at once
   std::string lhs_is;                            ///< how it reads codes of this lhs
   Index rows_together;                           ///< the rows that are walked before all weights are read again
   Index weight_bytes;                            ///< packed
   double padding;                                ///< the part of these that fills up tiles
   Bound bound;                                   ///< expected
   std::vector<InstructionSet> instruction_sets;  ///< of this kind of CPU, best first
-  std::string better;  ///< the best that this CPU has and the flags left out; empty when there is none
-  bool scalar_forced;  ///< is QUANTA_FORCE_SCALAR defined?
-  std::optional<double> seconds, eigen_seconds;  ///< where it was measured, one thread; Eigen's is the float product
+  std::string better;                   ///< the best that this CPU has and the flags left out; empty when there is none
+  bool scalar_forced;                   ///< is QUANTA_FORCE_SCALAR defined?
+  std::optional<double> seconds;        ///< of one product on one thread, where it was measured
+  std::optional<double> eigen_seconds;  ///< of Eigen's float product of the same size, likewise
 
   /// All of it in words.
   std::string text() const;
 };
 
+/// What explain does besides.
 struct ExplainOptions {
   bool measure = false;  ///< time the product, and Eigen's float product of the same size: takes about 0.2 s
 };

@@ -1,8 +1,12 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The whole library but for files, <quanta/io.hpp>, tables for people to read, <quanta/report.hpp>, integer-only models,
-// <quanta/integer.hpp>, training, <quanta/train.hpp>, and which kernel runs and why, <quanta/explain.hpp>.
+// The whole library but for files, <quanta/io.hpp>, tables for people to read, <quanta/report.hpp>, integer-only
+// models, <quanta/integer.hpp>, training, <quanta/train.hpp>, and which kernel runs and why, <quanta/explain.hpp>.
 #pragma once
+
+/// \namespace quanta
+/// All of the library. What a translation unit gets of it is in an inline namespace whose name holds the compiler's
+/// flags (config.hpp), so that units compiled with different ones link.
 
 #include <quanta/arch.hpp>
 #include <quanta/calib/entropy.hpp>

@@ -48,9 +48,10 @@ class CalibrationSketch {
   static_assert(detail::is_calibration_granularity<G>, "quanta: calibrators are PerTensor or PerChannel<axis>");
 
  public:
-  using GranularityType = G;
+  using GranularityType = G;  ///< PerTensor or PerChannel
+  /// the resolution: 2^-8 of a value per tensor, 2^-6 per channel
   static constexpr int kMantissaBits = std::is_same_v<G, PerTensor> ? 8 : 6;
-  using ChannelSketch = Sketch<kMantissaBits>;
+  using ChannelSketch = Sketch<kMantissaBits>;  ///< that of one channel
 
   /// Counts the values of x: any Eigen object of float or double. Shapes may differ from call to call, the number of
   /// channels may not. Throws Error, and stays as it was, when an element is not finite, naming the first, or the
@@ -64,7 +65,7 @@ class CalibrationSketch {
 
   /// 0 before the first observation.
   Index channels() const { return static_cast<Index>(sketches_.size()); }
-  bool empty() const { return sketches_.empty(); }
+  bool empty() const { return sketches_.empty(); }  ///< before the first observation
   /// Throws Error when there is no such channel, or nothing was seen.
   const ChannelSketch& sketch(Index channel = 0) const {
     detail::check(!empty(), "calibration: no data was observed");
@@ -75,8 +76,10 @@ class CalibrationSketch {
   /// The state as bytes, equal for equal states: the granularity (u32 kind, i32 axis), the channels (u64), their
   /// sketches. And back; throws Error on bytes that are not one, or are one of another granularity.
   std::vector<std::byte> serialize() const;
+  /// From what `serialize` gave.
   static CalibrationSketch deserialize(const std::vector<std::byte>& bytes);
 
+  /// Equal sketches of as many channels.
   bool operator==(const CalibrationSketch& other) const { return sketches_ == other.sketches_; }
 
  private:

@@ -45,7 +45,7 @@ concept Calibrator = std::copyable<C> && requires(C& c, const C& other, const Ei
 template <class M, Granularity G>
 class SketchCalibrator {
  public:
-  using GranularityType = G;
+  using GranularityType = G;  ///< PerTensor or PerChannel
 
   SketchCalibrator() = default;
   /// From data already counted.
@@ -56,9 +56,9 @@ class SketchCalibrator {
   void observe(const X& x) {
     sketch_.observe(x);
   }
-  void merge(const M& other) { sketch_.merge(other.sketch_); }
-  Index channels() const { return sketch_.channels(); }
-  const CalibrationSketch<G>& sketch() const { return sketch_; }
+  void merge(const M& other) { sketch_.merge(other.sketch_); }    ///< as CalibrationSketch's
+  Index channels() const { return sketch_.channels(); }           ///< 0 before the first observation
+  const CalibrationSketch<G>& sketch() const { return sketch_; }  ///< what was seen
 
   /// The range for a quantizer's scheme, format and options. Throws Error when nothing was observed or there is no such
   /// channel.

@@ -41,18 +41,21 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// The range whose quantized distribution loses least of the data's, by divergence, for the quantizer that asks; see
+/// the top of the file.
 template <Granularity G = PerTensor>
 class EntropyCalibrator : public SketchCalibrator<EntropyCalibrator<G>, G> {
  public:
   using SketchCalibrator<EntropyCalibrator<G>, G>::SketchCalibrator;
 
-  static constexpr int kBins = 2048;
-  static constexpr int kStride = 8;
-  static constexpr int kDoubledStride = 64;
-  static constexpr std::uint64_t kLeastValues = 2048;
+  static constexpr int kBins = 2048;                   ///< of a histogram
+  static constexpr int kStride = 8;                    ///< from one candidate's bins to the next one's
+  static constexpr int kDoubledStride = 64;            ///< the same for a doubled histogram
+  static constexpr std::uint64_t kLeastValues = 2048;  ///< outside the bin at 0; with fewer the range is the whole one
   /// Divergences this close are equal: it is more than rounding makes of a sum, and far less than data does.
   static constexpr double kRounding = 1e-12;
 
+  /// For SketchCalibrator, which calls it with a sketch that holds values.
   template <class Quantizer, class Sketch>
   Range choose(const Sketch& sketch, const typename Quantizer::FitOptions& options) const;
 };

@@ -45,7 +45,7 @@ class MovingAverageCalibrator : public detail::ChannelRanges<G> {
     batches_ += other.batches_;
   }
 
-  std::uint64_t batches() const { return batches_; }
+  std::uint64_t batches() const { return batches_; }  ///< how many were observed, merged ones too
 
  private:
   float moved(float v, float seen) const {

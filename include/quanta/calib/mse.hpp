@@ -17,6 +17,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// The range with the least mean squared error for the quantizer that asks, among those of a grid; see the top of the
+/// file.
 template <Granularity G = PerTensor>
 class MseCalibrator : public SketchCalibrator<MseCalibrator<G>, G> {
  public:
@@ -25,6 +27,7 @@ class MseCalibrator : public SketchCalibrator<MseCalibrator<G>, G> {
   /// How many factors of 2^(-1/8) the grid has on one side.
   static constexpr int kFactors = 81;
 
+  /// For SketchCalibrator, which calls it with a sketch that holds values.
   template <class Quantizer, class Sketch>
   Range choose(const Sketch& sketch, const typename Quantizer::FitOptions& options) const;
 };

@@ -11,11 +11,11 @@ QUANTA_NAMESPACE_BEGIN
 /// Half of what lies outside is cut from each end: [quantile((100 - percent) / 2), quantile(100 - (100 - percent) /
 /// 2)].
 struct TwoSided {
-  double percent = 99.99;
+  double percent = 99.99;  ///< of the values that the range holds, more than 0 and at most 100
 };
 /// The percentile of |x|, t: [max(min, -t), min(max, t)].
 struct Abs {
-  double percent = 99.99;
+  double percent = 99.99;  ///< of the values whose magnitude is at most t, more than 0 and at most 100
 };
 
 /// Quantiles are those of the order statistics, interpolated linearly (numpy's default), each order statistic being
@@ -28,10 +28,13 @@ class PercentileCalibrator : public SketchCalibrator<PercentileCalibrator<G>, G>
   /// Throws Error unless 0 < percent <= 100.
   explicit PercentileCalibrator(TwoSided policy = {}, CalibrationSketch<G> seen = {})
       : PercentileCalibrator(policy.percent, false, std::move(seen)) {}
+  /// The same for the percentile of magnitudes.
   explicit PercentileCalibrator(Abs policy, CalibrationSketch<G> seen = {})
       : PercentileCalibrator(policy.percent, true, std::move(seen)) {}
+  /// From data already counted, 99.99 % from both sides.
   explicit PercentileCalibrator(CalibrationSketch<G> seen) : PercentileCalibrator(TwoSided{}, std::move(seen)) {}
 
+  /// For SketchCalibrator, which calls it with a sketch that holds values.
   template <class Quantizer, class Sketch>
   Range choose(const Sketch& sketch, const typename Quantizer::FitOptions&) const;
 

@@ -34,12 +34,14 @@ class CalibrationSketch;
 template <int mantissa_bits>
 struct SketchBytes;
 
-/// 2^-mantissa_bits is the relative resolution. Memory: 16 * (31 * 2^mantissa_bits + 8) bytes of counts.
+/// Counts of values in bins; see the top of the file. 2^-mantissa_bits is the relative resolution. Memory: 16 * (31 *
+/// 2^mantissa_bits + 8) bytes of counts.
 template <int mantissa_bits>
 class Sketch {
   static_assert(mantissa_bits >= 1 && mantissa_bits <= 10, "quanta::Sketch: 1 to 10 bits of mantissa");
 
  public:
+  /// Powers of two that have bins of their own, for each sign: the largest value's and those below it.
   static constexpr int kOctaves = 31;
   /// The width of a bin, at most, relative to its values; to 2^-126 for those below that.
   static constexpr double kResolution = 1.0 / (1 << mantissa_bits);
@@ -60,17 +62,18 @@ class Sketch {
 
   /// How many values, and how many of them were 0.
   std::uint64_t count() const { return count_; }
-  std::uint64_t zeros() const { return zeros_; }
-  bool empty() const { return count_ == 0; }
+  std::uint64_t zeros() const { return zeros_; }  ///< values that are 0 or -0
+  bool empty() const { return count_ == 0; }      ///< true before the first value
   /// Exact; 0 when empty.
   float min() const { return empty() ? 0.0f : min_; }
-  float max() const { return empty() ? 0.0f : max_; }
+  float max() const { return empty() ? 0.0f : max_; }  ///< exact; 0 when empty
 
   /// Calls f(low, high, count) for every bin that holds values, ascending. Bins are cut to [min, max]; the bin around 0
   /// is (0, 0).
   template <class F>
   void for_each_bin(F f) const;
 
+  /// Equal counts in equal bins, and equal ends: sketches of the same values in any order and split are equal.
   bool operator==(const Sketch& other) const;
 
   /// Memory held.

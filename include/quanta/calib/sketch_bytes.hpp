@@ -14,6 +14,7 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// How a sketch is written and read, for a sketch and for the channels of a CalibrationSketch.
 template <int mantissa_bits>
 struct SketchBytes {
   /// The state as bytes, equal for equal states, added to `out`, a std::vector<std::byte>.

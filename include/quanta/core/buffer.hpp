@@ -15,6 +15,7 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// The alignment in bytes of what a Buffer holds.
 inline constexpr std::size_t kCacheLine = 64;
 
 /// Copies deeply. Exactly `size()` elements are allocated; the memory of an empty buffer is null.
@@ -28,13 +29,17 @@ class Buffer {
   /// Uninitialised elements. Throws Error when size is negative or too large to address.
   explicit Buffer(Index size) : data_(allocate(size)), size_(size) {}
 
+  /// `size` copies of a value.
   Buffer(Index size, T value) : Buffer(size) { std::fill_n(data_, size_, value); }
 
+  /// Copies the elements.
   Buffer(const Buffer& other) : Buffer(other.size_) {
     if (size_ != 0) std::memcpy(data_, other.data_, bytes());
   }
+  /// Takes the memory; `other` is empty then.
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, Index{0})) {}
+  /// By copying or moving into `other` first: nothing is lost when memory runs out.
   Buffer& operator=(Buffer other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -44,17 +49,17 @@ class Buffer {
     if (data_ != nullptr) ::operator delete (data_, std::align_val_t{kCacheLine});
   }
 
-  T* data() { return data_; }
-  const T* data() const { return data_; }
-  Index size() const { return size_; }
-  std::size_t bytes() const { return usize(size_) * sizeof(T); }
-  bool empty() const { return size_ == 0; }
-  T& operator[](Index i) { return data_[i]; }
-  const T& operator[](Index i) const { return data_[i]; }
-  T* begin() { return data_; }
-  T* end() { return data_ + size_; }
-  const T* begin() const { return data_; }
-  const T* end() const { return data_ + size_; }
+  T* data() { return data_; }                                     ///< null when empty
+  const T* data() const { return data_; }                         ///< null when empty
+  Index size() const { return size_; }                            ///< elements, not bytes
+  std::size_t bytes() const { return usize(size_) * sizeof(T); }  ///< size() times that of an element
+  bool empty() const { return size_ == 0; }                       ///< does it hold no memory?
+  T& operator[](Index i) { return data_[i]; }                     ///< 0 <= i < size(), unchecked
+  const T& operator[](Index i) const { return data_[i]; }         ///< 0 <= i < size(), unchecked
+  T* begin() { return data_; }                                    ///< the first element
+  T* end() { return data_ + size_; }                              ///< behind the last element
+  const T* begin() const { return data_; }                        ///< the first element
+  const T* end() const { return data_ + size_; }                  ///< behind the last element
 
   /// Makes room for at least `size` elements and forgets what was there. Allocates only to grow.
   T* reserve(Index size) {
@@ -79,15 +84,16 @@ class Buffer {
 template <class T, int inline_size>
 class SmallBuffer {
  public:
+  /// `size` uninitialised elements; more than `inline_size` come from the heap. Throws as Buffer does.
   explicit SmallBuffer(Index size) : heap_(size > inline_size ? size : 0), size_(size) {}
   SmallBuffer(const SmallBuffer&) = delete;
   SmallBuffer& operator=(const SmallBuffer&) = delete;
 
-  T* data() { return heap_.empty() ? here_ : heap_.data(); }
-  Index size() const { return size_; }
-  T& operator[](Index i) { return data()[i]; }
-  T* begin() { return data(); }
-  T* end() { return data() + size_; }
+  T* data() { return heap_.empty() ? here_ : heap_.data(); }  ///< in the object or on the heap
+  Index size() const { return size_; }                        ///< elements
+  T& operator[](Index i) { return data()[i]; }                ///< 0 <= i < size(), unchecked
+  T* begin() { return data(); }                               ///< the first element
+  T* end() { return data() + size_; }                         ///< behind the last element
 
  private:
   alignas(kCacheLine) T here_[inline_size];

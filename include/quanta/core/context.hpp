@@ -57,7 +57,7 @@ class Context {
     if (static_cast<Index>(scratch_.size()) < count) scratch_.resize(usize(count));
     for (Index i = 0; i < count; ++i) scratch_[usize(i)].reserve(bytes);
   }
-  std::byte* scratch(Index task) { return scratch_[usize(task)].data(); }
+  std::byte* scratch(Index task) { return scratch_[usize(task)].data(); }  ///< that of a task, 0 <= task < count
 
   /// Memory for the caller's own use while a product runs, apart from the tasks' scratch. Each slot is one buffer.
   template <class T>
@@ -74,6 +74,7 @@ class Context {
     spare_.pop_back();
     return buffer;
   }
+  /// Gives back what take_buffer gave, for the next who takes one.
   QUANTA_LAZY void give_back(Buffer<float> buffer) { spare_.push_back(std::move(buffer)); }
 
  private:

@@ -64,6 +64,7 @@ concept EigenObject = detail::EigenDense<detail::Bare<X>> || detail::EigenTensor
 template <EigenObject X>
 inline constexpr int rank_of = detail::EigenTraits<detail::Bare<X>>::rank;
 
+/// The type of its elements, without const.
 template <EigenObject X>
 using ScalarOf = typename detail::EigenTraits<detail::Bare<X>>::Scalar;
 

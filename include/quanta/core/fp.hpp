@@ -15,6 +15,7 @@
 #include <quanta/config.hpp>
 
 QUANTA_NAMESPACE_BEGIN
+/// Arithmetic that rounds the same way everywhere.
 namespace fp {
 
 /// v itself, as a value the compiler knows nothing about: an operation on either side cannot be fused with the other.
@@ -46,6 +47,7 @@ constexpr bool is_finite(float v) { return (std::bit_cast<std::uint32_t>(v) & 0x
 
 /// Smallest scale: below it, x / scale of a subnormal scale would lose precision or overflow (2^-126, FLT_MIN).
 inline constexpr float kMinScale = std::numeric_limits<float>::min();
+/// The largest float, at which dequantized values saturate (FLT_MAX).
 inline constexpr float kMaxFloat = std::numeric_limits<float>::max();
 
 // ---- bodies ----

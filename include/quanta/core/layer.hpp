@@ -112,6 +112,7 @@ class CallableLayer {
   template <class List, class Self = D>
   requires detail::OnlyAName<Self>
   void save(List&) const {}
+  /// What `save` saved: a layer as it is made by default.
   template <class Reader, class Self = D>
   requires detail::OnlyAName<Self>
   static Self load(const Reader&) { return {}; }

@@ -11,6 +11,7 @@
 #include <quanta/core/fp.hpp>
 
 QUANTA_NAMESPACE_BEGIN
+/// Elementary functions that give the same bits everywhere.
 namespace math {
 
 /// Natural logarithm of x, within 2 units of 1e-16 * max(1, |log x|). log(0) is -inf, log(inf) is inf, NaN for x < 0.

@@ -28,6 +28,7 @@ class TensorView {
     }
   }
 
+  /// A view of any storage order: element (i, j, ...) is at data[i * strides[0] + j * strides[1] + ...].
   TensorView(T* data, const Shape<rank>& shape, const Shape<rank>& strides)
       : data_(data), shape_(shape), strides_(strides) {}
 
@@ -36,12 +37,12 @@ class TensorView {
   requires std::is_same_v<const U, T> TensorView(const TensorView<U, rank>& other)  // NOLINT: implicit
       : data_(other.data()), shape_(other.shape()), strides_(other.strides()) {}
 
-  T* data() const { return data_; }
-  const Shape<rank>& shape() const { return shape_; }
-  const Shape<rank>& strides() const { return strides_; }
-  Index extent(int d) const { return shape_[usize(d)]; }
-  Index stride(int d) const { return strides_[usize(d)]; }
-  Index size() const { return element_count(shape_); }
+  T* data() const { return data_; }                         ///< the element at index (0, 0, ...)
+  const Shape<rank>& shape() const { return shape_; }       ///< extents, outermost first
+  const Shape<rank>& strides() const { return strides_; }   ///< of each dimension, in elements
+  Index extent(int d) const { return shape_[usize(d)]; }    ///< of dimension d, 0 <= d < rank
+  Index stride(int d) const { return strides_[usize(d)]; }  ///< of dimension d, in elements
+  Index size() const { return element_count(shape_); }      ///< elements: the product of the extents
 
   /// Are the elements adjacent in logical order?
   bool is_dense() const {

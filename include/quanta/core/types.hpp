@@ -27,8 +27,8 @@ using Shape = std::array<Index, static_cast<std::size_t>(rank)>;
 
 /// A closed interval of real values. Valid when min <= max and both are finite.
 struct Range {
-  float min = 0.0f;
-  float max = 0.0f;
+  float min = 0.0f;  ///< the lower end
+  float max = 0.0f;  ///< the upper end, not below min
 };
 
 /// The number of elements; an empty shape has one.

@@ -13,9 +13,15 @@
 
 #include <quanta/integer/fixed_point.hpp>
 
+/// Networks of int8 codes, evaluated with integers alone.
 namespace quanta::integer {
 
-enum class Kind : std::int32_t { linear, table, softmax };
+/// Which of the formulas of Layer a layer computes.
+enum class Kind : std::int32_t {
+  linear,  ///< products, and bounds of the codes
+  table,   ///< any function of one code
+  softmax  ///< over all codes of x
+};
 
 /// From int8 codes to int8 codes. Members that a kind does not name are not used by it.
 ///
@@ -26,15 +32,17 @@ enum class Kind : std::int32_t { linear, table, softmax };
 ///   softmax   y[n] = min(255, 256 * e[n] / sum over i of e[i]) - 128, rounded half to even, where
 ///             e[i] = exponentials[largest x - x[i]]. Of the output 1 / 256 is the scale, -128 the zero point.
 struct Layer {
-  Kind kind;
-  std::int32_t inputs, outputs;
+  Kind kind;             ///< which formula; the members that it names are those in use
+  std::int32_t inputs;   ///< codes of x
+  std::int32_t outputs;  ///< codes of y; as many as of x, but of linear
 
   const std::int8_t* weight;       ///< (outputs, inputs), row-major
   const std::int32_t* bias;        ///< (outputs)
   const std::int32_t* multiplier;  ///< (outputs), each 0 or in [2^30, 2^31)
   const std::int32_t* shift;       ///< (outputs), each in [-31, 30]
   std::int32_t zero_point;         ///< of y
-  std::int32_t low, high;          ///< codes of y
+  std::int32_t low;                ///< the least code of y
+  std::int32_t high;               ///< the largest code of y
   std::int32_t double_rounding;    ///< 0: one rounding (multiply); 1: two (multiply_double_rounding)
 
   const std::int8_t* table;  ///< (256)
@@ -44,9 +52,10 @@ struct Layer {
 
 /// One layer after the other; each takes as many codes as the one before gives.
 struct Network {
-  const Layer* layers;
-  std::int32_t count;
-  std::int32_t inputs, outputs;
+  const Layer* layers;   ///< (count), in the order in which they run
+  std::int32_t count;    ///< how many layers there are
+  std::int32_t inputs;   ///< codes of the first layer's x
+  std::int32_t outputs;  ///< codes of the last layer's y
 };
 
 /// The bytes of memory that `run` needs beside its arguments: two rows of the widest layer within.

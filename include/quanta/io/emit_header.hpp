@@ -26,6 +26,7 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// What emit_header is told besides.
 struct EmitOptions {
   std::string name = "network";  ///< the header's namespace
 };

@@ -43,13 +43,15 @@ class LayerReader {
   Buffer<T> integers(const std::string& name) const;
   /// One number.
   float number(const std::string& name) const { return scalar<float>(name, "F32"); }
+  /// one number of int32
   std::int32_t integer(const std::string& name) const { return scalar<std::int32_t>(name, "I32"); }
+  /// A text of the layer's.
   const std::string& text(const std::string& name) const;
 
   /// "mlp.safetensors: layer 2", for messages.
   std::string where() const;
-  const Safetensors& file() const { return file_; }
-  const std::string& prefix() const { return prefix_; }
+  const Safetensors& file() const { return file_; }      ///< the file that the layer is in
+  const std::string& prefix() const { return prefix_; }  ///< what the layer's names begin with in the file
 
  private:
   template <class T>

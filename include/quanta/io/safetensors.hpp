@@ -38,6 +38,7 @@ class Safetensors {
 
   /// The tensors' names, in alphabetical order.
   std::vector<std::string> names() const;
+  /// Is there a tensor of this name?
   bool contains(std::string_view name) const { return header_.tensors.find(name) != header_.tensors.end(); }
 
   /// The file's notes about itself ("__metadata__").

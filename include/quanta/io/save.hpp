@@ -17,10 +17,12 @@ void save(const std::filesystem::path& path, const TensorList& list);
 /// A quantized tensor alone, under the name "tensor". Its bytes() are the bytes of the file but for the header.
 template <Format F, int R, Granularity G>
 void save(const std::filesystem::path& path, const QuantizedView<F, R, G>& tensor);
+/// The same, of the tensor that owns its codes.
 template <Format F, int R, Granularity G>
 void save(const std::filesystem::path& path, const QuantizedTensor<F, R, G>& tensor) {
   save(path, tensor.view());
 }
+/// The same, of a tensor whose type is known at run time alone.
 void save(const std::filesystem::path& path, const AnyQuantizedTensor& tensor);
 
 /// The tensor of such a file. Own are formats that are not the library's. Throws FileError as Safetensors does.

@@ -18,8 +18,8 @@ QUANTA_NAMESPACE_BEGIN
 
 /// What a file says of a quantized tensor.
 struct QuantizedInfo {
-  std::string format;  ///< "int4"
-  std::vector<Index> shape;
+  std::string format;           ///< "int4"
+  std::vector<Index> shape;     ///< of the tensor, outermost first
   GranularityInfo granularity;  ///< its axis counts from 0
 
   /// "int4 (256, 784) per_group(64, axis 1)"

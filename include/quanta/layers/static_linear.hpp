@@ -13,10 +13,11 @@ QUANTA_NAMESPACE_BEGIN
 
 /// How a StaticLinear quantizes its input: what it keeps of the Quantizer it was given.
 struct ActivationParams {
-  std::string format;  ///< "uint8", ...
-  float scale;
-  std::int32_t zero_point;
-  std::int32_t min_code, max_code;  ///< the codes it produces; min_code is negative for signed formats alone
+  std::string format;       ///< "uint8", ...
+  float scale;              ///< of x; at least 2^-126
+  std::int32_t zero_point;  ///< the code of 0
+  std::int32_t min_code;    ///< the least code it produces; negative for signed formats alone
+  std::int32_t max_code;    ///< the largest code it produces
 };
 
 namespace detail {

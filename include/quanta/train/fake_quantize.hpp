@@ -30,7 +30,10 @@
 QUANTA_NAMESPACE_BEGIN
 
 /// What a FakeQuantize quantizes. The first dimension of an activation counts samples; a vector is one sample.
-enum class Role : std::uint8_t { weight, activation };
+enum class Role : std::uint8_t {
+  weight,     ///< N counts all elements that have the scale
+  activation  ///< N counts those of one sample
+};
 
 /// What FakeQuantize::backward gives.
 template <int rank>
@@ -46,7 +49,7 @@ class FakeQuantize {
                 "quanta: FakeQuantize has scales of float");
 
  public:
-  using FitOptions = typename Scheme::FitOptions;
+  using FitOptions = typename Scheme::FitOptions;  ///< of the scheme: of `learned`
 
   /// The parameters of a quantizer, fitted, calibrated or given.
   explicit FakeQuantize(Quantizer<Scheme, F, G> quantizer, Role role = Role::weight)
@@ -81,7 +84,7 @@ class FakeQuantize {
   /// The quantizer with the scales as they are: what makes codes of a trained weight, and what a StaticLinear takes for
   /// its activation.
   const Quantizer<Scheme, F, G>& quantizer() const { return quantizer_; }
-  Role role() const { return role_; }
+  Role role() const { return role_; }  ///< whether LSQ's factor counts samples
 
  private:
   static FitOptions all_codes() {
