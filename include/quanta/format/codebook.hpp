@@ -15,9 +15,10 @@ QUANTA_NAMESPACE_BEGIN
 /// The 4-bit NormalFloat of QLoRA (Dettmers et al., 2023, appendix E): quantiles of a normal distribution in [-1, 1],
 /// with a 0.
 struct NF4 {
-  using Code = std::uint8_t;
-  static constexpr int bits = 4;
-  static constexpr std::string_view name = "nf4";
+  using Code = std::uint8_t;                       ///< a code as it is handed out
+  static constexpr int bits = 4;                   ///< of a code in memory
+  static constexpr std::string_view name = "nf4";  ///< in files and tables
+  /// Ascending.
   static constexpr std::array<float, 16> levels = {
       -1.0f,
       -0.6961928009986877f,
@@ -41,9 +42,10 @@ struct NF4 {
 /// The 4-bit float of bitsandbytes: a sign, then 0, 1/192, 2/3, 1, 1/3, 1/2, 1/6 and 1/4. Both zeros are level 0; reals
 /// get the first.
 struct FP4 {
-  using Code = std::uint8_t;
-  static constexpr int bits = 4;
-  static constexpr std::string_view name = "fp4";
+  using Code = std::uint8_t;                       ///< a code as it is handed out
+  static constexpr int bits = 4;                   ///< of a code in memory
+  static constexpr std::string_view name = "fp4";  ///< in files and tables
+  /// Bit 3 of a code is the sign.
   static constexpr std::array<float, 16> levels = {
       0.0f,  0.0625f / 12.0f,  8.0f / 12.0f,  1.0f,  4.0f / 12.0f,  0.5f,  2.0f / 12.0f,  0.25f,
       -0.0f, -0.0625f / 12.0f, -8.0f / 12.0f, -1.0f, -4.0f / 12.0f, -0.5f, -2.0f / 12.0f, -0.25f};

@@ -21,33 +21,40 @@ QUANTA_NAMESPACE_BEGIN
 /// What a floating format has: derive from it and add a name. e bits of exponent, m of fraction.
 template <int e, int m, Specials s>
 struct Floating {
-  using Code = std::conditional_t<(e + m < 8), std::uint8_t, std::uint16_t>;
-  static constexpr int bits = 1 + e + m;
-  static constexpr int exponent_bits = e;
-  static constexpr int fraction_bits = m;
-  static constexpr Specials specials = s;
+  using Code = std::conditional_t<(e + m < 8), std::uint8_t, std::uint16_t>;  ///< a code as it is handed out
+  static constexpr int bits = 1 + e + m;   ///< of a code in memory: the sign, the exponent, the fraction
+  static constexpr int exponent_bits = e;  ///< from the second highest bit down
+  static constexpr int fraction_bits = m;  ///< the lowest bits
+  static constexpr Specials specials = s;  ///< which codes are infinities and NaNs
 };
 
+/// 4 bits, OCP's FP4: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives.
 struct E2M1 : Floating<2, 1, Specials::none> {
-  static constexpr std::string_view name = "e2m1";
+  static constexpr std::string_view name = "e2m1";  ///< in files and tables
 };
+/// 6 bits, OCP's FP6 with the finer steps, up to 7.5.
 struct E2M3 : Floating<2, 3, Specials::none> {
-  static constexpr std::string_view name = "e2m3";
+  static constexpr std::string_view name = "e2m3";  ///< in files and tables
 };
+/// 6 bits, OCP's FP6 with the wider range, up to 28.
 struct E3M2 : Floating<3, 2, Specials::none> {
-  static constexpr std::string_view name = "e3m2";
+  static constexpr std::string_view name = "e3m2";  ///< in files and tables
 };
+/// 8 bits, OCP's FP8 with the finer steps, up to 448.
 struct E4M3 : Floating<4, 3, Specials::nan> {
-  static constexpr std::string_view name = "e4m3";
+  static constexpr std::string_view name = "e4m3";  ///< in files and tables
 };
+/// 8 bits, OCP's FP8 with the wider range, up to 57344.
 struct E5M2 : Floating<5, 2, Specials::ieee> {
-  static constexpr std::string_view name = "e5m2";
+  static constexpr std::string_view name = "e5m2";  ///< in files and tables
 };
+/// 16 bits, IEEE 754's half, up to 65504.
 struct Fp16 : Floating<5, 10, Specials::ieee> {
-  static constexpr std::string_view name = "fp16";
+  static constexpr std::string_view name = "fp16";  ///< in files and tables
 };
+/// 16 bits, the upper half of a float: its range, and 8 bits of precision.
 struct Bf16 : Floating<8, 7, Specials::ieee> {
-  static constexpr std::string_view name = "bf16";
+  static constexpr std::string_view name = "bf16";  ///< in files and tables
 };
 
 namespace detail {

@@ -79,24 +79,24 @@ constexpr bool is_integer_width(int b) { return (b >= 2 && b <= 8) || b == 16; }
 template <int b>
 struct Int {
   static_assert(detail::is_integer_width(b), "quanta::Int<b>: b is 2, 3, 4, 5, 6, 7, 8 or 16");
-  using Code = std::conditional_t<(b <= 8), std::int8_t, std::int16_t>;
-  static constexpr int bits = b;
-  static constexpr bool is_signed = true;
-  static constexpr std::int32_t min = -(1 << (b - 1));
-  static constexpr std::int32_t max = (1 << (b - 1)) - 1;
-  static constexpr std::string_view name = detail::kIntNames[b];
+  using Code = std::conditional_t<(b <= 8), std::int8_t, std::int16_t>;  ///< a code as it is handed out
+  static constexpr int bits = b;                                         ///< of a code in memory
+  static constexpr bool is_signed = true;                                ///< has it negative codes?
+  static constexpr std::int32_t min = -(1 << (b - 1));                   ///< the least code
+  static constexpr std::int32_t max = (1 << (b - 1)) - 1;                ///< the largest code
+  static constexpr std::string_view name = detail::kIntNames[b];         ///< in files and tables: "int8"
 };
 
 /// Unsigned integers of b bits: [0, 2^b - 1]. b is 2 to 8, or 16.
 template <int b>
 struct UInt {
   static_assert(detail::is_integer_width(b), "quanta::UInt<b>: b is 2, 3, 4, 5, 6, 7, 8 or 16");
-  using Code = std::conditional_t<(b <= 8), std::uint8_t, std::uint16_t>;
-  static constexpr int bits = b;
-  static constexpr bool is_signed = false;
-  static constexpr std::int32_t min = 0;
-  static constexpr std::int32_t max = (1 << b) - 1;
-  static constexpr std::string_view name = detail::kUIntNames[b];
+  using Code = std::conditional_t<(b <= 8), std::uint8_t, std::uint16_t>;  ///< a code as it is handed out
+  static constexpr int bits = b;                                           ///< of a code in memory
+  static constexpr bool is_signed = false;                                 ///< has it negative codes?
+  static constexpr std::int32_t min = 0;                                   ///< the least code
+  static constexpr std::int32_t max = (1 << b) - 1;                        ///< the largest code
+  static constexpr std::string_view name = detail::kUIntNames[b];          ///< in files and tables: "uint8"
 };
 
 QUANTA_NAMESPACE_END

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // A network of integers as one C++ header that stands alone: for firmware, or to ship a model without a library. It
-// needs <cstdint> and C++17, neither Quanta nor Eigen, no exceptions, no RTTI, no heap; it holds the network as
+// needs `<cstdint>` and C++17, neither Quanta nor Eigen, no exceptions, no RTTI, no heap; it holds the network as
 // constexpr arrays, and the code that runs it with the best vector instructions of the flags it is compiled with, or
 // without any. Its outputs are the bits of the model's own.
 //

@@ -12,6 +12,7 @@ QUANTA_NAMESPACE_BEGIN
 /// Owns; copies deeply.
 class AnyQuantizedTensor {
  public:
+  /// From a tensor whose type is known at compile time; its buffers are taken over.
   template <Format F, int R, Granularity G>
   AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor);  // NOLINT: every quantized tensor is one
 
@@ -30,13 +31,14 @@ class AnyQuantizedTensor {
 
   /// "int8", "nf4", ...
   std::string_view format() const { return format_->name; }
-  const FormatInfo& format_info() const { return *format_; }
+  const FormatInfo& format_info() const { return *format_; }  ///< all that is known of the format
   /// What a code takes in memory.
   int bits() const { return format_->bits; }
-  int rank() const { return static_cast<int>(shape_.size()); }
-  const std::vector<Index>& shape() const { return shape_; }
-  Index size() const { return extents().product(0, rank()); }
-  const GranularityInfo& granularity() const { return granularity_; }
+  int rank() const { return static_cast<int>(shape_.size()); }         ///< 1 to 5
+  const std::vector<Index>& shape() const { return shape_; }           ///< extents, outermost first
+  Index size() const { return extents().product(0, rank()); }          ///< elements: the product of the extents
+  const GranularityInfo& granularity() const { return granularity_; }  ///< its axis may be negative, as it was given
+  /// Scales and zero points, borrowed, in the order of quant/granularity.hpp.
   ParamsData params() const {
     return {scales_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), scales_.size(), scales_.codes()};
   }
@@ -59,12 +61,14 @@ class AnyQuantizedTensor {
   QuantizedTensor<F, R, G> get() const& {
     return AnyQuantizedTensor(*this).template get<F, R, G>();
   }
+  /// The same without a copy.
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
   QuantizedTensor<F, R, G> get() &&;
 
   /// As QuantizedTensor's; throws Error when the rank is another.
   template <int R, int layout = Eigen::RowMajor>
   Tensor<float, R, layout> dequantize() const;
+  /// The same into a writable Eigen object of this shape, in its storage order.
   template <EigenObject Dst>
   void dequantize_into(Dst&& dst) const;
 

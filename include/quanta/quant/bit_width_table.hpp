@@ -21,8 +21,9 @@ QUANTA_NAMESPACE_BEGIN
 /// A format and a granularity, as a value: made by `choice`.
 class FormatChoice {
  public:
-  /// Quantizes dense elements.
+  /// Quantizes a dense weight (out, in).
   using Quantize = std::function<AnyQuantizedTensor(const TensorView<const float, 2>&)>;
+  /// Any other way to quantize.
   explicit FormatChoice(Quantize quantize) : quantize_(std::move(quantize)) {}
 
   /// A weight (out, in) in this format, from its own range. Throws Error when it is not finite.
@@ -45,6 +46,7 @@ struct BitWidthRow {
   ErrorMetrics error;      ///< against the tensor given
 };
 
+/// Formats side by side.
 struct BitWidthTable {
   std::vector<BitWidthRow> rows;  ///< in the order of the choices
 

@@ -18,35 +18,41 @@ QUANTA_NAMESPACE_BEGIN
 /// The blocks and scales of the OCP microscaling formats: 32 along the last axis.
 using MxBlocks = WithScales<PerGroup<32>, E8M0>;
 
+/// OCP's MXFP8 of E4M3.
 struct MXFP8 : E4M3 {
-  static constexpr std::string_view name = "mxfp8";
-  using DefaultGranularity = MxBlocks;
+  static constexpr std::string_view name = "mxfp8";  ///< in files and tables
+  using DefaultGranularity = MxBlocks;               ///< its blocks
 };
+/// OCP's MXFP8 of E5M2.
 struct MXFP8E5M2 : E5M2 {
-  static constexpr std::string_view name = "mxfp8_e5m2";
-  using DefaultGranularity = MxBlocks;
+  static constexpr std::string_view name = "mxfp8_e5m2";  ///< in files and tables
+  using DefaultGranularity = MxBlocks;                    ///< its blocks
 };
+/// OCP's MXFP6 of E2M3.
 struct MXFP6 : E2M3 {
-  static constexpr std::string_view name = "mxfp6";
-  using DefaultGranularity = MxBlocks;
+  static constexpr std::string_view name = "mxfp6";  ///< in files and tables
+  using DefaultGranularity = MxBlocks;               ///< its blocks
 };
+/// OCP's MXFP6 of E3M2.
 struct MXFP6E3M2 : E3M2 {
-  static constexpr std::string_view name = "mxfp6_e3m2";
-  using DefaultGranularity = MxBlocks;
+  static constexpr std::string_view name = "mxfp6_e3m2";  ///< in files and tables
+  using DefaultGranularity = MxBlocks;                    ///< its blocks
 };
+/// OCP's MXFP4.
 struct MXFP4 : E2M1 {
-  static constexpr std::string_view name = "mxfp4";
-  using DefaultGranularity = MxBlocks;
+  static constexpr std::string_view name = "mxfp4";  ///< in files and tables
+  using DefaultGranularity = MxBlocks;               ///< its blocks
 };
+/// OCP's MXINT8; elements are integers here, 64ths of them there.
 struct MXINT8 : Int<8> {
-  static constexpr std::string_view name = "mxint8";
-  using DefaultGranularity = MxBlocks;
+  static constexpr std::string_view name = "mxint8";  ///< in files and tables
+  using DefaultGranularity = MxBlocks;                ///< its blocks
 };
 
 /// NVIDIA's 4-bit float in two levels: the float32 is the largest magnitude / (6 * 448).
 struct NVFP4 : E2M1 {
-  static constexpr std::string_view name = "nvfp4";
-  using DefaultGranularity = WithScales<PerGroup<16>, E4M3, kAllScales>;
+  static constexpr std::string_view name = "nvfp4";                       ///< in files and tables
+  using DefaultGranularity = WithScales<PerGroup<16>, E4M3, kAllScales>;  ///< 16 along the last axis
 };
 
 QUANTA_NAMESPACE_END

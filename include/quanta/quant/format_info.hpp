@@ -16,14 +16,16 @@ QUANTA_NAMESPACE_BEGIN
 
 /// What there is to know of a format at run time: format_info<F>, whose address stands for F.
 struct FormatInfo {
-  std::string_view name;                        ///< "int8", "uint4", ...
-  int bits;                                     ///< of a code in memory
-  bool is_signed;                               ///< codes are handed out in a signed type
-  std::int32_t zero_point_min, zero_point_max;  ///< both 0 where codes are not integers
+  std::string_view name;        ///< "int8", "uint4", ...
+  int bits;                     ///< of a code in memory
+  bool is_signed;               ///< codes are handed out in a signed type
+  std::int32_t zero_point_min;  ///< the least zero point; 0 where codes are not integers
+  std::int32_t zero_point_max;  ///< the largest zero point; 0 where codes are not integers
   /// levels[i] = the level of code first + i of a packed stream.
   void (*decode)(const std::byte* stream, Index first, Index count, float* levels);
   /// From packed codes to integers and back, as pack_bits and unpack_bits; null unless codes are integers.
   void (*unpack)(const std::byte* stream, Index first, Index count, std::int16_t* codes) = nullptr;
+  /// From integers to packed codes; null as unpack.
   void (*pack)(const std::int16_t* codes, Index first, Index count, std::byte* stream) = nullptr;
   /// The index of the first of `count` packed codes that is outside the format, or count. Null where all are inside.
   Index (*first_bad_code)(const std::byte* stream, Index count) = nullptr;
@@ -62,6 +64,7 @@ constexpr FormatInfo make_format_info() {
 
 }  // namespace detail
 
+/// That of format F; two formats are the same where these have the same address.
 template <Format F>
 inline constexpr FormatInfo format_info = detail::make_format_info<F>();
 

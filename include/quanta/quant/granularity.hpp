@@ -22,14 +22,17 @@ QUANTA_NAMESPACE_BEGIN
 
 /// Extents of a tensor whose rank may be known only at run time.
 struct Extents {
-  const Index* data;
-  int rank;
+  const Index* data;  ///< outermost first
+  int rank;           ///< how many there are
 
+  /// Those of a shape, borrowed.
   template <std::size_t n>
   Extents(const std::array<Index, n>& shape) : data(shape.data()), rank(static_cast<int>(n)) {}  // NOLINT: implicit
+  /// `count` extents, borrowed.
   Extents(const Index* extents, int count) : data(extents), rank(count) {}
 
-  Index operator[](int d) const { return data[d]; }
+  Index operator[](int d) const { return data[d]; }  ///< of dimension d, unchecked
+  /// Of the extents [first, last); 1 when there are none.
   Index product(int first, int last) const {
     Index n = 1;
     for (int d = first; d < last; ++d) n *= data[d];
@@ -41,11 +44,16 @@ struct Extents {
 /// axis, inner); the parameter is o * outer_step + a / group * group_step + i * inner_step, and there are `count` of
 /// them.
 struct ParamMap {
-  Index outer, axis, inner;
-  Index group;
-  Index outer_step, group_step, inner_step;
-  Index count;
+  Index outer;       ///< the product of the extents before the axis
+  Index axis;        ///< the extent of the axis
+  Index inner;       ///< the product of the extents behind it
+  Index group;       ///< neighbours along the axis that share a parameter
+  Index outer_step;  ///< from a parameter to that of the next o
+  Index group_step;  ///< to that of the next group
+  Index inner_step;  ///< to that of the next i
+  Index count;       ///< parameters in all
 
+  /// The parameter of an element, by its logical row-major index.
   Index operator()(Index element) const {
     const Index a = element / inner % axis;
     return element / inner / axis * outer_step + a / group * group_step + element % inner * inner_step;
@@ -55,19 +63,26 @@ struct ParamMap {
 };
 
 /// A granularity knows the map for a shape; `Kind` and the numbers describe it to files and tables.
-enum class GranularityKind : std::uint8_t { per_tensor, per_channel, per_group, unscaled };
+enum class GranularityKind : std::uint8_t {
+  per_tensor,   ///< one parameter
+  per_channel,  ///< one for each index along an axis
+  per_group,    ///< one for each group of neighbours along an axis, at each index of the other dimensions
+  unscaled      ///< none: codes are the levels themselves
+};
 /// How scales are held: as float32, or as quant/scale_type.hpp says.
 struct ScaleInfo {
-  std::string_view format = "float32";
-  Index shared = 0;       ///< neighbouring scales that share a scale of their own: 0 none, -1 all
-  bool centered = false;  ///< are they held as their differences from their mean?
-  bool operator==(const ScaleInfo&) const = default;
+  std::string_view format = "float32";  ///< the name of the format they are codes of, or float32
+  Index shared = 0;                     ///< neighbouring scales that share a scale of their own: 0 none, -1 all
+  bool centered = false;                ///< are they held as their differences from their mean?
+  bool operator==(const ScaleInfo&) const = default;  ///< the same way of holding scales?
 };
+/// A granularity at run time.
 struct GranularityInfo {
-  GranularityKind kind = GranularityKind::per_tensor;
-  int axis = 0;          ///< of per_channel and per_group; negative counts from the end
-  Index group_size = 0;  ///< of per_group
-  ScaleInfo scales = {};
+  GranularityKind kind = GranularityKind::per_tensor;  ///< what shares a scale
+  int axis = 0;                                        ///< of per_channel and per_group; negative counts from the end
+  Index group_size = 0;                                ///< of per_group
+  ScaleInfo scales = {};                               ///< how scales are held
+  /// The same granularity? An axis from the end differs from the same one from the start.
   bool operator==(const GranularityInfo&) const = default;
 };
 
@@ -83,29 +98,34 @@ concept Granularity = std::copyable<G> && requires(const G& g) {
 
 /// Real = level: of formats that cover the range of the data themselves, as Fp16 and Bf16 do. Nothing is stored.
 struct Unscaled {
+  /// Has a tensor of this rank the axis?
   template <int rank>
   static constexpr bool fits_rank = true;
-  GranularityInfo info() const { return {GranularityKind::unscaled}; }
+  GranularityInfo info() const { return {GranularityKind::unscaled}; }  ///< for files and tables
 };
 
+/// One scale and zero point for all elements.
 struct PerTensor {
+  /// Has a tensor of this rank the axis? There is none, so that every one has.
   template <int rank>
   static constexpr bool fits_rank = true;
-  GranularityInfo info() const { return {}; }
+  GranularityInfo info() const { return {}; }  ///< for files and tables
 };
 
 /// axis: 0 is the outermost, -1 the last.
 template <int axis>
 struct PerChannel {
+  /// Has a tensor of this rank the axis?
   template <int rank>
   static constexpr bool fits_rank = axis >= -rank&& axis < rank;
-  GranularityInfo info() const { return {GranularityKind::per_channel, axis, 0}; }
+  GranularityInfo info() const { return {GranularityKind::per_channel, axis, 0}; }  ///< for files and tables
 };
 
 /// size: elements in a group, at least 1; Dynamic (-1) when given to the constructor.
 template <int group_size, int axis = -1>
 struct PerGroup {
   static_assert(group_size >= 1 || group_size == Dynamic, "quanta::PerGroup: the group size is at least 1, or Dynamic");
+  /// Has a tensor of this rank the axis?
   template <int rank>
   static constexpr bool fits_rank = axis >= -rank&& axis < rank;
 
@@ -117,8 +137,8 @@ struct PerGroup {
                   group_size == Dynamic ? 1 : group_size);
   }
 
-  Index size() const { return size_; }
-  GranularityInfo info() const { return {GranularityKind::per_group, axis, size_}; }
+  Index size() const { return size_; }                                                ///< elements in a group
+  GranularityInfo info() const { return {GranularityKind::per_group, axis, size_}; }  ///< for files and tables
 
  private:
   Index size_ = group_size;
@@ -134,10 +154,11 @@ ParamMap param_map(const GranularityInfo& info, Extents extents);
 ///   one parameter     p p p p p p p p
 ///   that follow       p p+1 p+2 p+3 | p p+1 p+2 p+3 | ...
 struct ParamRun {
-  Index offset;       ///< of the first element
-  Index rows, count;  ///< rows of count elements each; one row where they share a parameter
-  Index param;
-  bool follows;
+  Index offset;  ///< of the first element
+  Index rows;    ///< of `count` elements each; one row where they share a parameter
+  Index count;   ///< elements of a row
+  Index param;   ///< the parameter, or that of a row's first element
+  bool follows;  ///< has each element of a row the parameter after that of the one before?
 };
 
 /// Calls f(ParamRun) for the elements [first, last), in order; offsets count from `first`.
@@ -148,6 +169,7 @@ void for_each_run(const ParamMap& map, Index first, Index last, F f);
 /// apart, and where a short pattern of channels is repeated over and over, which then has a slot for each element of
 /// several repetitions.
 struct ParamSlots {
+  /// Of the parameters of a map.
   explicit ParamSlots(const ParamMap& params);
 
   /// Are slots and parameters the same?

@@ -12,14 +12,15 @@ QUANTA_NAMESPACE_BEGIN
 
 /// Borrowed scales that are codes.
 struct NarrowScales {
+  /// Gives levels[i] of code first + i of a packed stream.
   using Decode = void (*)(const std::byte* stream, Index first, Index count, float* levels);
 
   const std::byte* codes = nullptr;  ///< packed as in format/bits.hpp
   Decode decode = nullptr;           ///< null where scales are floats
   const float* outer = nullptr;      ///< null where scales are levels
   Index shared = 1;                  ///< neighbouring scales to an outer one
-  float mean = 0.0f;
-  int bits = 0;  ///< of a code
+  float mean = 0.0f;                 ///< added to every scale; 0 unless scales are centered
+  int bits = 0;                      ///< of a code
 
   /// scales[i] = scale first + i.
   void read(Index first, Index count, float* scales) const {
@@ -27,12 +28,13 @@ struct NarrowScales {
     if (outer == nullptr) return;
     for (Index i = 0; i < count; ++i) scales[i] = scale_of(outer[(first + i) / shared], scales[i], mean);
   }
-  float scale(Index i) const {
+  float scale(Index i) const {  ///< scale i, decoded
     float value = 0.0f;
     read(i, 1, &value);
     return value;
   }
 
+  /// fma(outer, level, mean), at most FLT_MAX.
   static float scale_of(float outer, float level, float mean) {
     const float scale = fp::fma(outer, level, mean);
     return scale < fp::kMaxFloat ? scale : fp::kMaxFloat;

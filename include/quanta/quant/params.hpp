@@ -29,12 +29,13 @@ QUANTA_LAZY void check_scale(const char* where, float scale, Index i) {
 
 /// Borrowed parameters of any granularity. scales is null where they are codes; zero_points is null when all are 0.
 struct ParamsData {
-  const float* scales;
-  const std::int32_t* zero_points;
-  Index size;
-  NarrowScales narrow = {};
+  const float* scales;              ///< (size), or null
+  const std::int32_t* zero_points;  ///< (size), or null
+  Index size;                       ///< parameters
+  NarrowScales narrow = {};         ///< the scales, where `scales` is null
 
-  float scale(Index i) const { return scales != nullptr ? scales[i] : narrow.scale(i); }
+  float scale(Index i) const { return scales != nullptr ? scales[i] : narrow.scale(i); }  ///< of parameter i, unchecked
+  /// Of parameter i, unchecked.
   std::int32_t zero_point(Index i) const { return zero_points != nullptr ? zero_points[i] : 0; }
   /// Is there a zero point other than 0?
   QUANTA_LAZY bool has_zero_points() const {
@@ -111,6 +112,7 @@ class QuantParams {
     assign_scales(scales);
   }
 
+  /// From vectors of scales and of zero points, or whatever else can be looped over; as many of both.
   template <detail::Iterable Scales, detail::Iterable ZeroPoints>
   QuantParams(const Scales& scales, const ZeroPoints& zero_points, G granularity = default_granularity())
       : granularity_(granularity) {
@@ -118,6 +120,7 @@ class QuantParams {
     assign_zero_points(zero_points);
   }
 
+  /// From lists of scales and of zero points, as many of both.
   QuantParams(std::initializer_list<float> scales, std::initializer_list<std::int32_t> zero_points,
               G granularity = default_granularity())
       : granularity_(granularity) {
@@ -129,14 +132,16 @@ class QuantParams {
   QuantParams(detail::HeldScales scales, Buffer<std::int32_t> zero_points, G granularity)
       : granularity_(granularity), scales_(std::move(scales)), zero_points_(std::move(zero_points)) {}
 
-  Index size() const { return scales_.size(); }
+  Index size() const { return scales_.size(); }  ///< parameters: 1, channels, or (line, group) pairs
   /// As it is held.
   float scale(Index i) const { return data().scale(i); }
+  /// 0 of symmetric tensors, which store none.
   std::int32_t zero_point(Index i) const { return zero_points_.empty() ? 0 : zero_points_[i]; }
-  const G& granularity() const { return granularity_; }
-  ParamsData data() const {
+  const G& granularity() const { return granularity_; }  ///< with its axis and group size
+  ParamsData data() const {                              ///< borrowed, without the granularity
     return {scales_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), size(), scales_.codes()};
   }
+  /// As they are held: floats, or codes with their outer scales.
   const detail::HeldScales& scales() const { return scales_; }
 
   /// What the parameters take: 4 bytes a float32 scale, 4 a zero point where those are stored.

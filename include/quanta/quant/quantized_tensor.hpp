@@ -22,9 +22,9 @@ class QuantizedView {
   static_assert(G::template fits_rank<rank>, "quanta: the granularity's axis is not one of the tensor's");
 
  public:
-  using FormatType = F;
-  using GranularityType = G;
-  using Code = typename F::Code;
+  using FormatType = F;           ///< of the codes
+  using GranularityType = G;      ///< of the parameters
+  using Code = typename F::Code;  ///< a code as it is handed out
 
   /// `codes` points to packed_size(elements of shape, bits) bytes as in format/bits.hpp; of 16-bit codes it need not be
   /// aligned. Throws Error unless there is a parameter for every channel or group, scales are finite and at least
@@ -35,14 +35,14 @@ class QuantizedView {
     detail::check_params("QuantizedView", params_, map(), shape_, detail::zero_point_min<F>, detail::zero_point_max<F>);
   }
 
-  const Shape<rank>& shape() const { return shape_; }
-  Index extent(int d) const { return shape_[usize(d)]; }
-  Index size() const { return element_count(shape_); }
+  const Shape<rank>& shape() const { return shape_; }     ///< extents, outermost first
+  Index extent(int d) const { return shape_[usize(d)]; }  ///< of dimension d, 0 <= d < rank
+  Index size() const { return element_count(shape_); }    ///< elements: the product of the extents
   /// The packed codes.
   const std::byte* data() const { return codes_; }
-  const ParamsData& params() const { return params_; }
-  const G& granularity() const { return granularity_; }
-  ParamMap map() const { return param_map(granularity_.info(), shape_); }
+  const ParamsData& params() const { return params_; }                     ///< scales and zero points, borrowed
+  const G& granularity() const { return granularity_; }                    ///< with its axis and group size
+  ParamMap map() const { return param_map(granularity_.info(), shape_); }  ///< which parameter an element has
   /// Itself, so that a view can stand wherever a tensor can.
   const QuantizedView& view() const { return *this; }
 
@@ -73,10 +73,10 @@ class QuantizedView {
 template <Format F, int rank, Granularity G = DefaultGranularity<F>>
 class QuantizedTensor {
  public:
-  using FormatType = F;
-  using GranularityType = G;
-  using Code = typename F::Code;
-  using View = QuantizedView<F, rank, G>;
+  using FormatType = F;                    ///< of the codes
+  using GranularityType = G;               ///< of the parameters
+  using Code = typename F::Code;           ///< a code as it is handed out
+  using View = QuantizedView<F, rank, G>;  ///< what borrows from it
 
   /// From codes in any Eigen object and their parameters. Every code of the format is taken, the most negative
   /// included; throws Error on one outside it, naming its index, and when the parameters do not fit the shape.
@@ -86,14 +86,16 @@ class QuantizedTensor {
   /// From codes already packed as in format/bits.hpp. Throws Error when the number of bytes does not fit the shape.
   static QuantizedTensor from_packed(const Shape<rank>& shape, Buffer<std::byte> codes, QuantParams<G> params);
 
-  const Shape<rank>& shape() const { return shape_; }
-  Index extent(int d) const { return shape_[usize(d)]; }
-  Index size() const { return element_count(shape_); }
-  const std::byte* data() const { return codes_.data(); }
-  const QuantParams<G>& params() const { return params_; }
+  const Shape<rank>& shape() const { return shape_; }       ///< extents, outermost first
+  Index extent(int d) const { return shape_[usize(d)]; }    ///< of dimension d, 0 <= d < rank
+  Index size() const { return element_count(shape_); }      ///< elements: the product of the extents
+  const std::byte* data() const { return codes_.data(); }   ///< the packed codes, as in format/bits.hpp
+  const QuantParams<G>& params() const { return params_; }  ///< scales and zero points
+  /// Borrows the tensor: valid as long as it is, and does not move.
   View view() const {
     return View(typename View::Trusted{}, codes_.data(), shape_, params_.data(), params_.granularity());
   }
+  /// The same.
   operator View() const { return view(); }  // NOLINT: a tensor can stand wherever a view can
 
   /// Gives up the packed codes: std::move(tensor).release_codes(). Nothing but destruction is left for the tensor then.
@@ -102,13 +104,16 @@ class QuantizedTensor {
   /// Codes, scales and zero points, in bytes: the sum of the buffers held.
   Index bytes() const { return static_cast<Index>(codes_.bytes()) + params_.bytes(); }
 
+  /// As QuantizedView's.
   Tensor<Code, rank> codes() const { return view().codes(); }
 
+  /// As QuantizedView's.
   template <int layout = Eigen::RowMajor>
   Tensor<float, rank, layout> dequantize() const {
     return view().template dequantize<layout>();
   }
 
+  /// As QuantizedView's.
   template <EigenObject Dst>
   void dequantize_into(Dst&& dst) const {
     view().dequantize_into(dst);

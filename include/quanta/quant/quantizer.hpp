@@ -20,10 +20,10 @@ QUANTA_NAMESPACE_BEGIN
 template <class Scheme, ValueFormat F, Granularity G = DefaultGranularity<F>>
 class Quantizer {
  public:
-  using SchemeType = Scheme;
-  using FormatType = F;
-  using GranularityType = G;
-  using FitOptions = typename Scheme::FitOptions;
+  using SchemeType = Scheme;                       ///< Symmetric or Asymmetric
+  using FormatType = F;                            ///< of the codes
+  using GranularityType = G;                       ///< of the parameters
+  using FitOptions = typename Scheme::FitOptions;  ///< what the scheme can be told
 
   /// Parameters from the data's own range. x is any Eigen object of float or double. Throws Error naming the first
   /// element that is not finite. An empty tensor gives scale 1.
@@ -40,6 +40,7 @@ class Quantizer {
   template <RealObject X>
   static QuantizedTensor<F, rank_of<X>, G> fit_quantize(const X& x, G granularity, FitOptions options = {},
                                                         QuantizeOptions rounding = {});
+  /// The same with the granularity that the type says.
   template <RealObject X>
   static QuantizedTensor<F, rank_of<X>, G> fit_quantize(const X& x, FitOptions options = {},
                                                         QuantizeOptions rounding = {}) {
@@ -55,6 +56,7 @@ class Quantizer {
   static Quantizer fit(std::initializer_list<Range> ranges, G granularity = G{}, FitOptions options = {}) {
     return fit_ranges(ranges.begin(), static_cast<Index>(ranges.size()), granularity, options);
   }
+  /// The same of a std::vector, or whatever else has data() and size().
   template <class Ranges>
   requires requires(const Ranges& r) {
     { *r.data() } -> std::same_as<const Range&>;
@@ -89,10 +91,11 @@ class Quantizer {
                      FitOptions options = {}) requires std::same_as<G, PerTensor>
       : Quantizer(QuantParams<G>(scale, zero_point), options) {}
 
-  const QuantParams<G>& params() const { return params_; }
-  const FitOptions& options() const { return options_; }
-  /// The smallest and largest code this quantizer produces.
+  const QuantParams<G>& params() const { return params_; }  ///< scales and zero points
+  const FitOptions& options() const { return options_; }    ///< as they were given to fit, or the constructor
+  /// The smallest code this quantizer produces.
   std::int32_t min_code() const requires IntegerFormat<F> { return Scheme::template low<F>(options_); }
+  /// The largest code this quantizer produces.
   std::int32_t max_code() const requires IntegerFormat<F> { return F::max; }
 
   /// The codes of x. Throws Error when the parameters do not fit the shape of x, and on a rounding other than half_even
@@ -105,6 +108,7 @@ class Quantizer {
   Tensor<float, rank_of<X>> fake_quantize(const X& x, QuantizeOptions options = {}) const {
     return fake_quantize(detail::Input<float, rank_of<X>>(x).view(), options);
   }
+  /// The same of a view.
   template <int rank>
   Tensor<float, rank> fake_quantize(const TensorView<const float, rank>& x, QuantizeOptions options = {}) const;
 

@@ -17,8 +17,10 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Which scales share an outer scale.
-inline constexpr int kNoScales = 0, kAllScales = -1;
+/// Of WithScales: no outer scale, the codes are the scales.
+inline constexpr int kNoScales = 0;
+/// Of WithScales: all scales of a tensor share one outer scale.
+inline constexpr int kAllScales = -1;
 
 /// The granularity G whose scales are codes of S. `shared` neighbouring scales have an outer scale, or kAllScales of
 /// them; centered (of codebooks alone): their mean is taken off first.
@@ -27,9 +29,10 @@ struct WithScales : G {
   static_assert(shared >= kAllScales, "quanta: WithScales: shared is at least 1, kNoScales or kAllScales");
   static_assert(!centered || (CodebookFormat<S> && shared != kNoScales),
                 "quanta: WithScales: scales that are centered are codes of a codebook, with an outer scale");
-  using ScaleFormat = S;
+  using ScaleFormat = S;  ///< what scales are codes of
   using G::G;
 
+  /// That of G, with the type of its scales.
   GranularityInfo info() const {
     GranularityInfo result = G::info();
     result.scales = {S::name, shared, centered};

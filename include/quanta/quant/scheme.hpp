@@ -28,19 +28,23 @@ QUANTA_NAMESPACE_BEGIN
 
 /// One scale and zero point.
 struct ScaleZeroPoint {
-  float scale;
-  std::int32_t zero_point;
+  float scale;              ///< at least 2^-126, finite
+  std::int32_t zero_point;  ///< the code of 0
 };
 
+/// Zero point 0; see the top of the file.
 struct Symmetric {
+  /// What fit can be told.
   struct FitOptions {
     bool full_range = false;   ///< use the most negative code too; of integer formats
     bool floor_scale = false;  ///< a power of two that may clip the largest values
   };
+  /// The least code it produces.
   template <IntegerFormat F>
   static constexpr std::int32_t low(const FitOptions& options) {
     return options.full_range ? F::min : -F::max;
   }
+  /// The scale that this range has, as the top of the file says.
   template <ValueFormat F>
   static ScaleZeroPoint from_range(Range range, const FitOptions& options);
 
@@ -49,12 +53,16 @@ struct Symmetric {
   static float scale_of(Range range, float amax, const FitOptions& options);
 };
 
+/// All codes for the range, widened to contain 0; see the top of the file.
 struct Asymmetric {
+  /// Nothing.
   struct FitOptions {};
+  /// The least code it produces.
   template <IntegerFormat F>
   static constexpr std::int32_t low(const FitOptions&) {
     return F::min;
   }
+  /// Those that this range has, as the top of the file says.
   template <IntegerFormat F>
   static ScaleZeroPoint from_range(Range range, const FitOptions& options);
 };
@@ -67,11 +75,16 @@ using WeightScheme = std::conditional_t<IntegerFormat<F> && lowest_level<F> >= 0
 
 /// How x / scale becomes an integer. Stochastic rounds up with a probability equal to the fraction; the random number
 /// is that of (seed, logical row-major index), so it does not depend on storage order, batches or threads.
-enum class Rounding : std::uint8_t { half_even, half_away, stochastic };
+enum class Rounding : std::uint8_t {
+  half_even,  ///< of two integers as near the even one: ONNX's and the default
+  half_away,  ///< of two integers as near the one farther from 0
+  stochastic  ///< right on average
+};
 
+/// How quantize rounds.
 struct QuantizeOptions {
-  Rounding rounding = Rounding::half_even;
-  std::uint64_t seed = 0;  ///< of stochastic rounding
+  Rounding rounding = Rounding::half_even;  ///< of x / scale
+  std::uint64_t seed = 0;                   ///< of stochastic rounding
 };
 
 namespace detail {

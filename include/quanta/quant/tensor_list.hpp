@@ -39,10 +39,10 @@ class TensorList {
   /// One tensor: little-endian, row-major. Its bytes are owned, borrowed, or made when they are asked for.
   class Entry {
    public:
-    std::string name;
-    const char* dtype;  ///< as safetensors names it: "F32", "I32", "I16", "U16", "I8" or "U8"
-    std::vector<Index> shape;
-    Index bytes;
+    std::string name;          ///< as it was given, after the prefix
+    const char* dtype;         ///< as safetensors names it: "F32", "I32", "I16", "U16", "I8" or "U8"
+    std::vector<Index> shape;  ///< extents, outermost first; none of a number
+    Index bytes;               ///< of the tensor's data
 
     /// Calls use(const std::byte*) with the tensor's bytes.
     template <class Use>
@@ -68,16 +68,18 @@ class TensorList {
   void add(const std::string& name, const X& x) {
     add(name, detail::Input<float, rank_of<X>>(x).view());
   }
+  /// The same of a view.
   template <int R>
   void add(const std::string& name, const TensorView<const float, R>& x);
-  /// One number, as a tensor without dimensions: F32, I32.
+  /// One number, as a tensor without dimensions: F32.
   QUANTA_LAZY void add(const std::string& name, float value) { add_copy(name, "F32", {}, &value, sizeof value); }
+  /// The same of an integer: I32.
   QUANTA_LAZY void add(const std::string& name, std::int32_t value) { add_copy(name, "I32", {}, &value, sizeof value); }
 
-  /// A quantized tensor. A view's codes are borrowed: they must last until the list is written. A tensor is taken over,
-  /// as std::move(tensor) without a copy.
+  /// A quantized tensor. A view's codes are borrowed: they must last until the list is written.
   template <Format F, int R, Granularity G>
   void add(const std::string& name, const QuantizedView<F, R, G>& view);
+  /// A quantized tensor, taken over: as std::move(tensor) without a copy.
   template <Format F, int R, Granularity G>
   void add(const std::string& name, QuantizedTensor<F, R, G> tensor);
   /// Borrowed, as a view.
@@ -100,7 +102,8 @@ class TensorList {
   /// Takes over all of another list, with `prefix` before every name.
   QUANTA_LAZY void add_all(const std::string& prefix, TensorList other);
 
-  const std::vector<Entry>& tensors() const { return tensors_; }
+  const std::vector<Entry>& tensors() const { return tensors_; }  ///< in the order in which they were added
+  /// Names and texts, in the order in which they were added.
   const std::vector<std::pair<std::string, std::string>>& texts() const { return texts_; }
 
  private:
