@@ -11,16 +11,18 @@ QUANTA_NAMESPACE_BEGIN
 
 /// One layer of the quantized model against the layer of the float model in its place, over all batches.
 struct LayerComparison {
-  std::string float_layer, layer;  ///< their names
+  std::string float_layer;  ///< the float model's, its name
+  std::string layer;        ///< the quantized model's, its name
   /// Of the outputs, each model fed its own: what the layers up to here have lost together.
   ErrorMetrics chain;
   /// Of the outputs when the quantized layer, too, is fed what the float model's layer was: what this layer loses.
   ErrorMetrics alone;
 };
 
+/// What compare gives: where a quantized model loses what.
 struct Comparison {
   std::vector<LayerComparison> layers;  ///< those of nested Sequentials one by one
-  Index samples = 0;
+  Index samples = 0;                    ///< rows of all batches
 
   /// A table with headings and a line per layer: the SNR and cosine of the chain, and the SNR of the layer alone.
   std::string text() const;

@@ -27,7 +27,7 @@ void check_sums_by_row(const Operands& weights) {
 /// Int<8>, symmetric. y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
 /// A row that holds a value that is not finite gives a row of NaN.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
-class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
+class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
   using Weights = PackedRhs<F, G, Kernel>;
   static constexpr bool symmetric_activations = Weights::per_group || F::bits < 8;
 
@@ -49,11 +49,11 @@ class DynamicLinear : public detail::LinearBase<DynamicLinear<F, G, Kernel>> {
   /// From weights already quantized.
   template <RealObject B>
   DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias)
-      : detail::LinearBase<DynamicLinear>(weight.extent(0), bias), weights_(weight.view()) {
+      : LinearBase<DynamicLinear>(weight.extent(0), bias), weights_(weight.view()) {
     check_sums();
   }
   explicit DynamicLinear(const QuantizedTensor<F, 2, G>& weight)
-      : detail::LinearBase<DynamicLinear>(weight.extent(0)), weights_(weight.view()) {
+      : LinearBase<DynamicLinear>(weight.extent(0)), weights_(weight.view()) {
     check_sums();
   }
 

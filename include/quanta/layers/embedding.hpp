@@ -23,9 +23,9 @@ class Embedding {
   /// From a table already quantized.
   explicit Embedding(QuantizedTensor<F, 2, G> table) : table_(std::move(table)) {}
 
-  Index rows() const { return table_.extent(0); }
-  Index features() const { return table_.extent(1); }
-  const QuantizedTensor<F, 2, G>& weights() const { return table_; }
+  Index rows() const { return table_.extent(0); }      ///< numbers that can be looked up: 0 to rows() - 1
+  Index features() const { return table_.extent(1); }  ///< of every row
+  const QuantizedTensor<F, 2, G>& weights() const { return table_; }  ///< the table, (rows, features)
   /// All that it holds.
   Index packed_bytes() const { return table_.bytes(); }
 

@@ -12,7 +12,7 @@ QUANTA_NAMESPACE_BEGIN
 /// y[b, i] is element i of x[b] in row-major order, whatever the storage order of x.
 class Flatten : public CallableLayer<Flatten> {
  public:
-  static constexpr const char* kName = "Flatten";
+  static constexpr const char* kName = "Flatten";  ///< what name() says
 
   /// x is (batch, ...) of rank 2 to 5, or a vector, of float or double. Returns (batch, product of the other extents);
   /// of a vector its copy.
@@ -21,6 +21,7 @@ class Flatten : public CallableLayer<Flatten> {
     Context context;
     return (*this)(context, x);
   }
+  /// The same with the context's threads and memory.
   template <RealObject X>
   Tensor<float, rank_of<X> == 1 ? 1 : 2> operator()(Context& context, const X& x) const {
     if constexpr (rank_of<X> <= 2) {
@@ -37,14 +38,15 @@ class Flatten : public CallableLayer<Flatten> {
     }
   }
 
-  Index output_size(Index features) const { return features; }
+  Index output_size(Index features) const { return features; }  ///< as many as there are
+  /// y (batch, out) from x (batch, in): see Layer.
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     detail::for_each_row(context, x, y, static_cast<double>(x.extent(1)), [&](const float* from, float* to) {
       if (from != to) std::copy_n(from, x.extent(1), to);
     });
   }
-  std::string name() const { return kName; }
-  Index packed_bytes() const { return 0; }
+  std::string name() const { return kName; }  ///< in tables, messages and files
+  Index packed_bytes() const { return 0; }    ///< it holds nothing
 };
 
 QUANTA_NAMESPACE_END

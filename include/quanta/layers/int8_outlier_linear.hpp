@@ -23,11 +23,11 @@ QUANTA_NAMESPACE_BEGIN
 ///
 /// A row that holds a value that is not finite gives a row of NaN.
 template <MicroKernel Kernel = NativeKernel>
-class Int8OutlierLinear : public detail::LinearBase<Int8OutlierLinear<Kernel>> {
+class Int8OutlierLinear : public LinearBase<Int8OutlierLinear<Kernel>> {
   using Weight = QuantizedTensor<Int<8>, 2, PerChannel<0>>;
 
  public:
-  static constexpr const char* kName = "Int8OutlierLinear";
+  static constexpr const char* kName = "Int8OutlierLinear";  ///< what name() says
   /// The paper's.
   static constexpr float kThreshold = 6.0f;
 
@@ -44,22 +44,23 @@ class Int8OutlierLinear : public detail::LinearBase<Int8OutlierLinear<Kernel>> {
   /// From weights already quantized.
   template <RealObject B>
   Int8OutlierLinear(const Weight& weight, const B& bias, float threshold = kThreshold)
-      : detail::LinearBase<Int8OutlierLinear>(weight.extent(0), bias), weights_(weight.view()), threshold_(threshold) {
+      : LinearBase<Int8OutlierLinear>(weight.extent(0), bias), weights_(weight.view()), threshold_(threshold) {
     check();
   }
+  /// From weights already quantized, without a bias.
   explicit Int8OutlierLinear(const Weight& weight, float threshold = kThreshold)
-      : detail::LinearBase<Int8OutlierLinear>(weight.extent(0)), weights_(weight.view()), threshold_(threshold) {
+      : LinearBase<Int8OutlierLinear>(weight.extent(0)), weights_(weight.view()), threshold_(threshold) {
     check();
   }
 
-  Index in_features() const { return weights_.k(); }
-  Index out_features() const { return weights_.n(); }
-  float threshold() const { return threshold_; }
-  const PackedRhs<Int<8>, PerChannel<0>, Kernel>& weights() const { return weights_; }
+  Index in_features() const { return weights_.k(); }   ///< columns of the weight
+  Index out_features() const { return weights_.n(); }  ///< rows of the weight
+  float threshold() const { return threshold_; }       ///< activations of this magnitude and more stay float
+  const PackedRhs<Int<8>, PerChannel<0>, Kernel>& weights() const { return weights_; }  ///< packed for the kernel
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.packed_bytes(); }
-  std::string_view weight_format() const { return Int<8>::name; }
-  std::string weight_granularity() const { return description(weights_.granularity().info(), 2); }
+  std::string_view weight_format() const { return Int<8>::name; }  ///< what the weight is stored in
+  std::string weight_granularity() const { return description(weights_.granularity().info(), 2); }  ///< of its scales
 
   /// What a file takes: the quantized tensor "weight" (out, in), "bias" (out), and the number "threshold".
   void save(TensorList& to) const {
@@ -74,6 +75,7 @@ class Int8OutlierLinear : public detail::LinearBase<Int8OutlierLinear<Kernel>> {
             from.number("threshold")};
   }
 
+  /// y (batch, out) from x (batch, in): see Layer.
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
 
  private:

@@ -18,23 +18,25 @@ QUANTA_NAMESPACE_BEGIN
 /// (integer/network.hpp) for the same network, on every CPU.
 class IntegerModel : public CallableLayer<IntegerModel> {
  public:
-  static constexpr const char* kName = "IntegerModel";
+  static constexpr const char* kName = "IntegerModel";  ///< what name() says
 
   /// Copies a network. Throws Error unless it is sound: layers that fit each other, numbers in their ranges, and sums
   /// that fit int32 for all codes.
   QUANTA_LAZY
   IntegerModel(const integer::Network& network, QuantParams<PerTensor> input, QuantParams<PerTensor> output);
 
-  Index in_features() const { return inputs_; }
-  Index out_features() const { return outputs_; }
-  /// What codes stand for at the input and at the output.
+  Index in_features() const { return inputs_; }    ///< codes of a row of x
+  Index out_features() const { return outputs_; }  ///< codes of a row of y
+  /// What codes stand for at the input.
   const QuantParams<PerTensor>& input_params() const { return input_; }
+  /// What codes stand for at the output.
   const QuantParams<PerTensor>& output_params() const { return output_; }
 
   /// Codes from codes, with integers alone. x is (batch, in_features) of int8 in any storage order, or a vector: one
   /// sample, whose result is a vector. Throws Error when x has other features.
   template <ByteObject X>
   Tensor<std::int8_t, rank_of<X>> run(Context& context, const X& x) const;
+  /// The same on one thread.
   template <ByteObject X>
   Tensor<std::int8_t, rank_of<X>> run(const X& x) const {
     Context context;
@@ -51,8 +53,9 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   }
   /// Infinities saturate; NaN counts as 0.
   QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
-  std::string name() const { return kName; }
-  Index packed_bytes() const;
+  std::string name() const { return kName; }  ///< in tables, messages and files
+  Index packed_bytes() const;                 ///< all that it holds: packed weights, tables and the rest
+  /// Its shape (out, in), and the parameters of all of its layers.
   QUANTA_LAZY LayerInfo info() const;
 
   /// What a file takes: the numbers "inputs", "layers", "input.scale", "input.zero_point", "output.scale" and

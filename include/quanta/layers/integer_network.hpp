@@ -15,20 +15,28 @@ class IntegerNetwork {
  public:
   /// Of so many inputs; without layers it gives them back.
   explicit IntegerNetwork(Index inputs) : inputs_(as_int32(inputs)), outputs_(inputs_) {}
+  /// The other can only be assigned to or destroyed then.
   IntegerNetwork(IntegerNetwork&&) noexcept = default;
+  /// The other can only be assigned to or destroyed then.
   IntegerNetwork& operator=(IntegerNetwork&&) noexcept = default;
 
   /// What a linear layer is made of, as integer::Layer has it. All but the weight has one element per output.
   struct Linear {
-    Buffer<std::int8_t> weight;  ///< (outputs, inputs)
-    Buffer<std::int32_t> bias, multiplier, shift;
-    std::int32_t zero_point, low, high;
-    bool double_rounding;
+    Buffer<std::int8_t> weight;       ///< (outputs, inputs)
+    Buffer<std::int32_t> bias;        ///< with what the zero point of x adds
+    Buffer<std::int32_t> multiplier;  ///< each 0 or in [2^30, 2^31)
+    Buffer<std::int32_t> shift;       ///< each in [-31, 30]
+    std::int32_t zero_point;          ///< of y
+    std::int32_t low;                 ///< the least code of y
+    std::int32_t high;                ///< the largest code of y
+    bool double_rounding;             ///< gemmlowp's two roundings, not one
   };
 
   /// Each takes what the layer before gives. Throws Error when arrays have other sizes.
   void add_linear(Linear linear);
+  /// Of 256 codes, for x from -128 up.
   void add_table(Buffer<std::int8_t> table);
+  /// Of 256 numbers, for the distance of a code from the largest.
   void add_softmax(Buffer<std::int32_t> exponentials);
 
   /// Lives as long as this object, until another layer is added.

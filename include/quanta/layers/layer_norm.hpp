@@ -23,7 +23,7 @@ QUANTA_NAMESPACE_BEGIN
 /// A row that holds a value that is not finite, or values more than FLT_MAX apart, gives a row of NaN.
 class LayerNorm : public CallableLayer<LayerNorm> {
  public:
-  static constexpr const char* kName = "LayerNorm";
+  static constexpr const char* kName = "LayerNorm";  ///< what name() says
 
   /// weight and bias (features), of float or double. Throws Error when their sizes differ, or epsilon is not
   /// finite or not above 0.
@@ -36,10 +36,12 @@ class LayerNorm : public CallableLayer<LayerNorm> {
                   ", expected a finite value above 0");
   }
 
-  Index features() const { return weight_.size(); }
+  Index features() const { return weight_.size(); }  ///< of a row
+  /// (features), as an Eigen map.
   auto weight() const { return detail::tensor_map(TensorView<const float, 1>(weight_.data(), {features()})); }
+  /// (features), as an Eigen map.
   auto bias() const { return detail::tensor_map(TensorView<const float, 1>(bias_.data(), {features()})); }
-  float epsilon() const { return epsilon_; }
+  float epsilon() const { return epsilon_; }  ///< added to the variance
 
   /// Throws Error unless x has as many features as the weight.
   Index output_size(Index features_of_x) const {
@@ -58,12 +60,15 @@ class LayerNorm : public CallableLayer<LayerNorm> {
     return LayerNorm{from.template read<1>("weight"), from.template read<1>("bias"), from.number("epsilon")};
   }
 
+  /// y (batch, out) from x (batch, in): see Layer.
   QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     detail::for_each_row(context, x, y, 2.0 * static_cast<double>(features()),
                          [&](const float* from, float* to) { apply(from, to); });
   }
-  std::string name() const { return kName; }
+  std::string name() const { return kName; }  ///< in tables, messages and files
+  /// The weight and the bias.
   Index packed_bytes() const { return static_cast<Index>(weight_.bytes() + bias_.bytes()); }
+  /// The shape (features), and the numbers of the weight and the bias.
   LayerInfo info() const { return {detail::text(Shape<1>{features()}), "float32", {}, 2 * features()}; }
 
  private:

@@ -41,49 +41,53 @@ inline void store_with_bias(const TensorView<float, 2>& y, Index row, Index colu
   }
 }
 
+}  // namespace detail
+
 /// What every linear layer D has around its weights: the bias, and the interface of a layer. D has `kName`,
 /// in_features(), out_features(), weight_bytes(), weight_format() and weight_granularity().
 template <class D>
 class LinearBase : public CallableLayer<D> {
  public:
   /// (out); zeros when none was given.
-  auto bias() const { return tensor_map(TensorView<const float, 1>(bias_.data(), {bias_.size()})); }
+  auto bias() const { return detail::tensor_map(TensorView<const float, 1>(bias_.data(), {bias_.size()})); }
 
   /// The number of outputs. Throws Error unless `features` is the number of inputs.
   Index output_size(Index features) const {
-    check(features == self().in_features(), D::kName, ": x has ", features, " features, expected ",
-          self().in_features());
+    detail::check(features == self().in_features(), D::kName, ": x has ", features, " features, expected ",
+                  self().in_features());
     return self().out_features();
   }
-  std::string name() const { return D::kName; }
+  std::string name() const { return D::kName; }  ///< in tables, messages and files
   /// What the layer holds: its weights as they are stored, and the bias.
   Index packed_bytes() const { return self().weight_bytes() + static_cast<Index>(bias_.bytes()); }
+  /// The shape (out, in) and format of the weight, the granularity of its scales, and all numbers, biases too.
   LayerInfo info() const {
     const Index out = self().out_features(), in = self().in_features();
-    return {text(Shape<2>{out, in}), std::string(self().weight_format()), self().weight_granularity(), out * in + out};
+    return {detail::text(Shape<2>{out, in}), std::string(self().weight_format()), self().weight_granularity(),
+            out * in + out};
   }
 
  protected:
+  /// Without a bias: zeros.
   explicit LinearBase(Index outputs) : bias_(outputs, 0.0f) {}
   /// Throws Error unless there is a bias for each of so many outputs.
   template <RealObject B>
-  LinearBase(Index outputs, const B& bias) : bias_(copy_bias(D::kName, bias, outputs)) {}
+  LinearBase(Index outputs, const B& bias) : bias_(detail::copy_bias(D::kName, bias, outputs)) {}
 
+  /// The tensor "bias" (out).
   void save_bias(TensorList& to) const { to.add("bias", TensorView<const float, 1>(bias_.data(), {bias_.size()})); }
 
-  Buffer<float> bias_;
+  Buffer<float> bias_;  ///< (out)
 
  private:
   const D& self() const { return static_cast<const D&>(*this); }
 };
 
-}  // namespace detail
-
 /// y[b, n] = (sum over k ascending of fma(x[b, k], weight[n, k], sum), from 0) + bias[n]. The same bits on every CPU
 /// and for every batch; NaN results are the one quiet NaN.
-class Linear : public detail::LinearBase<Linear> {
+class Linear : public LinearBase<Linear> {
  public:
-  static constexpr const char* kName = "Linear";
+  static constexpr const char* kName = "Linear";  ///< what name() says
 
   /// weight (out, in), bias (out) of float or double. Throws Error when their sizes differ.
   template <RealObject W, RealObject B>
@@ -92,8 +96,8 @@ class Linear : public detail::LinearBase<Linear> {
   template <RealObject W>
   explicit Linear(const W& weight) : Linear(detail::Input<float, rank_of<W>>(weight)) {}
 
-  Index in_features() const { return panels_.k(); }
-  Index out_features() const { return panels_.n(); }
+  Index in_features() const { return panels_.k(); }   ///< columns of the weight
+  Index out_features() const { return panels_.n(); }  ///< rows of the weight
   /// (out, in).
   QUANTA_LAZY Tensor<float, 2> weight() const {
     Tensor<float, 2> result = detail::make_tensor<float, 2>({out_features(), in_features()});
@@ -104,8 +108,8 @@ class Linear : public detail::LinearBase<Linear> {
   }
   /// Of the packed weights.
   Index weight_bytes() const { return panels_.bytes(); }
-  std::string_view weight_format() const { return "float32"; }
-  std::string weight_granularity() const { return {}; }
+  std::string_view weight_format() const { return "float32"; }  ///< what the weight is stored in
+  std::string weight_granularity() const { return {}; }         ///< empty: there are no scales
 
   /// What a file takes: tensors "weight" (out, in) and "bias" (out).
   QUANTA_LAZY void save(TensorList& to) const {
@@ -121,6 +125,7 @@ class Linear : public detail::LinearBase<Linear> {
     return Linear{from.template read<2>("weight"), from.template read<1>("bias")};
   }
 
+  /// y (batch, out) from x (batch, in): see Layer.
   QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     panels_.multiply(context, x, [&](Index row, Index column, Index count, const float* sums) {
       detail::store_with_bias(y, row, column, count, sums, bias_);

@@ -53,9 +53,10 @@ QUANTA_NAMESPACE_BEGIN
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>>
 class QuantizedMatrix : public Eigen::EigenBase<QuantizedMatrix<F, G>> {
  public:
-  using Scalar = float;
-  using RealScalar = float;
-  using StorageIndex = Eigen::Index;
+  using Scalar = float;               ///< of the products
+  using RealScalar = float;           ///< for Eigen
+  using StorageIndex = Eigen::Index;  ///< for Eigen
+  /// For Eigen, as every dense expression has them: sizes are known at run time.
   enum {
     RowsAtCompileTime = Eigen::Dynamic,
     ColsAtCompileTime = Eigen::Dynamic,
@@ -72,8 +73,8 @@ class QuantizedMatrix : public Eigen::EigenBase<QuantizedMatrix<F, G>> {
   /// From weights already quantized.
   explicit QuantizedMatrix(const QuantizedTensor<F, 2, G>& weight) : layer_(weight) {}
 
-  Index rows() const { return layer_.out_features(); }
-  Index cols() const { return layer_.in_features(); }
+  Index rows() const { return layer_.out_features(); }  ///< outputs
+  Index cols() const { return layer_.in_features(); }   ///< inputs
   /// All memory held.
   Index packed_bytes() const { return layer_.weight_bytes(); }
 
@@ -102,8 +103,9 @@ class QuantizedMatrix : public Eigen::EigenBase<QuantizedMatrix<F, G>> {
   DynamicLinear<F, G> layer_;
 };
 
+/// F and G by default.
 template <RealObject W>
-QuantizedMatrix(const W&) -> QuantizedMatrix<>;  // F and G by default
+QuantizedMatrix(const W&) -> QuantizedMatrix<>;
 
 // ---- bodies ----
 

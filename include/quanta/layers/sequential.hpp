@@ -22,24 +22,29 @@ concept SavableLayer = Layer<L> && requires(const L& layer, TensorList& to) {
 /// Any layer, by value; copies deeply.
 class AnyLayer {
  public:
+  /// Any type that is a Layer; so layers turn into an AnyLayer where one is asked for.
   template <class L>
   requires(!std::same_as<L, AnyLayer> && Layer<L>) AnyLayer(L layer)
       : held_(new Holder<L>(std::move(layer))) {}  // NOLINT: a layer is an AnyLayer
+  /// Copies the layer.
   AnyLayer(const AnyLayer& other) : held_(other.held_ != nullptr ? other.held_->copy() : nullptr) {}
+  /// Takes the layer; the other can only be assigned to or destroyed then.
   AnyLayer(AnyLayer&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+  /// By copying or moving into `other` first.
   AnyLayer& operator=(AnyLayer other) noexcept {
     std::swap(held_, other.held_);
     return *this;
   }
   ~AnyLayer() { delete held_; }
 
-  Index output_size(Index features) const { return held_->output_size(features); }
+  Index output_size(Index features) const { return held_->output_size(features); }  ///< as the layer's own
+  /// As the layer's own.
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     held_->forward(context, x, y);
   }
-  std::string name() const { return held_->name(); }
-  Index packed_bytes() const { return held_->packed_bytes(); }
-  LayerInfo info() const { return held_->info(); }
+  std::string name() const { return held_->name(); }            ///< the layer's own
+  Index packed_bytes() const { return held_->packed_bytes(); }  ///< the layer's own
+  LayerInfo info() const { return held_->info(); }              ///< the layer's own; empty where it does not tell
 
   /// Is it a SavableLayer?
   bool can_save() const { return held_->can_save(); }
@@ -104,33 +109,36 @@ class AnyLayer {
 /// Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it gives back its input.
 class Sequential : public CallableLayer<Sequential> {
  public:
-  static constexpr const char* kName = "Sequential";
+  static constexpr const char* kName = "Sequential";  ///< what name() says
 
   Sequential() = default;
+  /// The layers, in the order in which data passes them.
   template <class... L>
   requires(sizeof...(L) >= 1 && !(sizeof...(L) == 1 && (std::same_as<L, Sequential> && ...)) &&
            (Layer<L> && ...)) explicit Sequential(L... layers) {
     (push_back(std::move(layers)), ...);
   }
 
+  /// Adds a layer behind the others. What it takes is not checked before output_size.
   QUANTA_LAZY void push_back(AnyLayer layer) { layers_.push_back(std::move(layer)); }
-  Index size() const { return static_cast<Index>(layers_.size()); }
+  Index size() const { return static_cast<Index>(layers_.size()); }  ///< how many layers
   /// Throws Error when there is no layer i.
   const AnyLayer& operator[](Index i) const {
     detail::check(i >= 0 && i < size(), "Sequential: layer ", i, " of ", size());
     return layers_[usize(i)];
   }
-  auto begin() const { return layers_.begin(); }
-  auto end() const { return layers_.end(); }
+  auto begin() const { return layers_.begin(); }  ///< iterates over const AnyLayer
+  auto end() const { return layers_.end(); }      ///< behind the last layer
 
   /// Throws Error when the first layer cannot take so many features or two layers do not fit each other.
   Index output_size(Index features) const {
     for (const AnyLayer& layer : layers_) features = layer.output_size(features);
     return features;
   }
+  /// y (batch, out) from x (batch, in): see Layer.
   QUANTA_LAZY
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
-  std::string name() const { return kName; }
+  std::string name() const { return kName; }  ///< in tables, messages and files
   /// The sum over the layers.
   Index packed_bytes() const {
     Index bytes = 0;

@@ -18,16 +18,17 @@ QUANTA_NAMESPACE_BEGIN
 /// rounding. -inf gives 0; a row that holds NaN or +inf, or nothing but -inf, gives a row of NaN.
 class Softmax : public CallableLayer<Softmax> {
  public:
-  static constexpr const char* kName = "Softmax";
+  static constexpr const char* kName = "Softmax";  ///< what name() says
 
-  Index output_size(Index features) const { return features; }
+  Index output_size(Index features) const { return features; }  ///< as many as there are
+  /// y (batch, out) from x (batch, in): see Layer.
   QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     const Index features = x.extent(1);
     detail::for_each_row(context, x, y, 3.0 * static_cast<double>(features),
                          [&](const float* from, float* to) { apply(from, features, to); });
   }
-  std::string name() const { return kName; }
-  Index packed_bytes() const { return 0; }
+  std::string name() const { return kName; }  ///< in tables, messages and files
+  Index packed_bytes() const { return 0; }    ///< it holds nothing
 
  private:
   using L = simd::NativeLanes;

@@ -39,11 +39,11 @@ ActivationParams load_activation(const Reader& from);
 /// Codes of x are saturate(round_half_even(x / scale_x) + zero_point): infinities saturate, NaN counts as 0. Then y[b,
 /// n] = fma(float(acc), scale_x * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
-class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
+class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   using Weights = PackedRhs<F, G, Kernel>;
 
  public:
-  static constexpr const char* kName = "StaticLinear";
+  static constexpr const char* kName = "StaticLinear";  ///< what name() says
 
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
   /// `activation` has a format of at most 8 bits. Throws Error when sizes differ, the weight is not finite, or the sums
@@ -59,32 +59,30 @@ class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
   template <RealObject B, class Scheme, IntegerFormat A>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& activation)
       : StaticLinear(weight, bias, params_of(activation)) {}
+  /// From weights already quantized, without a bias.
   template <class Scheme, IntegerFormat A>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const Quantizer<Scheme, A, PerTensor>& activation)
       : StaticLinear(weight, params_of(activation)) {}
   /// From what another layer's activation() said. Throws Error also when these are no parameters of at most 8 bits.
   template <RealObject B>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, ActivationParams activation)
-      : detail::LinearBase<StaticLinear>(weight.extent(0), bias),
-        weights_(weight.view()),
-        activation_(std::move(activation)) {
+      : LinearBase<StaticLinear>(weight.extent(0), bias), weights_(weight.view()), activation_(std::move(activation)) {
     check_sums();
   }
+  /// The same without a bias.
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, ActivationParams activation)
-      : detail::LinearBase<StaticLinear>(weight.extent(0)),
-        weights_(weight.view()),
-        activation_(std::move(activation)) {
+      : LinearBase<StaticLinear>(weight.extent(0)), weights_(weight.view()), activation_(std::move(activation)) {
     check_sums();
   }
 
-  Index in_features() const { return weights_.k(); }
-  Index out_features() const { return weights_.n(); }
-  const Weights& weights() const { return weights_; }
-  const ActivationParams& activation() const { return activation_; }
+  Index in_features() const { return weights_.k(); }                  ///< columns of the weight
+  Index out_features() const { return weights_.n(); }                 ///< rows of the weight
+  const Weights& weights() const { return weights_; }                 ///< packed for the kernel
+  const ActivationParams& activation() const { return activation_; }  ///< how x is quantized
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.packed_bytes(); }
-  std::string_view weight_format() const { return F::name; }
-  std::string weight_granularity() const { return description(weights_.granularity().info(), 2); }
+  std::string_view weight_format() const { return F::name; }  ///< what the weight is stored in
+  std::string weight_granularity() const { return description(weights_.granularity().info(), 2); }  ///< of its scales
 
   /// What a file takes: the quantized tensor "weight" (out, in), unpacked, "bias" (out), and the numbers and the text
   /// of `activation`.
@@ -105,6 +103,7 @@ class StaticLinear : public detail::LinearBase<StaticLinear<F, G, Kernel>> {
                         detail::load_activation(from)};
   }
 
+  /// y (batch, out) from x (batch, in): see Layer.
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     detail::forward_alike(context, x, y, activation_, weights_.operands(), this->bias_);
   }

@@ -8,15 +8,18 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// One line of a Summary.
 struct LayerSummary {
-  std::string name;
-  LayerInfo info;   ///< empty for a layer without weights, and for one that does not tell
-  Index bytes = 0;  ///< what it holds: packed_bytes()
+  std::string name;  ///< the layer's
+  LayerInfo info;    ///< empty for a layer without weights, and for one that does not tell
+  Index bytes = 0;   ///< what it holds: packed_bytes()
 };
 
+/// What a model is made of: what summary gives.
 struct Summary {
-  std::vector<LayerSummary> layers;
-  Index parameters = 0, bytes = 0;  ///< of all
+  std::vector<LayerSummary> layers;  ///< those of nested Sequentials one by one
+  Index parameters = 0;              ///< of all layers
+  Index bytes = 0;                   ///< of all layers
 
   /// A table with headings, a line per layer and one of sums.
   std::string text() const;

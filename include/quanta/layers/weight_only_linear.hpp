@@ -36,7 +36,7 @@ struct WeightOnlyProduct {
 /// of threads; NaN results are the one quiet NaN. While it runs it takes one panel of float weights per thread: at most
 /// 32 outputs wide.
 template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
-class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
+class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
  public:
   static constexpr const char* kName = "WeightOnlyLinear";
 
@@ -52,9 +52,9 @@ class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
   /// From weights already quantized, at any granularity.
   template <RealObject B>
   WeightOnlyLinear(QuantizedTensor<F, 2, G> weight, const B& bias)
-      : detail::LinearBase<WeightOnlyLinear>(weight.extent(0), bias), weights_(std::move(weight)) {}
+      : LinearBase<WeightOnlyLinear>(weight.extent(0), bias), weights_(std::move(weight)) {}
   explicit WeightOnlyLinear(QuantizedTensor<F, 2, G> weight)
-      : detail::LinearBase<WeightOnlyLinear>(weight.extent(0)), weights_(std::move(weight)) {}
+      : LinearBase<WeightOnlyLinear>(weight.extent(0)), weights_(std::move(weight)) {}
 
   Index in_features() const { return weights_.extent(1); }
   Index out_features() const { return weights_.extent(0); }
