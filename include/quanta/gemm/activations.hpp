@@ -12,7 +12,8 @@ QUANTA_NAMESPACE_BEGIN
 
 /// 1 / (1 + e^-x). A stage and a layer.
 struct Sigmoid : LaneStage<Sigmoid> {
-  static constexpr const char* kName = "Sigmoid";
+  static constexpr const char* kName = "Sigmoid";  ///< what name() says
+  /// Of every lane of v.
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return math::sigmoid<L>(v);
@@ -21,7 +22,8 @@ struct Sigmoid : LaneStage<Sigmoid> {
 
 /// tanh(x). A stage and a layer.
 struct Tanh : LaneStage<Tanh> {
-  static constexpr const char* kName = "Tanh";
+  static constexpr const char* kName = "Tanh";  ///< what name() says
+  /// Of every lane of v.
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return math::tanh<L>(v);
@@ -30,7 +32,8 @@ struct Tanh : LaneStage<Tanh> {
 
 /// x / 2 * (1 + erf(x / sqrt(2))) (Hendrycks & Gimpel, "Gaussian Error Linear Units", 2016). A stage and a layer.
 struct Gelu : LaneStage<Gelu> {
-  static constexpr const char* kName = "Gelu";
+  static constexpr const char* kName = "Gelu";  ///< what name() says
+  /// Of every lane of v.
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return math::gelu<L>(v);
@@ -40,7 +43,8 @@ struct Gelu : LaneStage<Gelu> {
 /// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))), the approximation of Gelu by the same authors that GPT-2
 /// and its successors were trained with. A stage and a layer.
 struct GeluTanh : LaneStage<GeluTanh> {
-  static constexpr const char* kName = "GeluTanh";
+  static constexpr const char* kName = "GeluTanh";  ///< what name() says
+  /// Of every lane of v.
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return math::gelu_tanh<L>(v);

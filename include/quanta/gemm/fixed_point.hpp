@@ -14,8 +14,8 @@ QUANTA_NAMESPACE_BEGIN
 
 /// The real number multiplier * 2^(shift - 31); multiplier is 0 or in [2^30, 2^31).
 struct FixedPoint {
-  std::int32_t multiplier = 0;
-  int shift = 0;
+  std::int32_t multiplier = 0;  ///< 0 or in [2^30, 2^31)
+  int shift = 0;                ///< in [-31, 30]
 
   /// The nearest to a finite real >= 0. Below 2^-32 it is 0, from 2^30 on it saturates.
   static FixedPoint from_real(double real);

@@ -33,7 +33,7 @@ concept QuantizedLhs = requires(const L& lhs) {
 
 /// The zero point of plain integers given as lhs.
 struct ZeroPoint {
-  std::int32_t value = 0;
+  std::int32_t value = 0;  ///< a value of the type of the lhs
 };
 
 /// Several packed rhs in memory: a std::vector, std::array or std::span of PackedRhs.
@@ -65,22 +65,24 @@ template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class S
           class... Options>
 QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,
                                        const Quantizer<Scheme, O, PerTensor>& output, const Options&... options);
+/// The same with what was prepared. Throws Error when the scale of the lhs or the size of the rhs is another.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, IntegerFormat O>
 QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,
                                        const Requantize<O>& requantize);
 
-// The same without a Context: the calling thread alone, with scratch of its own.
-
+/// The same without a Context: the calling thread alone, with scratch of its own.
 template <QuantizedLhs L, class Rhs, EigenObject Dst, class... Stages>
 requires(!std::same_as<Rhs, ZeroPoint>) void gemm(const L& lhs, const Rhs& rhs, Dst&& dst, const Stages&... stages) {
   Context context;
   gemm(context, lhs, rhs, dst, stages...);
 }
+/// Plain int8 or uint8 without a Context.
 template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
 void gemm(const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst, const Stages&... stages) {
   Context context;
   gemm(context, lhs, zero_point, rhs, dst, stages...);
 }
+/// Codes without a Context. `output` is the quantizer of the results, or a Requantize, without options then.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Output, class... Options>
 auto gemm_requantized(const L& lhs, const PackedRhs<F, G, K>& rhs, const Output& output, const Options&... options) {
   Context context;

@@ -17,11 +17,14 @@ QUANTA_NAMESPACE_BEGIN
 /// n columns (output features), k steps (input features). The quotients that every product needs are computed once.
 class RhsLayout {
  public:
-  Index n = 0, k = 0;
+  Index n = 0;      ///< columns: output features
+  Index k = 0;      ///< steps: input features
   Index group = 1;  ///< at least 1; max(k, 1) when there are no groups
-  int nr = 1, kr = 1;
+  int nr = 1;       ///< columns of a panel: the kernel's kNr
+  int kr = 1;       ///< steps of a block: the kernel's kKr
 
   constexpr RhsLayout() = default;
+  /// n and k are not negative, the others at least 1.
   constexpr RhsLayout(Index n_, Index k_, Index group_, int nr_, int kr_)
       : n(n_),
         k(k_),
@@ -34,18 +37,18 @@ class RhsLayout {
     blocks_ = k == 0 ? 0 : first_block(groups_ - 1) + ceil_div(group_length(groups_ - 1), kr);
   }
 
-  constexpr Index panels() const { return panels_; }
-  constexpr Index padded_n() const { return panels_ * nr; }
-  constexpr Index groups() const { return groups_; }
-  /// Steps of k in group g, and the blocks they take.
+  constexpr Index panels() const { return panels_; }         ///< of nr columns; the last one may be filled up
+  constexpr Index padded_n() const { return panels_ * nr; }  ///< columns of all panels, those filled up too
+  constexpr Index groups() const { return groups_; }         ///< of steps; 1 when there are no groups
+  /// Steps of k in group g; the last group may be shorter.
   constexpr Index group_length(Index g) const { return g + 1 < groups_ ? group : k - g * group; }
-  constexpr Index group_blocks() const { return group_blocks_; }
+  constexpr Index group_blocks() const { return group_blocks_; }  ///< of a group, but for a shorter last one
   /// The first block of group g.
   constexpr Index first_block(Index g) const { return g * group_blocks_; }
-  constexpr Index blocks() const { return blocks_; }
-  constexpr Index block_size() const { return Index{nr} * kr; }
-  constexpr Index panel_size() const { return blocks_ * block_size(); }
-  constexpr Index size() const { return panels_ * panel_size(); }
+  constexpr Index blocks() const { return blocks_; }                     ///< of a panel
+  constexpr Index block_size() const { return Index{nr} * kr; }          ///< operands
+  constexpr Index panel_size() const { return blocks_ * block_size(); }  ///< operands
+  constexpr Index size() const { return panels_ * panel_size(); }        ///< operands of all panels
 
   /// The offset of the weight of output `column` and input `step`.
   constexpr Index position(Index column, Index step) const {

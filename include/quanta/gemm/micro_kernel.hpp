@@ -24,16 +24,16 @@ QUANTA_NAMESPACE_BEGIN
 /// holds that last block of every row, kKr operands each, filled up with anything (the rhs is zero there); else null.
 template <class T>
 struct LhsTile {
-  const T* data;
-  Index stride;
-  const T* tail;
+  const T* data;  ///< the first operand of row 0
+  Index stride;   ///< from a row to the next, in operands
+  const T* tail;  ///< (rows, kKr), dense, or null
 };
 
 /// Where the sums of one tile go: those of row r, kNr of them, from data + r * stride on. It is a place of its own or
 /// in the result itself.
 struct SumTile {
-  std::int32_t* data;
-  Index stride;
+  std::int32_t* data;  ///< the first sum of row 0
+  Index stride;        ///< from a row to the next, in sums
 };
 
 /// run<rows>(lhs, panel, blocks, tile, accumulate): tile(r, c) = sum of lhs(r, k) * rhs(c, k) over all blocks (the tail
@@ -82,7 +82,7 @@ concept ReadsBothSigns = MicroKernel<K> && MicroKernel<typename K::OtherSign> &&
   { K::OtherSign::kLhsShift } -> std::convertible_to<std::int32_t>;
 };
 
-/// The int8 kernel of an instruction set: each gemm/kernels/<isa>.hpp specialises it.
+/// The int8 kernel of an instruction set: each `gemm/kernels/<isa>.hpp` specialises it.
 template <class Arch>
 struct Int8Kernel;
 

@@ -124,7 +124,8 @@ inline constexpr GranularityKind kRhsKind<PerChannel<axis>> = GranularityKind::p
 
 }  // namespace detail
 
-/// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits.
+/// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits. n() and k() are
+/// its sizes, packed_bytes() is what it holds, padding included, layout() says where operands lie.
 template <IntegerFormat F, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
 class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
   static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
@@ -132,12 +133,14 @@ class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
                 "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis");
 
  public:
-  using FormatType = F;
-  using GranularityType = G;
+  using FormatType = F;       ///< of the codes
+  using GranularityType = G;  ///< of the scales
+  /// What a product reads; the same type for all formats.
   using Operands = detail::PackedOperands<detail::kRhsKind<G>, Kernel>;
   using Operands::per_group;
   using Operands::per_tensor;
 
+  /// Packs weights (n, k), which are not needed any more then.
   explicit PackedRhs(const QuantizedView<F, 2, G>& weights)
       : Operands(weights.extent(0), weights.extent(1),
                  per_group ? weights.granularity().info().group_size : std::max<Index>(weights.extent(1), 1),
@@ -168,6 +171,7 @@ class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
   }
   /// Their codes alone, packed as in format/bits.hpp. There is room for packed_size(n k, bits) bytes.
   void unpack_codes(std::byte* stream) const { Operands::unpack_codes(operand_shift, &detail::pack_bits<F>, stream); }
+  /// With its group size.
   G granularity() const {
     if constexpr (std::is_default_constructible_v<G>) {
       return G{};
@@ -182,6 +186,7 @@ template <MicroKernel Kernel = NativeKernel, IntegerFormat F, Granularity G>
 PackedRhs<F, G, Kernel> pack(const QuantizedView<F, 2, G>& weights) {
   return PackedRhs<F, G, Kernel>(weights);
 }
+/// The same, of the tensor that owns its codes.
 template <MicroKernel Kernel = NativeKernel, IntegerFormat F, Granularity G>
 PackedRhs<F, G, Kernel> pack(const QuantizedTensor<F, 2, G>& weights) {
   return PackedRhs<F, G, Kernel>(weights.view());

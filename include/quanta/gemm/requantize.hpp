@@ -37,7 +37,7 @@ concept ClampStage = std::same_as<S, Relu> || std::same_as<S, Relu6> || std::sam
 template <IntegerFormat O>
 class Requantize {
  public:
-  using Code = typename O::Code;
+  using Code = typename O::Code;  ///< a code as it is handed out
 
   /// scale_x is the scale of the lhs's codes, rhs is per tensor or per channel. `options`, in any order, are a bias of
   /// n reals, DoubleRounding{}, and Relu, Relu6 or Clamp, whose bounds are rounded to codes of the output. Throws Error
@@ -54,12 +54,14 @@ class Requantize {
 
   /// Of the results.
   const QuantParams<PerTensor>& params() const { return output_; }
-  /// The smallest and largest code it gives.
+  /// The smallest code it gives.
   std::int32_t min_code() const { return low_; }
+  /// The largest code it gives.
   std::int32_t max_code() const { return high_; }
-  bool rounds_twice() const { return double_rounding_; }
+  bool rounds_twice() const { return double_rounding_; }  ///< was it made with DoubleRounding?
   /// Of output c: code = zero_point + (acc + bias) * multiplier, before it is clamped.
   FixedPoint multiplier(Index c) const { return {multipliers_[c], 31 - right_[c]}; }
+  /// Of output c, in units of scale_x * scale_w; 0 without a bias.
   std::int32_t bias(Index c) const { return bias_[c]; }
   /// What it holds, padding included.
   Index bytes() const { return static_cast<Index>(multipliers_.bytes() + right_.bytes() + bias_.bytes()); }
@@ -87,6 +89,7 @@ class Requantize {
   bool has_bias_ = false, double_rounding_ = false;
 };
 
+/// O is the format of the quantizer.
 template <class Rhs, class Scheme, IntegerFormat O, class... Options>
 Requantize(float, const Rhs&, const Quantizer<Scheme, O, PerTensor>&, const Options&...) -> Requantize<O>;
 

@@ -53,9 +53,11 @@ class AddBias {
     if constexpr (!std::is_lvalue_reference_v<B>) bias_.own();
   }
 
+  /// Throws Error unless there is an element for each of n outputs.
   void check(Index, Index n) const {
     detail::check(size() == n, "AddBias: bias has ", size(), " elements, expected one per output, ", n);
   }
+  /// Adds to `count` results of a row from `column` on: see EpilogueStage.
   void apply(float* values, Index count, Index row, Index column) const {
     for (Index i = 0; i < count; ++i) values[i] = lanes_at<simd::ScalarLanes>(values[i], row, column + i, 1);
   }
@@ -65,9 +67,9 @@ class AddBias {
     return L::one_nan(L::add_real(v, detail::load_columns<L>(data() + column * stride(), stride(), lanes)));
   }
 
-  Index size() const { return bias_.view().size(); }
-  const float* data() const { return bias_.view().data(); }
-  Index stride() const { return bias_.view().stride(0); }
+  Index size() const { return bias_.view().size(); }         ///< elements
+  const float* data() const { return bias_.view().data(); }  ///< the first element
+  Index stride() const { return bias_.view().stride(0); }    ///< from an element to the next, in floats
 
  private:
   detail::Input<float, 1> bias_;
@@ -77,7 +79,7 @@ class AddBias {
 /// To int32, as the only stage and with a beta of 1: dst + acc, exactly; throws Error before dst is touched where such
 /// a sum could leave int32.
 struct Accumulate {
-  float beta = 1.0f;
+  float beta = 1.0f;  ///< what dst is multiplied by
 };
 
 namespace detail {
@@ -115,14 +117,15 @@ struct LaneStage : CallableLayer<D> {
   /// values[i] becomes lanes(values[i]).
   void apply(float* values, Index count, Index = 0, Index = 0) const { map(values, count, values); }
 
-  Index output_size(Index features) const { return features; }
+  Index output_size(Index features) const { return features; }  ///< as many as there are
+  /// y (batch, features) from x (batch, features): see Layer.
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     const Index features = x.extent(1);
     detail::for_each_row(context, x, y, static_cast<double>(features),
                          [&](const float* from, float* to) { map(from, features, to); });
   }
-  std::string name() const { return D::kName; }
-  Index packed_bytes() const { return 0; }
+  std::string name() const { return D::kName; }  ///< in tables, messages and files
+  Index packed_bytes() const { return 0; }       ///< nothing beside itself
 
  private:
   void map(const float* from, Index count, float* to) const {
@@ -136,7 +139,8 @@ struct LaneStage : CallableLayer<D> {
 
 /// max(x, 0), with Relu(NaN) = NaN and Relu(-0) = +0. A stage and a layer.
 struct Relu : LaneStage<Relu> {
-  static constexpr const char* kName = "Relu";
+  static constexpr const char* kName = "Relu";  ///< what name() says
+  /// Of every lane of v.
   template <class L>
   typename L::F lanes(typename L::F v) const {
     const typename L::F zero = L::set(0.0f);
@@ -146,7 +150,8 @@ struct Relu : LaneStage<Relu> {
 
 /// min(max(x, low), high), NaN staying NaN and -0 becoming +0. A stage and a layer. Throws Error unless low <= high.
 struct Clamp : LaneStage<Clamp> {
-  static constexpr const char* kName = "Clamp";
+  static constexpr const char* kName = "Clamp";  ///< what name() says
+  /// Throws Error unless least <= most.
   Clamp(float least, float most) : low(least), high(most) {
     detail::check(least <= most, "Clamp: bounds ", least, " and ", most, ", expected the lower one first");
   }
@@ -157,22 +162,26 @@ struct Clamp : LaneStage<Clamp> {
     to.add("low", low);
     to.add("high", high);
   }
+  /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
   static Clamp load(const Reader& from) {
     return Clamp{from.number("low"), from.number("high")};
   }
 
+  /// Of every lane of v.
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return L::add_real(L::min(L::set(high), L::max(L::set(low), v)), L::set(0.0f));
   }
 
-  float low, high;
+  float low;   ///< the least result
+  float high;  ///< the largest result
 };
 
 /// min(max(x, 0), 6), as in MobileNets. A stage and a layer.
 struct Relu6 : LaneStage<Relu6> {
-  static constexpr const char* kName = "Relu6";
+  static constexpr const char* kName = "Relu6";  ///< what name() says
+  /// Of every lane of v.
   template <class L>
   typename L::F lanes(typename L::F v) const {
     return Clamp(0.0f, 6.0f).lanes<L>(v);

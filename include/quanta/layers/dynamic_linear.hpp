@@ -32,10 +32,11 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
   static constexpr bool symmetric_activations = Weights::per_group || F::bits < 8;
 
  public:
-  static constexpr const char* kName = "DynamicLinear";
+  static constexpr const char* kName = "DynamicLinear";  ///< what name() says
 
-  using ActivationScheme = std::conditional_t<symmetric_activations, Symmetric, Asymmetric>;
-  using ActivationFormat = std::conditional_t<symmetric_activations, Int<8>, UInt<8>>;
+  using ActivationScheme =
+      std::conditional_t<symmetric_activations, Symmetric, Asymmetric>;                 ///< how rows of x are quantized
+  using ActivationFormat = std::conditional_t<symmetric_activations, Int<8>, UInt<8>>;  ///< to what
 
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
   /// Throws Error when sizes differ, the weight is not finite, or the sums can leave int32.
@@ -52,18 +53,19 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
       : LinearBase<DynamicLinear>(weight.extent(0), bias), weights_(weight.view()) {
     check_sums();
   }
+  /// From weights already quantized, without a bias.
   explicit DynamicLinear(const QuantizedTensor<F, 2, G>& weight)
       : LinearBase<DynamicLinear>(weight.extent(0)), weights_(weight.view()) {
     check_sums();
   }
 
-  Index in_features() const { return weights_.k(); }
-  Index out_features() const { return weights_.n(); }
-  const Weights& weights() const { return weights_; }
+  Index in_features() const { return weights_.k(); }   ///< columns of the weight
+  Index out_features() const { return weights_.n(); }  ///< rows of the weight
+  const Weights& weights() const { return weights_; }  ///< packed for the kernel
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.packed_bytes(); }
-  std::string_view weight_format() const { return F::name; }
-  std::string weight_granularity() const { return description(weights_.granularity().info(), 2); }
+  std::string_view weight_format() const { return F::name; }  ///< what the weight is stored in
+  std::string weight_granularity() const { return description(weights_.granularity().info(), 2); }  ///< of its scales
 
   /// What a file takes: the quantized tensor "weight" (out, in), unpacked, and "bias" (out).
   void save(TensorList& to) const {
@@ -81,6 +83,7 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
     return DynamicLinear{from.template quantized<F, 2, G>("weight"), from.template read<1>("bias")};
   }
 
+  /// y (batch, out) from x (batch, in): see Layer.
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
 
  private:

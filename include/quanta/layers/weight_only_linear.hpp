@@ -38,7 +38,7 @@ struct WeightOnlyProduct {
 template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
  public:
-  static constexpr const char* kName = "WeightOnlyLinear";
+  static constexpr const char* kName = "WeightOnlyLinear";  ///< what name() says
 
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned integers), from its own range; bias (out).
   /// Throws Error when sizes differ or the weight is not finite.
@@ -53,16 +53,19 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
   template <RealObject B>
   WeightOnlyLinear(QuantizedTensor<F, 2, G> weight, const B& bias)
       : LinearBase<WeightOnlyLinear>(weight.extent(0), bias), weights_(std::move(weight)) {}
+  /// From weights already quantized, without a bias.
   explicit WeightOnlyLinear(QuantizedTensor<F, 2, G> weight)
       : LinearBase<WeightOnlyLinear>(weight.extent(0)), weights_(std::move(weight)) {}
 
-  Index in_features() const { return weights_.extent(1); }
-  Index out_features() const { return weights_.extent(0); }
-  const QuantizedTensor<F, 2, G>& weights() const { return weights_; }
+  Index in_features() const { return weights_.extent(1); }              ///< columns of the weight
+  Index out_features() const { return weights_.extent(0); }             ///< rows of the weight
+  const QuantizedTensor<F, 2, G>& weights() const { return weights_; }  ///< (out, in)
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.bytes(); }
-  std::string_view weight_format() const { return F::name; }
-  std::string weight_granularity() const { return description(weights_.params().granularity().info(), 2); }
+  std::string_view weight_format() const { return F::name; }  ///< what the weight is stored in
+  std::string weight_granularity() const {
+    return description(weights_.params().granularity().info(), 2);
+  }  ///< of its scales
 
   /// What a file takes: the quantized tensor "weight" (out, in) and "bias" (out).
   void save(TensorList& to) const {
@@ -80,6 +83,7 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
     return WeightOnlyLinear{from.template quantized<F, 2, G>("weight"), from.template read<1>("bias")};
   }
 
+  /// y (batch, out) from x (batch, in): see Layer.
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     const detail::WeightOnlyProduct product{&detail::decode_levels<F>, weights_.data(), weights_.view().map(),
                                             weights_.params().data(),  out_features(),  in_features()};

@@ -28,19 +28,21 @@ QUANTA_NAMESPACE_BEGIN
 /// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b).
 template <class V, int mr>
 struct DotTile {
-  using Lhs = typename V::Lhs;
-  using Rhs = typename V::Rhs;
-  static constexpr const char* name = V::name;
-  static constexpr std::int32_t kLhsShift = V::kLhsShift;
-  static constexpr int kMr = mr;
-  static constexpr int kNr = 2 * V::kLanes;
-  static constexpr int kKr = 4;
-  static constexpr int kNarrow = V::kLanes;
+  using Lhs = typename V::Lhs;                             ///< std::int8_t or std::uint8_t
+  using Rhs = typename V::Rhs;                             ///< std::int8_t or std::uint8_t
+  static constexpr const char* name = V::name;             ///< as programs print it
+  static constexpr std::int32_t kLhsShift = V::kLhsShift;  ///< see ReadsBothSigns
+  static constexpr int kMr = mr;                           ///< rows of the tile
+  static constexpr int kNr = 2 * V::kLanes;                ///< columns of the tile
+  static constexpr int kKr = 4;                            ///< steps of a block
+  static constexpr int kNarrow = V::kLanes;                ///< columns of the narrow form
 
+  /// See MicroKernel.
   template <int rows>
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     multiply<rows, 2>(lhs, panel, blocks, tile, accumulate);
   }
+  /// See HasNarrowForm.
   template <int rows>
   static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
                          bool accumulate) {

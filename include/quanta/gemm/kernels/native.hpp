@@ -23,6 +23,7 @@ template <class Arch>
 struct HasKernel : std::bool_constant<KernelIsThere<Arch>> {};
 }  // namespace detail
 
+/// What products use unless they are told otherwise.
 using NativeKernel = Int8Kernel<typename arch::First<detail::HasKernel, arch::All>::type>;
 
 QUANTA_NAMESPACE_END

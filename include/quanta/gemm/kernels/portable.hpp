@@ -9,16 +9,18 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// A tile of mr rows and nr columns, kr steps at once.
 template <int mr, int nr, int kr, class LhsCode, class RhsCode>
 struct PortableKernel {
-  using Lhs = LhsCode;
-  using Rhs = RhsCode;
-  static constexpr const char* name = "Portable";
-  static constexpr int kMr = mr;
-  static constexpr int kNr = nr;
-  static constexpr int kKr = kr;
-  static constexpr std::int32_t kLhsShift = 0;  ///< where it is another kernel's OtherSign
+  using Lhs = LhsCode;                             ///< std::int8_t or std::uint8_t
+  using Rhs = RhsCode;                             ///< std::int8_t or std::uint8_t
+  static constexpr const char* name = "Portable";  ///< as programs print it
+  static constexpr int kMr = mr;                   ///< rows of the tile
+  static constexpr int kNr = nr;                   ///< columns of the tile
+  static constexpr int kKr = kr;                   ///< steps of a block
+  static constexpr std::int32_t kLhsShift = 0;     ///< where it is another kernel's OtherSign
 
+  /// See MicroKernel.
   template <int rows>
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     std::uint32_t acc[rows][nr] = {};  // unsigned: sums wrap modulo 2^32, as those of the vector kernels do
@@ -48,7 +50,8 @@ struct PortableKernel {
 /// Sixteen steps side by side, so that compilers see a dot product they have instructions for, SSE2's among them.
 template <>
 struct Int8Kernel<arch::Scalar> : PortableKernel<4, 8, 16, std::uint8_t, std::int8_t> {
-  static constexpr const char* name = arch::Scalar::name;
+  static constexpr const char* name = arch::Scalar::name;  ///< as programs print it
+  /// For an lhs of int8: see ReadsBothSigns.
   using OtherSign = PortableKernel<4, 8, 16, std::int8_t, std::int8_t>;
 };
 
