@@ -1,4 +1,4 @@
-# What Doxygen reads of a header, line for line (INPUT_FILTER of Doxyfile.in):
+# What Doxygen reads of a header, line for line (FILTER_PATTERNS of Doxyfile.in):
 #   - its opening comment is the documentation of the file;
 #   - formulas, tables and code, which comments indent by three spaces and more, stay as they are written;
 #   - bodies are left out: Doxygen 1.9 cannot tell which declaration some of them belong to.
