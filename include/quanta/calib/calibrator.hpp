@@ -47,6 +47,7 @@ class SketchCalibrator {
  public:
   using GranularityType = G;  ///< PerTensor or PerChannel
 
+  /// Nothing observed.
   SketchCalibrator() = default;
   /// From data already counted.
   explicit SketchCalibrator(CalibrationSketch<G> sketch) : sketch_(std::move(sketch)) {}

@@ -10,10 +10,11 @@ QUANTA_NAMESPACE_BEGIN
 
 /// Exact; merging in any order gives the same.
 template <Granularity G = PerTensor>
-class MinMaxCalibrator : public detail::ChannelRanges<G> {
-  using Base = detail::ChannelRanges<G>;
+class MinMaxCalibrator : public ChannelRanges<G> {
+  using Base = ChannelRanges<G>;
 
  public:
+  /// Nothing observed.
   MinMaxCalibrator() = default;
   /// From data already counted: a sketch's minimum and maximum are exact.
   explicit MinMaxCalibrator(const CalibrationSketch<G>& seen) : Base(ranges_of(seen)) {}

@@ -11,8 +11,8 @@ QUANTA_NAMESPACE_BEGIN
 /// v is float32, each operation rounded (in double and once where the difference overflows), and stays between v and
 /// v_batch; 0 is not folded into it (only the quantizer widens its range to contain 0).
 template <Granularity G = PerTensor>
-class MovingAverageCalibrator : public detail::ChannelRanges<G> {
-  using Base = detail::ChannelRanges<G>;
+class MovingAverageCalibrator : public ChannelRanges<G> {
+  using Base = ChannelRanges<G>;
 
  public:
   /// The weight of a new batch. Throws Error unless 0 < constant <= 1.

@@ -46,6 +46,7 @@ class Sketch {
   /// The width of a bin, at most, relative to its values; to 2^-126 for those below that.
   static constexpr double kResolution = 1.0 / (1 << mantissa_bits);
 
+  /// Without values.
   Sketch() : counts_(2 * kHalf, 0) {}
 
   /// Adds n adjacent values. Throws Error, and stays as it was, when one is not finite or check_room does.

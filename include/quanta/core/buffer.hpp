@@ -24,6 +24,7 @@ class Buffer {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
+  /// No elements.
   Buffer() = default;
 
   /// Uninitialised elements. Throws Error when size is negative or too large to address.

@@ -17,6 +17,7 @@ class TensorView {
   static_assert(rank >= 1, "a view has at least one dimension");
 
  public:
+  /// Of nothing: all extents are 0.
   TensorView() : shape_{}, strides_{} {}
 
   /// Dense, row-major.

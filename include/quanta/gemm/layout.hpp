@@ -23,6 +23,7 @@ class RhsLayout {
   int nr = 1;       ///< columns of a panel: the kernel's kNr
   int kr = 1;       ///< steps of a block: the kernel's kKr
 
+  /// Of an empty rhs.
   constexpr RhsLayout() = default;
   /// n and k are not negative, the others at least 1.
   constexpr RhsLayout(Index n_, Index k_, Index group_, int nr_, int kr_)

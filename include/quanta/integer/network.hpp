@@ -67,6 +67,7 @@ static inline std::int64_t scratch_size(const Network& network) {
   return 2 * widest;
 }
 
+/// y (layer.outputs) from x (layer.inputs), which do not overlap.
 static inline void run_linear(const Layer& layer, const std::int8_t* x, std::int8_t* y) {
   const std::int8_t* weight = layer.weight;
   for (std::int32_t n = 0; n < layer.outputs; ++n, weight += layer.inputs) {
@@ -79,11 +80,12 @@ static inline void run_linear(const Layer& layer, const std::int8_t* x, std::int
   }
 }
 
-/// y may be x; so in run_softmax.
+/// y (count) from x (count); y may be x.
 static inline void run_table(const std::int8_t* table, std::int64_t count, const std::int8_t* x, std::int8_t* y) {
   for (std::int64_t i = 0; i < count; ++i) y[i] = table[x[i] + 128];
 }
 
+/// y (count) from x (count), at least one; y may be x.
 static inline void run_softmax(const std::int32_t* exponentials, std::int64_t count, const std::int8_t* x,
                                std::int8_t* y) {
   std::int32_t most = -128;

@@ -111,6 +111,7 @@ class Sequential : public CallableLayer<Sequential> {
  public:
   static constexpr const char* kName = "Sequential";  ///< what name() says
 
+  /// Without layers.
   Sequential() = default;
   /// The layers, in the order in which data passes them.
   template <class... L>

@@ -62,7 +62,7 @@ struct ParamMap {
   bool has_one_run_each() const { return inner_step == 0 && (outer <= 1 || outer_step != 0); }
 };
 
-/// A granularity knows the map for a shape; `Kind` and the numbers describe it to files and tables.
+/// What shares a scale and a zero point.
 enum class GranularityKind : std::uint8_t {
   per_tensor,   ///< one parameter
   per_channel,  ///< one for each index along an axis
@@ -90,6 +90,8 @@ struct GranularityInfo {
 /// of this rank.
 inline std::string description(const GranularityInfo& granularity, int rank);
 
+/// Which elements share parameters, as a type: info() says it at run time, for param_map, files and tables;
+/// fits_rank<rank>: has a tensor of this rank its axis?
 template <class G>
 concept Granularity = std::copyable<G> && requires(const G& g) {
   { g.info() } -> std::same_as<GranularityInfo>;
@@ -129,6 +131,7 @@ struct PerGroup {
   template <int rank>
   static constexpr bool fits_rank = axis >= -rank&& axis < rank;
 
+  /// Of the static size.
   PerGroup() requires(group_size != Dynamic) = default;
   /// Throws Error unless size is at least 1, and the static size where there is one.
   explicit PerGroup(Index size) : size_(size) {

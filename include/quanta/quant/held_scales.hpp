@@ -28,7 +28,8 @@ struct NarrowScales {
     if (outer == nullptr) return;
     for (Index i = 0; i < count; ++i) scales[i] = scale_of(outer[(first + i) / shared], scales[i], mean);
   }
-  float scale(Index i) const {  ///< scale i, decoded
+  /// Scale i, decoded.
+  float scale(Index i) const {
     float value = 0.0f;
     read(i, 1, &value);
     return value;

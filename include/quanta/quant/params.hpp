@@ -138,7 +138,8 @@ class QuantParams {
   /// 0 of symmetric tensors, which store none.
   std::int32_t zero_point(Index i) const { return zero_points_.empty() ? 0 : zero_points_[i]; }
   const G& granularity() const { return granularity_; }  ///< with its axis and group size
-  ParamsData data() const {                              ///< borrowed, without the granularity
+  /// Borrowed, without the granularity.
+  ParamsData data() const {
     return {scales_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), size(), scales_.codes()};
   }
   /// As they are held: floats, or codes with their outer scales.
