@@ -63,9 +63,8 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.bytes(); }
   std::string_view weight_format() const { return F::name; }  ///< what the weight is stored in
-  std::string weight_granularity() const {
-    return description(weights_.params().granularity().info(), 2);
-  }  ///< of its scales
+  /// Of its scales.
+  std::string weight_granularity() const { return description(weights_.params().granularity().info(), 2); }
 
   /// What a file takes: the quantized tensor "weight" (out, in) and "bias" (out).
   void save(TensorList& to) const {
