@@ -4,6 +4,7 @@
 // reads compiler macros; it holds no code.
 //
 // Switches a user may define before the first include (each the same in every file of one target):
+//
 //   QUANTA_FORCE_SCALAR       use no vector instructions, whatever the flags allow
 //   QUANTA_ALLOW_FAST_MATH    compile under -ffast-math although results are then no longer the same everywhere
 //   QUANTA_ENABLE_<ISA>       MSVC only: it compiles every instruction with any flags and has no macros for AVXVNNI,
@@ -163,7 +164,7 @@
 #endif
 
 /// \def QUANTA_L2_KILOBYTES
-/// The second-level cache of one core in units of 1024 bytes; a switch of the user's, see the top of this file.
+/// The second-level cache of one core in units of 1024 bytes; a switch of the user's, see config.hpp.
 #if !defined(QUANTA_L2_KILOBYTES)
 #define QUANTA_L2_KILOBYTES 1024
 #endif

@@ -27,8 +27,9 @@ std::vector<Bin> bins_of(const Sketch& sketch) {
 
 }  // namespace detail
 
-/// observe(x) and merge(other) collect; channels() is 0 before anything was seen; range<Quantizer>(channel, options) is
-/// what Quantizer::fit asks for, options being the quantizer's FitOptions. GranularityType is PerTensor or PerChannel.
+/// What a quantizer can be fitted to: observe(x) and merge(other) collect; channels() is 0 before anything was seen;
+/// range<Quantizer>(channel, options) is what Quantizer::fit asks for, options being the quantizer's FitOptions.
+/// GranularityType is PerTensor or PerChannel.
 template <class C>
 concept Calibrator = std::copyable<C> && requires(C& c, const C& other, const Eigen::Tensor<float, 2>& x) {
   typename C::GranularityType;
@@ -40,8 +41,8 @@ concept Calibrator = std::copyable<C> && requires(C& c, const C& other, const Ei
     } -> std::same_as<Range>;
 };
 
-/// A method M over a sketch provides `template <class Quantizer, class Sketch> Range choose(const Sketch&) const`,
-/// which is asked only about sketches that hold values.
+/// A calibrator that is a method M over a sketch: M provides `template <class Quantizer, class Sketch> Range
+/// choose(const Sketch&) const`, which is asked only about sketches that hold values.
 template <class M, Granularity G>
 class SketchCalibrator {
  public:

@@ -41,8 +41,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// The range whose quantized distribution loses least of the data's, by divergence, for the quantizer that asks; see
-/// the top of the file.
+/// The range whose quantized distribution loses least of the data's, by divergence, for the quantizer that asks;
+/// calib/entropy.hpp says how.
 template <Granularity G = PerTensor>
 class EntropyCalibrator : public SketchCalibrator<EntropyCalibrator<G>, G> {
  public:

@@ -8,7 +8,7 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Exact; merging in any order gives the same.
+/// The range of everything seen. Exact; merging in any order gives the same.
 template <Granularity G = PerTensor>
 class MinMaxCalibrator : public ChannelRanges<G> {
   using Base = ChannelRanges<G>;

@@ -8,8 +8,9 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// v is float32, each operation rounded (in double and once where the difference overflows), and stays between v and
-/// v_batch; 0 is not folded into it (only the quantizer widens its range to contain 0).
+/// An average v of the ranges of batches, which forgets. v is float32, each operation rounded (in double and once where
+/// the difference overflows), and stays between v and v_batch; 0 is not folded into it (only the quantizer widens its
+/// range to contain 0).
 template <Granularity G = PerTensor>
 class MovingAverageCalibrator : public ChannelRanges<G> {
   using Base = ChannelRanges<G>;

@@ -17,8 +17,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// The range with the least mean squared error for the quantizer that asks, among those of a grid; see the top of the
-/// file.
+/// The range with the least mean squared error for the quantizer that asks, among those of a grid; calib/mse.hpp says
+/// how.
 template <Granularity G = PerTensor>
 class MseCalibrator : public SketchCalibrator<MseCalibrator<G>, G> {
  public:

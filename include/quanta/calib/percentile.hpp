@@ -18,8 +18,9 @@ struct Abs {
   double percent = 99.99;  ///< of the values whose magnitude is at most t, more than 0 and at most 100
 };
 
-/// Quantiles are those of the order statistics, interpolated linearly (numpy's default), each order statistic being
-/// known to the sketch's resolution. 100 % is exactly the minimum and maximum.
+/// The range that holds a given percentage of the values. Quantiles are those of the order statistics, interpolated
+/// linearly (numpy's default), each order statistic being known to the sketch's resolution. 100 % is exactly the
+/// minimum and maximum.
 template <Granularity G = PerTensor>
 class PercentileCalibrator : public SketchCalibrator<PercentileCalibrator<G>, G> {
   using Base = SketchCalibrator<PercentileCalibrator<G>, G>;

@@ -34,8 +34,8 @@ class CalibrationSketch;
 template <int mantissa_bits>
 struct SketchBytes;
 
-/// Counts of values in bins; see the top of the file. 2^-mantissa_bits is the relative resolution. Memory: 16 * (31 *
-/// 2^mantissa_bits + 8) bytes of counts.
+/// Counts of values in bins; calib/sketch.hpp says which. 2^-mantissa_bits is the relative resolution. Counts take
+/// 16 * (31 * 2^mantissa_bits + 8) bytes.
 template <int mantissa_bits>
 class Sketch {
   static_assert(mantissa_bits >= 1 && mantissa_bits <= 10, "quanta::Sketch: 1 to 10 bits of mantissa");

@@ -18,7 +18,8 @@ QUANTA_NAMESPACE_BEGIN
 /// The alignment in bytes of what a Buffer holds.
 inline constexpr std::size_t kCacheLine = 64;
 
-/// Copies deeply. Exactly `size()` elements are allocated; the memory of an empty buffer is null.
+/// Owns elements in memory that is aligned to kCacheLine bytes. Copies deeply. Exactly `size()` elements are allocated;
+/// the memory of an empty buffer is null.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);

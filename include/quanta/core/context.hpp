@@ -19,8 +19,8 @@ concept ThreadPool = requires(D& device, const detail::TaskCost& cost, std::func
   device.parallelFor(Index{}, cost, f);
 };
 
-/// One call at a time: two threads that multiply at once have a Context each (they may share the pool and the weights).
-/// Scratch grows to what the largest call needed and is kept.
+/// Threads and scratch memory for products and layers. One call at a time: two threads that multiply at once have a
+/// Context each (they may share the pool and the weights). Scratch grows to what the largest call needed and is kept.
 class Context {
  public:
   /// The calling thread alone.

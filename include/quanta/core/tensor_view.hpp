@@ -11,7 +11,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// T may be const. Strides count elements and may be anything, 0 and negative included.
+/// A pointer with a shape and strides. T may be const. Strides count elements and may be anything, 0 and negative
+/// included.
 template <class T, int rank>
 class TensorView {
   static_assert(rank >= 1, "a view has at least one dimension");

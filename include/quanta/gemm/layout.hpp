@@ -14,7 +14,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// n columns (output features), k steps (input features). The quotients that every product needs are computed once.
+/// Where the operands of a packed rhs lie: n columns (output features), k steps (input features). The quotients that
+/// every product needs are computed once.
 class RhsLayout {
  public:
   Index n = 0;      ///< columns: output features

@@ -18,8 +18,9 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// apply(values, count, row, column): values[i] is the result at (row, column + i), to be changed in place.
-/// check(m, n), where a stage has it, throws before any work when the stage does not fit a result of m x n.
+/// What is done to the results of a product before they are stored. apply(values, count, row, column): values[i] is the
+/// result at (row, column + i), to be changed in place. check(m, n), where a stage has it, throws before any work when
+/// the stage does not fit a result of m x n.
 template <class S>
 concept EpilogueStage = requires(const S& stage, float* values, Index count, Index row, Index column) {
   stage.apply(values, count, row, column);

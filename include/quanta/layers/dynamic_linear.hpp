@@ -23,9 +23,10 @@ void check_sums_by_row(const Operands& weights) {
 
 }  // namespace detail
 
+/// The linear layer with integer weights that quantizes its activations when it is called, each row by its own range:
 /// int8 weights with activations as UInt<8>, asymmetric; per-group weights or weights of fewer bits with activations as
-/// Int<8>, symmetric. y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
-/// A row that holds a value that is not finite gives a row of NaN.
+/// Int<8>, symmetric. y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp. A
+/// row that holds a value that is not finite gives a row of NaN.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
 class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
   using Weights = PackedRhs<F, G, Kernel>;

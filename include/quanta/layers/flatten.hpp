@@ -9,7 +9,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// y[b, i] is element i of x[b] in row-major order, whatever the storage order of x.
+/// From (batch, ...) to (batch, features). y[b, i] is element i of x[b] in row-major order, whatever the storage order
+/// of x.
 class Flatten : public CallableLayer<Flatten> {
  public:
   static constexpr const char* kName = "Flatten";  ///< what name() says

@@ -14,8 +14,9 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Codes are int8, per tensor: real = scale * (code - zero_point). Every code is that of integer::run
-/// (integer/network.hpp) for the same network, on every CPU.
+/// A model that computes with integers alone between its input and its output. Codes are int8, per tensor, and stand
+/// for scale * (code - zero_point). Every code is that of integer::run (integer/network.hpp) for the same network, on
+/// every CPU.
 class IntegerModel : public CallableLayer<IntegerModel> {
  public:
   static constexpr const char* kName = "IntegerModel";  ///< what name() says

@@ -10,7 +10,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Grows layer by layer. Moves, but does not copy: the network points into it.
+/// An integer::Network that owns its arrays. Grows layer by layer. Moves, but does not copy: the network points into
+/// it.
 class IntegerNetwork {
  public:
   /// Of so many inputs; without layers it gives them back.

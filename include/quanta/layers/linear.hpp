@@ -83,8 +83,8 @@ class LinearBase : public CallableLayer<D> {
   const D& self() const { return static_cast<const D&>(*this); }
 };
 
-/// y[b, n] = (sum over k ascending of fma(x[b, k], weight[n, k], sum), from 0) + bias[n]. The same bits on every CPU
-/// and for every batch; NaN results are the one quiet NaN.
+/// The float linear layer. y[b, n] = (sum over k ascending of fma(x[b, k], weight[n, k], sum), from 0) + bias[n]. The
+/// same bits on every CPU and for every batch; NaN results are the one quiet NaN.
 class Linear : public LinearBase<Linear> {
  public:
   static constexpr const char* kName = "Linear";  ///< what name() says

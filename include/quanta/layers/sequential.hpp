@@ -106,7 +106,8 @@ class AnyLayer {
   Base* held_;  // owned
 };
 
-/// Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it gives back its input.
+/// Layers one after the other: Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it
+/// gives back its input.
 class Sequential : public CallableLayer<Sequential> {
  public:
   static constexpr const char* kName = "Sequential";  ///< what name() says

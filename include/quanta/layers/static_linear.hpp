@@ -36,8 +36,9 @@ ActivationParams load_activation(const Reader& from);
 
 }  // namespace detail
 
-/// Codes of x are saturate(round_half_even(x / scale_x) + zero_point): infinities saturate, NaN counts as 0. Then y[b,
-/// n] = fma(float(acc), scale_x * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
+/// The linear layer with integer weights that quantizes its activations with parameters known beforehand. Codes of x
+/// are saturate(round_half_even(x / scale_x) + zero_point): infinities saturate, NaN counts as 0. Then y[b, n] =
+/// fma(float(acc), scale_x * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
 class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   using Weights = PackedRhs<F, G, Kernel>;

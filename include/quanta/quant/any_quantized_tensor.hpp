@@ -9,7 +9,7 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Owns; copies deeply.
+/// A quantized tensor whose format, rank and granularity are known at run time. Owns; copies deeply.
 class AnyQuantizedTensor {
  public:
   /// From a tensor whose type is known at compile time; its buffers are taken over.

@@ -17,7 +17,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// e = x - approx in float32; sums in double in a fixed order. NaN in the data gives NaN here.
+/// How far an approximation is from x: e = x - approx in float32; sums in double in a fixed order. NaN in the data
+/// gives NaN here.
 struct ErrorMetrics {
   double max_error;       ///< max |e|
   double mean_error;      ///< mean |e|

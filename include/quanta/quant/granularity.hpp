@@ -114,7 +114,7 @@ struct PerTensor {
   GranularityInfo info() const { return {}; }  ///< for files and tables
 };
 
-/// axis: 0 is the outermost, -1 the last.
+/// A scale and zero point for each index along an axis. axis: 0 is the outermost, -1 the last.
 template <int axis>
 struct PerChannel {
   /// Has a tensor of this rank the axis?
@@ -123,7 +123,8 @@ struct PerChannel {
   GranularityInfo info() const { return {GranularityKind::per_channel, axis, 0}; }  ///< for files and tables
 };
 
-/// size: elements in a group, at least 1; Dynamic (-1) when given to the constructor.
+/// A scale and zero point for each group of neighbours along an axis, at each index of the other dimensions. size:
+/// elements in a group, at least 1; Dynamic (-1) when given to the constructor.
 template <int group_size, int axis = -1>
 struct PerGroup {
   static_assert(group_size >= 1 || group_size == Dynamic, "quanta::PerGroup: the group size is at least 1, or Dynamic");

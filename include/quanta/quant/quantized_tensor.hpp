@@ -69,7 +69,8 @@ class QuantizedView {
   [[no_unique_address]] G granularity_;
 };
 
-/// Owns its codes and parameters; copies deeply.
+/// A tensor of codes, packed to their true size, with scales and zero points. Owns its codes and parameters; copies
+/// deeply.
 template <Format F, int rank, Granularity G = DefaultGranularity<F>>
 class QuantizedTensor {
  public:

@@ -32,7 +32,7 @@ struct ScaleZeroPoint {
   std::int32_t zero_point;  ///< the code of 0
 };
 
-/// Zero point 0; see the top of the file.
+/// Zero point 0; quant/scheme.hpp has the formulas.
 struct Symmetric {
   /// What fit can be told.
   struct FitOptions {
@@ -44,7 +44,7 @@ struct Symmetric {
   static constexpr std::int32_t low(const FitOptions& options) {
     return options.full_range ? F::min : -F::max;
   }
-  /// The scale that this range has, as the top of the file says.
+  /// The scale of this range.
   template <ValueFormat F>
   static ScaleZeroPoint from_range(Range range, const FitOptions& options);
 
@@ -53,7 +53,7 @@ struct Symmetric {
   static float scale_of(Range range, float amax, const FitOptions& options);
 };
 
-/// All codes for the range, widened to contain 0; see the top of the file.
+/// All codes for the range, widened to contain 0; quant/scheme.hpp has the formulas.
 struct Asymmetric {
   /// Nothing.
   struct FitOptions {};
@@ -62,7 +62,7 @@ struct Asymmetric {
   static constexpr std::int32_t low(const FitOptions&) {
     return F::min;
   }
-  /// Those that this range has, as the top of the file says.
+  /// The scale and zero point of this range.
   template <IntegerFormat F>
   static ScaleZeroPoint from_range(Range range, const FitOptions& options);
 };

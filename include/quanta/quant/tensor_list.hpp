@@ -33,7 +33,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// In the order of the calls. That names are unique is checked when the list is written, before the file is touched.
+/// Tensors, numbers and texts by name, on their way to a file. In the order of the calls. That names are unique is
+/// checked when the list is written, before the file is touched.
 class TensorList {
  public:
   /// One tensor: little-endian, row-major. Its bytes are owned, borrowed, or made when they are asked for.

@@ -42,7 +42,8 @@ struct FakeQuantizeGradients {
   Tensor<float, 1> scales;  ///< of each scale, in the order of QuantParams, with LSQ's factor 1 / sqrt(N * qmax)
 };
 
-/// Scheme is symmetric for signed formats, for unsigned ones asymmetric. Scales are floats.
+/// Fake quantization with gradients; train/fake_quantize.hpp has the formulas. Scheme is symmetric for signed formats,
+/// for unsigned ones asymmetric. Scales are floats.
 template <IntegerFormat F, Granularity G = PerTensor, class Scheme = detail::WeightScheme<F>>
 class FakeQuantize {
   static_assert(!detail::has_narrow_scales<G> && !std::is_same_v<G, Unscaled>,
