@@ -106,27 +106,31 @@ class LoadedWeightOnlyLinear : public LinearBase<LoadedWeightOnlyLinear> {
  public:
   static constexpr const char* kName = WeightOnlyLinear<>::kName;
 
-  LoadedWeightOnlyLinear(AnyQuantizedTensor weight, const Tensor<float, 1>& bias)
-      : LinearBase(weight.shape()[0], bias), weights_(std::move(weight)) {}
+  /// `kernels` are those of the weight's format.
+  LoadedWeightOnlyLinear(const LevelKernels& kernels, const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias)
+      : LinearBase(weight.shape()[0], bias),
+        format_(&weight.format_info()),
+        granularity_(weight.granularity()),
+        weights_(kernels, weight.shape()[0], weight.shape()[1], granularity_, weight.data(), weight.scales(),
+                 weight.params().zero_points) {}
 
-  Index in_features() const { return weights_.shape()[1]; }
-  Index out_features() const { return weights_.shape()[0]; }
+  Index in_features() const { return weights_.k(); }
+  Index out_features() const { return weights_.n(); }
   Index weight_bytes() const { return weights_.bytes(); }
-  std::string_view weight_format() const { return weights_.format(); }
-  std::string weight_granularity() const { return quanta::description(weights_.granularity(), 2); }
+  std::string_view weight_format() const { return format_->name; }
+  std::string weight_granularity() const { return quanta::description(granularity_, 2); }
   void save(TensorList& to) const {
-    to.add("weight", weights_);
+    save_packed(to, weights_, *format_, granularity_);
     save_bias(to);
   }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
-    const ParamMap map = param_map(weights_.granularity(), {weights_.shape().data(), 2});
-    const WeightOnlyProduct product{
-        weights_.format_info().decode, weights_.data(), map, weights_.params(), out_features(), in_features()};
-    product.multiply(context, x, bias_, y);
+    forward_in_float(context, weights_, bias_, x, y);
   }
 
  private:
-  AnyQuantizedTensor weights_;
+  const FormatInfo* format_;
+  GranularityInfo granularity_;
+  PackedWeights weights_;
 };
 
 }  // namespace detail

@@ -113,6 +113,15 @@ AnyLayer load_integer_layer(AnyQuantizedTensor weight, const LayerReader& from) 
   return LoadedDynamicLinear<kind, Symmetric, Int<8>>(weight, bias);
 }
 
+/// The kernels for weights of a format among the library's and Own.
+template <Format... Own>
+const LevelKernels& find_level_kernels(std::string_view name) {
+  const LevelKernels* found = nullptr;
+  const auto take = [&]<class F>(FormatList<F>) { found = &kLevelKernels<F>; };
+  if (!with_format(name, FormatList<Own...>{}, take)) with_format(name, LibraryFormats{}, take);
+  return *found;
+}
+
 /// One of the library's layers with quantized weights, if this is the name of one.
 template <Format... Own>
 std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name, const LayerReader& from) {
@@ -120,7 +129,9 @@ std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name
   if (!weight_only && name != DynamicLinear<>::kName && name != StaticLinear<>::kName) return std::nullopt;
   AnyQuantizedTensor weight = from.file().template quantized<Own...>(from.prefix() + "weight");
   const GranularityInfo& g = weight.granularity();
-  if (weight.rank() == 2 && weight_only) return LoadedWeightOnlyLinear(std::move(weight), from.read<1>("bias"));
+  if (weight.rank() == 2 && weight_only) {
+    return LoadedWeightOnlyLinear(find_level_kernels<Own...>(weight.format()), weight, from.read<1>("bias"));
+  }
   if (weight.rank() == 2 && weight.format_info().unpack != nullptr && weight.bits() <= 8) {
     switch (g.kind) {
       case GranularityKind::per_tensor:
