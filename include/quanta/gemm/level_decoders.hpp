@@ -169,7 +169,7 @@ QUANTA_ALWAYS_INLINE void for_each_step(const std::byte* const (&from)[panels], 
         const std::byte* const at = from[p] + k * row;
         if constexpr (D::bits == 8) {
           codes[p] = L::load_bytes(reinterpret_cast<const typename D::Code*>(at));
-          if (panels > 1 && k % (kCacheLine / row) == 0) QUANTA_PREFETCH(at + ahead);
+          if (panels > 1 && k % (Index{kCacheLine} / row) == 0) QUANTA_PREFETCH(at + ahead);
         } else {
           codes[p] = L::load_words(reinterpret_cast<const std::uint16_t*>(at));
         }

@@ -146,6 +146,11 @@ class LhsRows {
     return {data_ + row * stride_ + g * layout_.group, stride_,
             has_tail ? tails_ + (g * rows_ + row) * Kernel::kKr : nullptr};
   }
+  /// The same of all groups, which a grouped form walks.
+  GroupedLhs<Operand> grouped(Index row) const {
+    return {data_ + row * stride_, stride_, tails_ + row * Kernel::kKr, rows_ * Kernel::kKr, zero_points(row),
+            rests_ + row,          rows_};
+  }
   /// Of the rows from `row` on, in operand terms: zero points, null where all are 0; and the sums of group g's operands
   /// less the zero point, modulo 2^32.
   const std::int32_t* zero_points(Index row) const { return zero_points_ == nullptr ? nullptr : zero_points_ + row; }

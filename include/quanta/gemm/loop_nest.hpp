@@ -51,15 +51,15 @@ using RunKernel = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename 
 /// multiplies.
 constexpr bool is_tile_height(int rows) { return rows <= 4 || rows % 2 == 0; }
 
-/// form(rows) for the heights of tiles up to kMr, at rows - 1.
-template <class Kernel, class Form>
+/// form(rows), a function, for the heights of tiles up to kMr, at rows - 1.
+template <class Kernel, class Function = RunKernel<Kernel>, class Form>
 constexpr auto table_of(Form form) {
   return [=]<int... i>(std::integer_sequence<int, i...>) {
-    const auto entry = [=](auto rows) -> RunKernel<Kernel> {
+    const auto entry = [=](auto rows) -> Function {
       if constexpr (is_tile_height(rows)) return form(rows);
       return nullptr;
     };
-    return std::array<RunKernel<Kernel>, sizeof...(i)>{entry(std::integral_constant<int, i + 1>{})...};
+    return std::array<Function, sizeof...(i)>{entry(std::integral_constant<int, i + 1>{})...};
   }
   (std::make_integer_sequence<int, Kernel::kMr>{});
 }
@@ -95,6 +95,17 @@ RunKernel<Kernel> pick_kernel(bool proven, Index columns, Index rows) {
   return table[usize(rows - 1)];
 }
 
+template <class Kernel>
+using RunGrouped = void (*)(const GroupedLhs<typename Kernel::Lhs>&, const GroupedPanel<typename Kernel::Rhs>&, float*);
+
+/// The grouped form of the kernel for rows known at run time.
+template <HasGroupedForm Kernel>
+RunGrouped<Kernel> pick_grouped(Index rows) {
+  static constexpr auto table = table_of<Kernel, RunGrouped<Kernel>>(
+      [](auto r) -> RunGrouped<Kernel> { return &Kernel::template run_grouped<decltype(r)::value>; });
+  return table[usize(rows - 1)];
+}
+
 /// `rows` prepared rows from `row` on times one panel. row_of_result is where the first of the rows is in the result.
 template <class Rhs, class Code>
 struct TileProduct {
@@ -116,13 +127,23 @@ struct TileProduct {
 
   /// The float sums by_group (gemm/outputs.hpp), nr for each row.
   void scaled_sums(float* to) const {
+    using Reader = typename LhsReader<Kernel, Code>::Type;
+    if constexpr (HasGroupedForm<Reader>) {
+      const RhsLayout& layout = rhs.layout();
+      const Index groups = layout.groups();
+      if (groups == 0) return static_cast<void>(std::fill_n(to, rows * nr, 0.0f));
+      const GroupedPanel<typename Kernel::Rhs> of_panel{
+          rhs.panel(panel), layout.group,           groups,          layout.group_length(groups - 1), rhs.scales(panel),
+          rhs.sums(panel),  rhs.zero_points(panel), rhs.zero_point()};
+      return pick_grouped<Reader>(rows)(prepared.grouped(row), of_panel, to);
+    }
     using L = LanesFor<nr>;
     alignas(kCacheLine) std::int32_t group[Kernel::kMr * nr];
     std::fill_n(to, rows * nr, 0.0f);
     for (Index g = 0; g < rhs.layout().groups(); ++g) {
       group_sums(g, {group, nr}, false);
       for (Index i = 0; i < rows * nr; i += L::width) {
-        const typename L::F scale = L::load(rhs.scales(g) + panel * nr + i % nr);
+        const typename L::F scale = L::load(rhs.scales(panel, g) + i % nr);
         L::store(to + i, L::fma(L::to_float(L::load_int(group + i)), scale, L::load(to + i)));
       }
     }
@@ -132,9 +153,8 @@ struct TileProduct {
   void group_sums(Index g, const SumTile& to, bool accumulate) const {
     using Reader = typename LhsReader<Kernel, Code>::Type;
     const RhsLayout& layout = rhs.layout();
-    const auto* blocks = rhs.panel(panel) + layout.first_block(g) * layout.block_size();
     pick_kernel<Reader>(rhs.proven(panel), rhs.n() - panel * nr, rows)(
-        prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr, to, accumulate);
+        prepared.tile(row, g), rhs.blocks(panel, g), layout.group_length(g) / Kernel::kKr, to, accumulate);
     correct_zero_points<Kernel>(rhs, panel, g, prepared.zero_points(row), prepared.rests(row, g), rows, to);
   }
 };
@@ -194,7 +214,7 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
               Index first_panel, Index last_panel, std::byte* scratch) {
   using Kernel = typename Rhs::KernelType;
   using Outputs = PanelOutputs<Output, Rhs>;
-  const bool with_rests = rhs.zero_points(0) != nullptr;
+  const bool with_rests = rhs.has_zero_points();
   const Index together = Outputs::most_panels(rhs);
   // A result that does not stay in the second-level cache arrives while its sums are made; else stores hold up the
   // kernel after them.

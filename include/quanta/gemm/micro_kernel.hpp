@@ -82,6 +82,54 @@ concept ReadsBothSigns = MicroKernel<K> && MicroKernel<typename K::OtherSign> &&
   { K::OtherSign::kLhsShift } -> std::convertible_to<std::int32_t>;
 };
 
+/// Bits of an operand of the rhs: 8 unless the kernel says 4 as kRhsBits. Then operands are 0 to 15, and of a block the
+/// first half of its operands are in the low bits of its bytes, the other half in the high bits.
+template <class K>
+inline constexpr int kRhsBits = 8;
+template <class K>
+requires requires { K::kRhsBits; }
+inline constexpr int kRhsBits<K> = K::kRhsBits;
+
+/// A kernel may name another, Nibbles, for rhs codes of at most 4 bits: of the same tile, with a kRhsBits of 4.
+template <class K>
+concept HasNibbles = MicroKernel<K> && MicroKernel<typename K::Nibbles> && kRhsBits<typename K::Nibbles>
+== 4;
+
+/// Some rows of an lhs whose k is walked in groups; tails as in LhsTile, and what correct_zero_points takes of rows
+/// (gemm/outputs.hpp). Those of the next group are so many elements on.
+template <class T>
+struct GroupedLhs {
+  const T* data;
+  Index stride;
+  const T* tails;
+  Index next_tails;
+  const std::int32_t* zero_points;  ///< null where all are 0; the same for all groups
+  const std::int32_t* rests;
+  Index next_rests;
+};
+
+/// A panel with `groups` groups of `group` steps, of which the last has `last`. Of scales, sums and zero points there
+/// are kNr for each group; zero_points is null where all are `zero_point`.
+template <class T>
+struct GroupedPanel {
+  const T* blocks;
+  Index group, groups, last;
+  const float* scales;
+  const std::int32_t* sums;
+  const std::int32_t* zero_points;
+  std::int32_t zero_point;
+};
+
+/// A kernel may have a form for rhs with scales per group: run_grouped<rows>(lhs, panel, sums) leaves the float sums
+/// of N11, kNr for each row: f = fma(float(acc_g), scale_g, f), g ascending from f = 0, where acc_g is the exact sum of
+/// group g, zero points taken off. So a group costs no more than it must.
+template <class K>
+concept HasGroupedForm = MicroKernel<K> &&
+    requires(const GroupedLhs<typename K::Lhs>& lhs, const GroupedPanel<typename K::Rhs>& panel, float* sums) {
+  K::template run_grouped<1>(lhs, panel, sums);
+  K::template run_grouped<K::kMr>(lhs, panel, sums);
+};
+
 /// The int8 kernel of an instruction set: each gemm/kernels/<isa>.hpp specialises it.
 template <class Arch>
 struct Int8Kernel;

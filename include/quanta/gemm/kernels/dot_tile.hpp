@@ -13,19 +13,24 @@
 //
 //   per block of 4 steps: 2 loads of rhs, mr broadcast loads of lhs, 2 mr dot products
 //
-// Its narrow form is the left half.
+// Its narrow form is the left half. Its grouped form goes on from group to group with the float sums in registers, or,
+// of many rows, in the first-level cache. With 4 bits an operand, b0 are the low halves of the block's bytes and b1 the
+// high ones.
 #pragma once
 
 #include <algorithm>
 #include <cstring>
 
+#include <quanta/core/buffer.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
+#include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
 /// V names the instructions: `name`; Lhs, Rhs (one byte each); kLhsShift (see ReadsBothSigns); Register, of which there
 /// are kRegisters; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a whole register;
-/// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b).
+/// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of as many lanes.
+/// And kRhsBits, 8 or, with low_halves and high_halves of every byte, 4.
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;
@@ -36,6 +41,7 @@ struct DotTile {
   static constexpr int kNr = 2 * V::kLanes;
   static constexpr int kKr = 4;
   static constexpr int kNarrow = V::kLanes;
+  static constexpr int kRhsBits = V::kRhsBits;
 
   template <int rows>
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
@@ -54,9 +60,13 @@ struct DotTile {
     }
   }
 
+  template <int rows>
+  static void run_grouped(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums);
+
  private:
   using Register = typename V::Register;
   static constexpr int kHalf = (mr + 1) / 2;
+  static constexpr int kBlock = kNr * kKr * kRhsBits / 8;
 
   /// Adds the products of one block: rows [0, kHalf) of the lhs are `stride` apart from `upper` on, the others from
   /// `lower` on.
@@ -64,7 +74,13 @@ struct DotTile {
   QUANTA_ALWAYS_INLINE static void add_block(Register (&acc)[rows][vectors], const Lhs* upper, const Lhs* lower,
                                              Index stride, const Rhs* block) {
     Register b[vectors];
-    QUANTA_UNROLL for (int v = 0; v < vectors; ++v) b[v] = V::load(block + v * V::kLanes * kKr);
+    if constexpr (kRhsBits == 4) {
+      const Register both = V::load(block);
+      b[0] = V::low_halves(both);
+      if constexpr (vectors > 1) b[1] = V::high_halves(both);
+    } else {
+      QUANTA_UNROLL for (int v = 0; v < vectors; ++v) b[v] = V::load(block + v * V::kLanes * kKr);
+    }
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       std::int32_t four;
       std::memcpy(&four, (r < kHalf ? upper : lower) + r % kHalf * stride, sizeof four);
@@ -95,13 +111,13 @@ struct DotTile {
     // registers.
     const Lhs* upper = lhs.data;
     const Lhs* lower = rows > kHalf ? lhs.data + kHalf * lhs.stride : lhs.data;
-    for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kNr * kKr) {
+    for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kBlock) {
       QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
-        add_block(acc[s], upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kNr * kKr);
+        add_block(acc[s], upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kBlock);
       }
     }
     if constexpr (sets > 1) {
-      for (; blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kNr * kKr) {
+      for (; blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kBlock) {
         add_block(acc[0], upper, lower, lhs.stride, panel);
       }
     }
@@ -115,7 +131,104 @@ struct DotTile {
   }
 };
 
+template <class V, int mr>
+template <int rows>
+void DotTile<V, mr>::run_grouped(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
+  using L = typename V::Lanes;
+  constexpr bool in_registers = rows <= 4, fetches = rows <= 4;
+  constexpr Index ahead = 2048;
+  typename L::F total[in_registers ? rows : 1][2];
+  if constexpr (in_registers) {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = L::set(0.0f);
+  } else {
+    std::fill_n(sums, rows * kNr, 0.0f);
+  }
+  const Rhs* block = panel.blocks;
+  for (Index g = 0; g < panel.groups; ++g) {
+    const Index length = g + 1 < panel.groups ? panel.group : panel.last;
+    Register acc[rows][2];
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = V::zero();
+    const auto take_off = [&](const std::int32_t* of_rows, Register c0, Register c1) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        const Register of_row = L::set_int(of_rows[r]);
+        acc[r][0] = L::sub(acc[r][0], L::mul_low(of_row, c0));
+        acc[r][1] = L::sub(acc[r][1], L::mul_low(of_row, c1));
+      }
+    };
+    const std::int32_t* const rests = lhs.rests + g * lhs.next_rests;
+    if (panel.zero_points != nullptr) {
+      const std::int32_t* const zeros = panel.zero_points + g * kNr;
+      take_off(rests, V::load(zeros), V::load(zeros + V::kLanes));
+    } else if (panel.zero_point != 0) {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        acc[r][0] = acc[r][1] = L::set_int(static_cast<std::int32_t>(
+            std::uint32_t{0} - static_cast<std::uint32_t>(rests[r]) * static_cast<std::uint32_t>(panel.zero_point)));
+      }
+    }
+    if (lhs.zero_points != nullptr) {
+      const std::int32_t* const of_columns = panel.sums + g * kNr;
+      take_off(lhs.zero_points, V::load(of_columns), V::load(of_columns + V::kLanes));
+    }
+    const Lhs* upper = lhs.data + g * panel.group;
+    const Lhs* lower = rows > kHalf ? upper + kHalf * lhs.stride : upper;
+    for (Index k = 0; k + kKr <= length; k += kKr, upper += kKr, lower += kKr, block += kBlock) {
+      if constexpr (fetches) {
+        for (int line = 0; line < kBlock; line += int{kCacheLine}) QUANTA_PREFETCH(block + ahead + line);
+      }
+      add_block(acc, upper, lower, lhs.stride, block);
+    }
+    if (length % kKr != 0) {
+      const Lhs* const tail = lhs.tails + g * lhs.next_tails;
+      add_block(acc, tail, tail + (rows > kHalf ? kHalf * kKr : 0), kKr, block);
+      block += kBlock;
+    }
+    const float* const scales = panel.scales + g * kNr;
+    const typename L::F scale[2] = {L::load(scales), L::load(scales + V::kLanes)};
+    if constexpr (fetches) QUANTA_PREFETCH(scales + ahead / 4);
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
+        if constexpr (in_registers) {
+          total[r][v] = L::fma(L::to_float(acc[r][v]), scale[v], total[r][v]);
+        } else {
+          float* const at = sums + r * kNr + v * V::kLanes;
+          L::store(at, L::fma(L::to_float(acc[r][v]), scale[v], L::load(at)));
+        }
+      }
+    }
+  }
+  if constexpr (in_registers) {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int v = 0; v < 2; ++v) L::store(sums + r * kNr + v * V::kLanes, total[r][v]);
+    }
+  }
+}
+
 namespace detail {
+
+/// The instructions V for rhs operands of 4 bits, which are unsigned, and a signed lhs.
+template <class V>
+struct NibbleDot : V {
+  using Lhs = std::int8_t;
+  using Rhs = std::uint8_t;
+  static constexpr int kRhsBits = 4;
+  QUANTA_ALWAYS_INLINE static typename V::Register dot(typename V::Register acc, typename V::Register a,
+                                                       typename V::Register b) {
+    return V::dot(acc, b, a);
+  }
+};
+/// The same for an unsigned lhs: turning the highest bit takes 128 off.
+template <class V>
+struct NibbleDotTurned : NibbleDot<V> {
+  using Lhs = std::uint8_t;
+  static constexpr std::int32_t kLhsShift = -128;
+  QUANTA_ALWAYS_INLINE static typename V::Register broadcast(std::int32_t four) {
+    return V::turn_signs(V::broadcast(four));
+  }
+};
+template <class V, int mr>
+struct NibbleTile : DotTile<NibbleDot<V>, mr> {
+  using OtherSign = DotTile<NibbleDotTurned<V>, mr>;
+};
 
 /// The instructions V for signed lhs bytes where V takes unsigned ones: turning the highest bit, which is
 /// V::turn_signs(register), adds 128.
