@@ -15,8 +15,8 @@ TYPED_TEST_SUITE(GroupedForm, CompiledKernels::Types);
 template <class Kernel, class LhsFormat, class RhsFormat>
 void check_rows(Fill lhs_zeros, Fill rhs_zeros) {
   Random random(7);
-  const Index n = Kernel::kNr + 3;
   for (Index m = 1; m <= Kernel::kMr + 1; m += scaled(10, 1) >= 10 ? 1 : Kernel::kMr) {
+    const Index n = (m == 1 ? 5 : 1) * Kernel::kNr + 3;  // panels enough to be multiplied by one row side by side
     for (const auto& [group, k] : {std::array<Index, 2>{32, 96}, {48, 100}, {7, 20}, {100, 64}}) {
       const IntMatrix lhs = int_matrix<LhsFormat>(m, k, kPerRow, Fill::random, lhs_zeros, random);
       const IntMatrix rhs = int_matrix<RhsFormat>(n, k, group, Fill::random, rhs_zeros, random);

@@ -109,7 +109,8 @@ struct GroupedLhs {
 };
 
 /// A panel with `groups` groups of `group` steps, of which the last has `last`. Of scales, sums and zero points there
-/// are kNr for each group; zero_points is null where all are `zero_point`.
+/// are kNr for each group. Where zero points are the same for all, zero_points is null, and with `same_zero` a row's
+/// sums start from its rest. The next panel's lie so many elements on.
 template <class T>
 struct GroupedPanel {
   const T* blocks;
@@ -117,17 +118,21 @@ struct GroupedPanel {
   const float* scales;
   const std::int32_t* sums;
   const std::int32_t* zero_points;
-  std::int32_t zero_point;
+  bool same_zero;
+  Index next_blocks, next_params;
 };
 
 /// A kernel may have a form for rhs with scales per group: run_grouped<rows>(lhs, panel, sums) leaves the float sums
 /// of N11, kNr for each row: f = fma(float(acc_g), scale_g, f), g ascending from f = 0, where acc_g is the exact sum of
-/// group g, zero points taken off. So a group costs no more than it must.
+/// group g, zero points taken off. So a group costs no more than it must. run_grouped_row(lhs, first, sums) does so for
+/// one row and kPanelsOfRow panels from a first one on, kNr sums of each: memory is read faster in several places.
 template <class K>
 concept HasGroupedForm = MicroKernel<K> &&
     requires(const GroupedLhs<typename K::Lhs>& lhs, const GroupedPanel<typename K::Rhs>& panel, float* sums) {
   K::template run_grouped<1>(lhs, panel, sums);
   K::template run_grouped<K::kMr>(lhs, panel, sums);
+  K::run_grouped_row(lhs, panel, sums);
+  requires K::kPanelsOfRow >= 1;
 };
 
 /// The int8 kernel of an instruction set: each gemm/kernels/<isa>.hpp specialises it.

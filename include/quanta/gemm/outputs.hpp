@@ -41,10 +41,10 @@ void correct_zero_points(const Rhs& rhs, Index panel, Index group, const std::in
   };
   if (zero_x != nullptr) take_off(zero_x, rhs.sums(panel, group));
   const std::int32_t* zero_w = rhs.zero_points(panel, Rhs::per_group ? group : 0);
-  alignas(kCacheLine) std::int32_t same[nr];
-  if (zero_w == nullptr && rhs.zero_point() != 0) {
-    std::fill_n(same, nr, rhs.zero_point());
-    zero_w = same;
+  alignas(kCacheLine) std::int32_t minus_one[nr];
+  if (zero_w == nullptr && rhs.rest_factor() != 0) {
+    std::fill_n(minus_one, nr, -1);
+    zero_w = minus_one;
   }
   if (zero_w != nullptr) take_off(rests, zero_w);
 }

@@ -67,15 +67,19 @@ class PackedOperands {
   bool proven(Index p) const { return !proven_.empty() && proven_[p] != 0; }
 
   /// For the columns of a panel, in a group: the sums of the group's operands; the scales; the zero points in operand
-  /// terms, null where all are zero_point(). Those of the next group, or panel where there is one group, follow. The
+  /// terms, null where all are the same. Those of the next group, or panel where there is one group, follow. The
   /// scale per tensor is a single value.
   const std::int32_t* sums(Index p, Index g = 0) const { return sums_.data() + row(p, g); }
   const float* scales(Index p, Index g = 0) const { return scales_.data() + row(p, g); }
   const std::int32_t* zero_points(Index p, Index g = 0) const {
     return zero_points_.empty() ? nullptr : zero_points_.data() + row(p, g);
   }
-  std::int32_t zero_point() const { return zero_point_; }
-  bool has_zero_points() const { return !zero_points_.empty() || zero_point_ != 0; }
+  /// How far apart what is held for panels is.
+  Index next_panel() const { return layout_.panel_size() / kInAByte; }
+  Index next_params() const { return row(1, 0); }
+  /// What rests are multiplied by when rows are prepared: by minus the zero point that all share, where they do; their
+  /// product is what sums start from.
+  std::int32_t rest_factor() const { return zero_points_.empty() ? -zero_point_ : 1; }
   float scale(Index column, Index g = 0) const { return scales_[per_tensor ? 0 : place(column, g)]; }
 
   /// The largest sums of positive and of negative (code - zero_point), over a column or over one of its groups: what

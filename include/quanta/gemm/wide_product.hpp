@@ -48,8 +48,7 @@ struct BareRhs {
   bool proven(Index p) const { return rhs.proven(p); }
   const std::int32_t* sums(Index p, Index g) const { return rhs.sums(p, g); }
   const std::int32_t* zero_points(Index, Index) const { return nullptr; }
-  std::int32_t zero_point() const { return 0; }
-  bool has_zero_points() const { return false; }
+  std::int32_t rest_factor() const { return 0; }
   auto blocks(Index p, Index g) const { return rhs.blocks(p, g); }
 };
 

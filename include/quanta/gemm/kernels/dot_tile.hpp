@@ -42,6 +42,7 @@ struct DotTile {
   static constexpr int kKr = 4;
   static constexpr int kNarrow = V::kLanes;
   static constexpr int kRhsBits = V::kRhsBits;
+  static constexpr int kPanelsOfRow = V::kRegisters / 8;
 
   template <int rows>
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
@@ -61,12 +62,20 @@ struct DotTile {
   }
 
   template <int rows>
-  static void run_grouped(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums);
+  static void run_grouped(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
+    multiply_groups<rows, 1>(lhs, panel, sums);
+  }
+  static void run_grouped_row(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& first, float* sums) {
+    multiply_groups<1, kPanelsOfRow>(lhs, first, sums);
+  }
 
  private:
   using Register = typename V::Register;
   static constexpr int kHalf = (mr + 1) / 2;
   static constexpr int kBlock = kNr * kKr * kRhsBits / 8;
+
+  template <int rows, int panels>
+  static void multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums);
 
   /// Adds the products of one block: rows [0, kHalf) of the lhs are `stride` apart from `upper` on, the others from
   /// `lower` on.
@@ -132,73 +141,76 @@ struct DotTile {
 };
 
 template <class V, int mr>
-template <int rows>
-void DotTile<V, mr>::run_grouped(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
+template <int rows, int panels>
+void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
   using L = typename V::Lanes;
-  constexpr bool in_registers = rows <= 4, fetches = rows <= 4;
-  constexpr Index ahead = 2048;
-  typename L::F total[in_registers ? rows : 1][2];
+  constexpr bool in_registers = rows <= 4;
+  typename L::F total[panels][in_registers ? rows : 1][2];
   if constexpr (in_registers) {
-    QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = L::set(0.0f);
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[p][r][0] = total[p][r][1] = L::set(0.0f);
+    }
   } else {
     std::fill_n(sums, rows * kNr, 0.0f);
   }
   const Rhs* block = panel.blocks;
   for (Index g = 0; g < panel.groups; ++g) {
     const Index length = g + 1 < panel.groups ? panel.group : panel.last;
-    Register acc[rows][2];
-    QUANTA_UNROLL for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = V::zero();
-    const auto take_off = [&](const std::int32_t* of_rows, Register c0, Register c1) QUANTA_INLINE_LAMBDA {
-      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        const Register of_row = L::set_int(of_rows[r]);
-        acc[r][0] = L::sub(acc[r][0], L::mul_low(of_row, c0));
-        acc[r][1] = L::sub(acc[r][1], L::mul_low(of_row, c1));
-      }
-    };
     const std::int32_t* const rests = lhs.rests + g * lhs.next_rests;
-    if (panel.zero_points != nullptr) {
-      const std::int32_t* const zeros = panel.zero_points + g * kNr;
-      take_off(rests, V::load(zeros), V::load(zeros + V::kLanes));
-    } else if (panel.zero_point != 0) {
+    const Index at = g * kNr;
+    Register acc[panels][rows][2];
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        acc[r][0] = acc[r][1] = L::set_int(static_cast<std::int32_t>(
-            std::uint32_t{0} - static_cast<std::uint32_t>(rests[r]) * static_cast<std::uint32_t>(panel.zero_point)));
+        acc[p][r][0] = acc[p][r][1] =
+            panel.zero_points == nullptr && panel.same_zero ? L::set_int(rests[r]) : V::zero();
       }
-    }
-    if (lhs.zero_points != nullptr) {
-      const std::int32_t* const of_columns = panel.sums + g * kNr;
-      take_off(lhs.zero_points, V::load(of_columns), V::load(of_columns + V::kLanes));
+      const auto take_off = [&](const std::int32_t* of_rows, const std::int32_t* of_columns) QUANTA_INLINE_LAMBDA {
+        const std::int32_t* const columns = of_columns + p * panel.next_params + at;
+        const Register c0 = V::load(columns), c1 = V::load(columns + V::kLanes);
+        QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+          const Register of_row = L::set_int(of_rows[r]);
+          acc[p][r][0] = L::sub(acc[p][r][0], L::mul_low(of_row, c0));
+          acc[p][r][1] = L::sub(acc[p][r][1], L::mul_low(of_row, c1));
+        }
+      };
+      if (panel.zero_points != nullptr) take_off(rests, panel.zero_points);
+      if (lhs.zero_points != nullptr) take_off(lhs.zero_points, panel.sums);
     }
     const Lhs* upper = lhs.data + g * panel.group;
     const Lhs* lower = rows > kHalf ? upper + kHalf * lhs.stride : upper;
     for (Index k = 0; k + kKr <= length; k += kKr, upper += kKr, lower += kKr, block += kBlock) {
-      if constexpr (fetches) {
-        for (int line = 0; line < kBlock; line += int{kCacheLine}) QUANTA_PREFETCH(block + ahead + line);
+      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+        add_block(acc[p], upper, lower, lhs.stride, block + p * panel.next_blocks);
       }
-      add_block(acc, upper, lower, lhs.stride, block);
     }
     if (length % kKr != 0) {
       const Lhs* const tail = lhs.tails + g * lhs.next_tails;
-      add_block(acc, tail, tail + (rows > kHalf ? kHalf * kKr : 0), kKr, block);
+      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+        add_block(acc[p], tail, tail + (rows > kHalf ? kHalf * kKr : 0), kKr, block + p * panel.next_blocks);
+      }
       block += kBlock;
     }
-    const float* const scales = panel.scales + g * kNr;
-    const typename L::F scale[2] = {L::load(scales), L::load(scales + V::kLanes)};
-    if constexpr (fetches) QUANTA_PREFETCH(scales + ahead / 4);
-    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-      QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
-        if constexpr (in_registers) {
-          total[r][v] = L::fma(L::to_float(acc[r][v]), scale[v], total[r][v]);
-        } else {
-          float* const at = sums + r * kNr + v * V::kLanes;
-          L::store(at, L::fma(L::to_float(acc[r][v]), scale[v], L::load(at)));
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+      const float* const scales = panel.scales + p * panel.next_params + at;
+      const typename L::F scale[2] = {L::load(scales), L::load(scales + V::kLanes)};
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
+          const typename L::F real = L::to_float(acc[p][r][v]);
+          if constexpr (in_registers) {
+            total[p][r][v] = L::fma(real, scale[v], total[p][r][v]);
+          } else {
+            float* const sum = sums + r * kNr + v * V::kLanes;
+            L::store(sum, L::fma(real, scale[v], L::load(sum)));
+          }
         }
       }
     }
   }
   if constexpr (in_registers) {
-    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-      QUANTA_UNROLL for (int v = 0; v < 2; ++v) L::store(sums + r * kNr + v * V::kLanes, total[r][v]);
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        QUANTA_UNROLL for (int v = 0; v < 2; ++v) L::store(sums + (p * rows + r) * kNr + v * V::kLanes, total[p][r][v]);
+      }
     }
   }
 }
