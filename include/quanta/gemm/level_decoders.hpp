@@ -163,13 +163,13 @@ template <class L, class D, int panels, class Step>
 QUANTA_ALWAYS_INLINE void for_each_step(const std::byte* const (&from)[panels], Index first, Index last, Step step) {
   typename L::I codes[panels];
   if constexpr (D::bits >= 8) {
-    constexpr int row = L::width * D::bits / 8, ahead = 1024;
+    constexpr int row = L::width * D::bits / 8;
     for (Index k = first; k < last; ++k) {
       QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
         const std::byte* const at = from[p] + k * row;
         if constexpr (D::bits == 8) {
           codes[p] = L::load_bytes(reinterpret_cast<const typename D::Code*>(at));
-          if (panels > 1 && k % (Index{kCacheLine} / row) == 0) QUANTA_PREFETCH(at + ahead);
+
         } else {
           codes[p] = L::load_words(reinterpret_cast<const std::uint16_t*>(at));
         }

@@ -13,9 +13,8 @@
 //
 //   per block of 4 steps: 2 loads of rhs, mr broadcast loads of lhs, 2 mr dot products
 //
-// Its narrow form is the left half. Its grouped form goes on from group to group with the float sums in registers, or,
-// of many rows, in the first-level cache. With 4 bits an operand, b0 are the low halves of the block's bytes and b1 the
-// high ones.
+// Its narrow form is the left half. Its grouped form goes on from group to group with the float sums in registers, of
+// half of the rows. With 4 bits an operand, b0 are the low halves of the block's bytes and b1 the high ones.
 #pragma once
 
 #include <algorithm>
@@ -63,7 +62,17 @@ struct DotTile {
 
   template <int rows>
   static void run_grouped(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
-    multiply_groups<rows, 1>(lhs, panel, sums);
+    // Half of the rows at a time: so many that the float sums fit the registers too.
+    constexpr int first = std::min(rows, kHalf);
+    multiply_groups<first, 1>(lhs, panel, sums);
+    if constexpr (rows > first) {
+      GroupedLhs<Lhs> rest = lhs;
+      rest.data += first * lhs.stride;
+      rest.tails += first * kKr;
+      rest.rests += first;
+      if (rest.zero_points != nullptr) rest.zero_points += first;
+      multiply_groups<rows - first, 1>(rest, panel, sums + first * kNr);
+    }
   }
   static void run_grouped_row(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& first, float* sums) {
     multiply_groups<1, kPanelsOfRow>(lhs, first, sums);
@@ -144,14 +153,9 @@ template <class V, int mr>
 template <int rows, int panels>
 void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
   using L = typename V::Lanes;
-  constexpr bool in_registers = rows <= 4;
-  typename L::F total[panels][in_registers ? rows : 1][2];
-  if constexpr (in_registers) {
-    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-      QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[p][r][0] = total[p][r][1] = L::set(0.0f);
-    }
-  } else {
-    std::fill_n(sums, rows * kNr, 0.0f);
+  typename L::F total[panels][rows][2];
+  QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[p][r][0] = total[p][r][1] = L::set(0.0f);
   }
   const Rhs* block = panel.blocks;
   for (Index g = 0; g < panel.groups; ++g) {
@@ -176,17 +180,16 @@ void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPa
       if (panel.zero_points != nullptr) take_off(rests, panel.zero_points);
       if (lhs.zero_points != nullptr) take_off(lhs.zero_points, panel.sums);
     }
-    const Lhs* upper = lhs.data + g * panel.group;
-    const Lhs* lower = rows > kHalf ? upper + kHalf * lhs.stride : upper;
-    for (Index k = 0; k + kKr <= length; k += kKr, upper += kKr, lower += kKr, block += kBlock) {
+    const Lhs* row = lhs.data + g * panel.group;
+    for (Index k = 0; k + kKr <= length; k += kKr, row += kKr, block += kBlock) {
       QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        add_block(acc[p], upper, lower, lhs.stride, block + p * panel.next_blocks);
+        add_block(acc[p], row, row, lhs.stride, block + p * panel.next_blocks);
       }
     }
     if (length % kKr != 0) {
       const Lhs* const tail = lhs.tails + g * lhs.next_tails;
       QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        add_block(acc[p], tail, tail + (rows > kHalf ? kHalf * kKr : 0), kKr, block + p * panel.next_blocks);
+        add_block(acc[p], tail, tail, kKr, block + p * panel.next_blocks);
       }
       block += kBlock;
     }
@@ -195,22 +198,14 @@ void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPa
       const typename L::F scale[2] = {L::load(scales), L::load(scales + V::kLanes)};
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
         QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
-          const typename L::F real = L::to_float(acc[p][r][v]);
-          if constexpr (in_registers) {
-            total[p][r][v] = L::fma(real, scale[v], total[p][r][v]);
-          } else {
-            float* const sum = sums + r * kNr + v * V::kLanes;
-            L::store(sum, L::fma(real, scale[v], L::load(sum)));
-          }
+          total[p][r][v] = L::fma(L::to_float(acc[p][r][v]), scale[v], total[p][r][v]);
         }
       }
     }
   }
-  if constexpr (in_registers) {
-    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        QUANTA_UNROLL for (int v = 0; v < 2; ++v) L::store(sums + (p * rows + r) * kNr + v * V::kLanes, total[p][r][v]);
-      }
+  QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int v = 0; v < 2; ++v) L::store(sums + (p * rows + r) * kNr + v * V::kLanes, total[p][r][v]);
     }
   }
 }
