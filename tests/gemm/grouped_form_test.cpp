@@ -8,9 +8,16 @@
 namespace quanta::test {
 namespace {
 
+/// The tile of Avx512Vnni with nibbles, on any CPU.
+struct PortableWithNibbles : PortableKernel<14, 32, 4, U8, S8> {
+  struct Nibbles : PortableNibbleKernel<14, 32, 4, S8> {
+    using OtherSign = PortableNibbleKernel<14, 32, 4, U8>;
+  };
+};
+
 template <class K>
 class GroupedForm : public testing::Test {};
-TYPED_TEST_SUITE(GroupedForm, CompiledKernels::Types);
+TYPED_TEST_SUITE(GroupedForm, CompiledKernels::Plus<PortableWithNibbles>::Types);
 
 template <class Kernel, class LhsFormat, class RhsFormat>
 void check_rows(Fill lhs_zeros, Fill rhs_zeros) {

@@ -66,18 +66,18 @@ QUANTA_ALWAYS_INLINE void for_each_weight(const HeldLevels& levels, const PanelS
         less[p] = D::kShifted ? L::add_real(less[p], minus_zero) : minus_zero;
       }
     }
-    for_each_step<L, D>(steps.codes, k, std::min(end, steps.last),
-                        [&](Index i, const auto& codes) QUANTA_INLINE_LAMBDA {
-                          F weights[panels];
-                          QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-                            weights[p] = decoder.level(codes[p]);
-                            if constexpr (D::kShifted || from_zeros) weights[p] = L::add_real(weights[p], less[p]);
-                            weights[p] = L::mul(weights[p], scale[p]);
-                            if constexpr (saturates)
-                              weights[p] = L::min(limit, L::max(lowest, weights[p]));  // in this order NaN stays
-                          }
-                          use(i, weights);
-                        });
+    const auto step = [&](Index i, const auto& codes) QUANTA_INLINE_LAMBDA {
+      F weights[panels];
+      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+        weights[p] = decoder.level(codes[p]);
+        if constexpr (D::kShifted || from_zeros) weights[p] = L::add_real(weights[p], less[p]);
+        weights[p] = L::mul(weights[p], scale[p]);
+        // In this order NaN stays.
+        if constexpr (saturates) weights[p] = L::min(limit, L::max(lowest, weights[p]));
+      }
+      use(i, weights);
+    };
+    for_each_step<L, D>(steps.codes, k, std::min(end, steps.last), step);
   }
 }
 

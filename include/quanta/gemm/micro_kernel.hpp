@@ -90,10 +90,9 @@ template <class K>
 requires requires { K::kRhsBits; }
 inline constexpr int kRhsBits<K> = K::kRhsBits;
 
-/// A kernel may name another, Nibbles, for rhs codes of at most 4 bits: of the same tile, with a kRhsBits of 4.
+/// A kernel may name another, Nibbles, for rhs codes of at most 4 bits, with a kRhsBits of 4.
 template <class K>
-concept HasNibbles = MicroKernel<K> && MicroKernel<typename K::Nibbles> && kRhsBits<typename K::Nibbles>
-== 4;
+concept HasNibbles = MicroKernel<K> && MicroKernel<typename K::Nibbles> &&(kRhsBits<typename K::Nibbles> == 4);
 
 /// Some rows of an lhs whose k is walked in groups; tails as in LhsTile, and what correct_zero_points takes of rows
 /// (gemm/outputs.hpp). Those of the next group are so many elements on.
