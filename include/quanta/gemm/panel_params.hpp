@@ -99,36 +99,33 @@ inline float PanelParams::largest_scale() const {
 }
 
 inline void PanelParams::make_rows(Index panel, Index first, Index count, float* scales, float* minus_zeros) const {
-  const ParamsData params = data();
-  const Index begin = panel * lanes_, end = std::min(begin + lanes_, n_);
-  const bool has_zero_points = params.zero_points != nullptr;
   if (map_.count == 0) return static_cast<void>(std::fill_n(scales, count * lanes_, 1.0f));  // Unscaled
-  const bool all_alike = param(begin, first) == param(end - 1, first);
+  const ParamsData params = data();
+  const bool has_zero_points = params.zero_points != nullptr;
+  const Index begin = panel * lanes_, end = std::min(begin + lanes_, n_);
+  const auto copy_lane = [&](float* rows, Index from, Index to) {
+    for (Index row = 0; row < count; ++row) rows[row * lanes_ + to] = rows[row * lanes_ + from];
+  };
   for (Index output = begin; output < begin + lanes_; ++output) {
     const Index lane = output - begin;
-    float* const to = scales + lane;
-    const bool as_before = output >= end || (lane > 0 && param(output, first) == param(output - 1, first));
-    if (as_before && !all_alike) {
-      for (Index row = 0; row < count; ++row) to[row * lanes_] = to[row * lanes_ - 1];
-      for (Index row = 0; has_zero_points && row < count; ++row) {
-        minus_zeros[row * lanes_ + lane] = minus_zeros[row * lanes_ + lane - 1];
-      }
+    if (output >= end || (lane > 0 && param(output, first) == param(output - 1, first))) {
+      copy_lane(scales, lane - 1, lane);
+      if (has_zero_points) copy_lane(minus_zeros, lane - 1, lane);
       continue;
     }
-    const Index wide = all_alike ? lanes_ : 1;  // lanes that get what this output has
     constexpr Index kPiece = 64;
     float piece[kPiece];
     for (Index done = 0; done < count; done += kPiece) {
       const Index some = std::min(kPiece, count - done), from = param(output, first + done);
-      const bool adjacent = some == 1 || param(output, first + done + some - 1) == from + some - 1;
-      if (adjacent) params.read_scales(from, some, piece);
-      for (Index i = 0; i < some; ++i) {
-        const Index at = (done + i) * lanes_ + lane, number = adjacent ? from + i : param(output, first + done + i);
-        std::fill_n(scales + at, wide, adjacent ? piece[i] : params.scale(number));
-        if (has_zero_points) std::fill_n(minus_zeros + at, wide, -static_cast<float>(params.zero_points[number]));
+      // From one row to the next parameters follow each other, or lie apart.
+      const Index step = some == 1 ? 1 : param(output, first + done + 1) - from;
+      if (step == 1) params.read_scales(from, some, piece);
+      for (Index i = 0; step != 1 && i < some; ++i) piece[i] = params.scale(from + i * step);
+      for (Index i = 0; i < some; ++i) scales[(done + i) * lanes_ + lane] = piece[i];
+      for (Index i = 0; has_zero_points && i < some; ++i) {
+        minus_zeros[(done + i) * lanes_ + lane] = -static_cast<float>(params.zero_points[from + i * step]);
       }
     }
-    if (all_alike) return;
   }
 }
 
