@@ -52,8 +52,9 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 /// all of these blocks, whatever the lhs? Asked once per panel when weights are packed. run_proven<rows> is the
 /// contract of `run` where it is. Both forms read one layout.
 ///
-/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's and ReadsBothSigns'. It is
-/// without them that hides their names: `static void proves() = delete`, `kNarrow = 0`, `using OtherSign = void`.
+/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, ReadsBothSigns',
+/// HasNibbles' and HasGroupedForm's. It is without them that hides their names: `static void proves() = delete`,
+/// `kNarrow = 0`, `using OtherSign = void`, `using Nibbles = void`, `kPanelsOfRow = 0`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {

@@ -24,8 +24,8 @@ void forward_in_float(Context& context, const PackedWeights& weights, const Buff
 
 /// w[n, k] = scale * (code - zero_point), or scale * level[code], saturated to +-FLT_MAX; y[b, n] = (sum over k
 /// ascending of fma(x[b, k], w[n, k], sum), from 0) + bias[n]. The same bits on every CPU, for every batch and number
-/// of threads; NaN results are the one quiet NaN. While it runs, no more than 128 inputs of 32 outputs are floats at a
-/// time, per thread; for one row of x none are but in registers.
+/// of threads; NaN results are the one quiet NaN. While it runs, weights of at most 128 inputs and 32 outputs are
+/// floats in memory, per thread; with one row of x they stay in registers.
 template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 class WeightOnlyLinear : public detail::LinearBase<WeightOnlyLinear<F, G>> {
  public:
