@@ -49,6 +49,13 @@ void golden_static(Recorder& recorder) {
   recorder.add("weight_only.int8", WeightOnlyLinear<>(weight, bias)(x));
   recorder.add("weight_only.int4.group16", WeightOnlyLinear<Int<4>, PerGroup<16>>(weight, bias)(x));
   recorder.add("weight_only.uint3.tensor", WeightOnlyLinear<UInt<3>, PerTensor>(weight, bias)(x));
+  recorder.add("weight_only.int2.group48", WeightOnlyLinear<Int<2>, PerGroup<48>>(weight, bias)(x));
+  recorder.add("weight_only.uint4.group32", WeightOnlyLinear<UInt<4>, PerGroup<32>>(weight, bias)(x));
+  recorder.add("weight_only.e5m2", WeightOnlyLinear<E5M2>(weight, bias)(x));
+  recorder.add("dynamic.int4.group32", DynamicLinear<Int<4>, PerGroup<32>>(weight, bias)(x));
+  recorder.add("dynamic.uint4.group48", DynamicLinear<UInt<4>, PerGroup<48>>(weight, bias)(x));
+  recorder.add("dynamic.int2.group7", DynamicLinear<Int<2>, PerGroup<7>>(weight, bias)(x));
+  recorder.add("dynamic.int8.group32", DynamicLinear<Int<8>, PerGroup<32>>(weight, bias)(x));
 
   const Sequential model{Linear(weight, bias), Relu{}, Linear(next, next_bias)};
   const std::vector<Matrix> batches = {random_tensor<2>({40, 83}, 6), random_tensor<2>({17, 83}, 7)};

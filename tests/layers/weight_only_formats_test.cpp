@@ -28,7 +28,8 @@ class WeightOnlyFormats : public testing::Test {};
 using FormatCases =
     testing::Types<FormatCase<NF4, DoubleQuantized<PerGroup<64>>, 64>, FormatCase<E4M3, PerChannel<0>, 0>,
                    FormatCase<MXINT8, MxBlocks, 32>, FormatCase<NVFP4, DefaultGranularity<NVFP4>, 16>,
-                   FormatCase<Int<3>, WithScales<PerGroup<7>, Fp16>, 7>, FormatCase<Bf16, Unscaled, 1000>>;
+                   FormatCase<Int<3>, WithScales<PerGroup<7>, Fp16>, 7>, FormatCase<Bf16, Unscaled, 1000>,
+                   FormatCase<E5M2, PerGroup<100>, 100>, FormatCase<Dynamic8, PerGroup<48>, 48>>;
 TYPED_TEST_SUITE(WeightOnlyFormats, FormatCases);
 
 TYPED_TEST(WeightOnlyFormats, AreTheDefinitionToTheBit) {
@@ -51,6 +52,8 @@ TYPED_TEST(WeightOnlyFormats, AreTheDefinitionToTheBit) {
       real.push_back(static_cast<float>(scale * levels[code]));
     }
     const RowTensor<float, 2> y = layer(x);
+    const RowTensor<float, 1> first = layer(Eigen::TensorMap<const RowTensor<float, 1>>(x.data(), k));
+    ASSERT_TRUE(same_bits(first.data(), y.data(), n)) << n << 'x' << k;
     for (Index b = 0; b < 13; ++b) {
       for (Index j = 0; j < n; ++j) {
         float sum = 0.0f;
@@ -80,6 +83,26 @@ TYPED_TEST(WeightOnlyFormats, ComeFromModelsAndTakeWhatIsAllocated) {
   const std::int64_t count = allocations().count;
   layer.forward(context, TensorView<const float, 2>(x.data(), {9, 50}), out);
   EXPECT_EQ(allocations().count, count);
+}
+
+// Codes of infinity and NaN, by which formats are told what no quantizer writes.
+TEST(WeightOnlyFormat, TakesCodesThatAreNoNumbers) {
+  Eigen::Matrix<std::uint8_t, 3, 2> codes;
+  codes << 0x7c, 0x00, 0xfc, 0x00, 0x7d, 0x00;
+  const WeightOnlyLinear<E5M2, PerTensor> layer(
+      QuantizedTensor<E5M2, 2, PerTensor>(codes, QuantParams<PerTensor>(2.0f)));
+  const Eigen::Matrix<float, 2, 2, Eigen::RowMajor> x = Eigen::Matrix<float, 2, 2, Eigen::RowMajor>::Constant(0.5f);
+  const RowTensor<float, 2> y = layer(x);
+  const RowTensor<float, 1> one = layer(Eigen::Vector2f(0.5f, 0.5f));
+  EXPECT_EQ(y(0, 0), 0.5f * std::numeric_limits<float>::max());
+  EXPECT_EQ(y(1, 1), -0.5f * std::numeric_limits<float>::max());
+  EXPECT_TRUE(std::isnan(y(1, 2)));
+  EXPECT_TRUE(same_bits(one.data(), y.data(), 3));
+  Eigen::Matrix<std::uint16_t, 2, 2> halves;
+  halves << 0x7c00, 0, 0, 0;
+  const WeightOnlyLinear<Fp16> unscaled(QuantizedTensor<Fp16, 2, Unscaled>(halves, QuantParams<Unscaled>()));
+  EXPECT_EQ(unscaled(Eigen::Vector2f(0.5f, 0.5f))(0), std::numeric_limits<float>::infinity());
+  EXPECT_EQ(unscaled(x)(1, 0), std::numeric_limits<float>::infinity());
 }
 
 // Columns that share scales, which are codes: along the outputs.

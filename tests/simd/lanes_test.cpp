@@ -392,5 +392,37 @@ TYPED_TEST(Lanes, ReductionsFindTheExtremeInEveryLane) {
   }
 }
 
+TYPED_TEST(Lanes, ShiftsByNumbersKnownAtRunTime) {
+  using L = TypeParam;
+  for (const std::uint32_t bits : {0x80000001u, 0x12345678u, 0xffffffffu, 0u}) {
+    const typename L::I v = L::set_int(static_cast<std::int32_t>(bits));
+    for (int n = 0; n < 32; ++n) {
+      const auto right = static_cast<std::int32_t>(bits >> n), left = static_cast<std::int32_t>(bits << n);
+      ASSERT_EQ(integers<L>(L::shift_right_by(v, n)), std::vector<std::int32_t>(L::width, right)) << n;
+      ASSERT_EQ(integers<L>(L::shift_left_by(v, n)), std::vector<std::int32_t>(L::width, left)) << n;
+    }
+  }
+}
+
+TYPED_TEST(Lanes, LoadBytesAndLookUp) {
+  using L = TypeParam;
+  std::uint8_t bytes[256 + 16] = {};
+  float table[16];
+  for (int i = 0; i < 256; ++i) bytes[i] = static_cast<std::uint8_t>(i);
+  for (int i = 0; i < 16; ++i) table[i] = 0.5f - static_cast<float>(i);
+  for (int i = 0; i < 256; i += L::width) {
+    const std::vector<std::int32_t> number = integers<L>(L::load_bytes(bytes + i));
+    const auto* const with_sign = reinterpret_cast<const std::int8_t*>(bytes + i);
+    const std::vector<std::int32_t> signed_number = integers<L>(L::load_bytes(with_sign));
+    float found[L::width];
+    L::store(found, L::lookup(L::load_table(table), L::load_bytes(with_sign)));
+    for (int j = 0; j < L::width; ++j) {
+      ASSERT_EQ(number[static_cast<std::size_t>(j)], i + j);
+      ASSERT_EQ(signed_number[static_cast<std::size_t>(j)], static_cast<std::int8_t>(i + j));
+      ASSERT_EQ(found[j], table[(i + j) % 16]);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace quanta::test

@@ -18,7 +18,7 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// The tile: rows of x times one panel of weights, which lie k by k, kColumns side by side.
+/// The tile: rows of x times a panel of weights, which lie k by k, kColumns side by side.
 class FloatTile {
   using L = simd::NativeLanes;
   // Registers: 16 on x86 below AVX-512, else 32. Accumulators, one row of weights and a broadcast fit.
@@ -28,17 +28,20 @@ class FloatTile {
   static constexpr int kRows = L::width == 16 ? 12 : L::width == 1 ? 2 : 6;
   static constexpr int kColumns = kVectors * L::width;
 
-  /// Calls store(row, sums) with the kColumns sums of every row of x in [first, last).
-  template <class Store>
-  static void multiply(const TensorView<const float, 2>& x, Index first, Index last, const float* panel, Store store) {
+  /// Adds the products of the rows [first, last) of x and a panel to `sums`, kColumns of each row; k goes on where
+  /// those end.
+  static void add(const TensorView<const float, 2>& x, Index first, Index last, const float* panel, float* sums) {
     Index row = first;
-    for (; row + kRows <= last; row += kRows) run<kRows>(x, row, panel, store);
-    for (; row < last; ++row) run<1>(x, row, panel, store);
+    for (; row + kRows <= last; row += kRows, sums += kRows * kColumns) run<kRows>(x, row, panel, sums);
+    for (; row + kFew <= last; row += kFew, sums += kFew * kColumns) run<kFew>(x, row, panel, sums);
+    for (; row < last; ++row, sums += kColumns) run<1>(x, row, panel, sums);
   }
 
  private:
-  template <int rows, class Store>
-  static void run(const TensorView<const float, 2>& x, Index row, const float* weights, Store& store);
+  static constexpr int kFew = (kRows + 2) / 3;
+
+  template <int rows>
+  static void run(const TensorView<const float, 2>& x, Index row, const float* weights, float* sums);
 };
 
 /// How a product of (m, k) by (n, k) is split among a context's threads: by rows or by panels.
@@ -97,8 +100,13 @@ class FloatPanels {
       const FloatSplit::Part part = split.part(task);
       for (Index panel = part.first_panel; panel < part.last_panel; ++panel) {
         const Index column = panel * kColumns, count = std::min<Index>(kColumns, n_ - column);
-        FloatTile::multiply(x, part.first_row, part.last_row, panels_.data() + column * k_,
-                            [&](Index row, const float* sums) { store(row, column, count, sums); });
+        alignas(kCacheLine) float sums[FloatTile::kRows * kColumns];
+        for (Index first = part.first_row; first < part.last_row; first += FloatTile::kRows) {
+          const Index last = std::min<Index>(first + FloatTile::kRows, part.last_row);
+          std::fill_n(sums, (last - first) * kColumns, 0.0f);
+          FloatTile::add(x, first, last, panels_.data() + column * k_, sums);
+          for (Index row = first; row < last; ++row) store(row, column, count, sums + (row - first) * kColumns);
+        }
       }
     });
   }
@@ -114,11 +122,11 @@ class FloatPanels {
 
 // ---- bodies ----
 
-template <int rows, class Store>
-void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float* weights, Store& store) {
+template <int rows>
+void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float* weights, float* sums) {
   typename L::F acc[rows][kVectors];
   QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::set(0.0f);
+    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::load(sums + r * kColumns + v * L::width);
   }
   const float* from = x.data() + row * x.stride(0);
   for (Index i = 0; i < x.extent(1); ++i, weights += kColumns, from += x.stride(1)) {
@@ -130,9 +138,7 @@ void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float*
     }
   }
   QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-    alignas(kCacheLine) float sums[kColumns];
-    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) L::store(sums + v * L::width, acc[r][v]);
-    store(row + r, static_cast<const float*>(sums));
+    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) L::store(sums + r * kColumns + v * L::width, acc[r][v]);
   }
 }
 

@@ -77,6 +77,7 @@ inline Index spread_stride(Index k) { return (ceil_div(k, Index{kCacheLine}) | 1
 template <class Kernel, class Code>
 class LhsRows {
  public:
+  using CodeType = Code;
   using Reader = LhsReader<Kernel, Code>;
   using Operand = typename Reader::Type::Lhs;
   /// What the kernel multiplies is the code and this.
@@ -90,8 +91,8 @@ class LhsRows {
     return std::max(own + 4 * Index{kCacheLine}, lhs.maker == nullptr ? 0 : lhs.maker->scratch_bytes());
   }
 
-  /// with_rests: they are needed, because the rhs has zero points.
-  LhsRows(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index first_row, Index rows, bool with_rests,
+  /// rest_factor: what rests are multiplied by; 0 where none are needed, because the rhs has no zero points.
+  LhsRows(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index first_row, Index rows, std::int32_t rest_factor,
           std::byte* scratch)
       : layout_(layout) {
     if (lhs.maker != nullptr) lhs.maker->make(first_row, first_row + rows, scratch);
@@ -129,10 +130,10 @@ class LhsRows {
           std::memset(tail, 0, Kernel::kKr);
           std::memcpy(tail, from + whole, usize(length - whole));
         }
-        if (with_rests) {
+        if (rest_factor != 0) {
           const auto sum = static_cast<std::uint32_t>(simd::sum_bytes(from, length));
           const auto rest = static_cast<std::uint32_t>(length * (Reader::kReadShift - zero_points_[r]));
-          rests_[g * rows + r] = static_cast<std::int32_t>(sum + rest);
+          rests_[g * rows + r] = static_cast<std::int32_t>((sum + rest) * static_cast<std::uint32_t>(rest_factor));
         }
       }
     }
@@ -146,8 +147,13 @@ class LhsRows {
     return {data_ + row * stride_ + g * layout_.group, stride_,
             has_tail ? tails_ + (g * rows_ + row) * Kernel::kKr : nullptr};
   }
+  /// The same of all groups, which a grouped form walks.
+  GroupedLhs<Operand> grouped(Index row) const {
+    return {data_ + row * stride_, stride_, tails_ + row * Kernel::kKr, rows_ * Kernel::kKr, zero_points(row),
+            rests_ + row,          rows_};
+  }
   /// Of the rows from `row` on, in operand terms: zero points, null where all are 0; and the sums of group g's operands
-  /// less the zero point, modulo 2^32.
+  /// less the zero point, times rest_factor, modulo 2^32.
   const std::int32_t* zero_points(Index row) const { return zero_points_ == nullptr ? nullptr : zero_points_ + row; }
   const std::int32_t* rests(Index row, Index g) const { return rests_ + g * rows_ + row; }
 

@@ -51,15 +51,15 @@ using RunKernel = void (*)(const LhsTile<typename Kernel::Lhs>&, const typename 
 /// multiplies.
 constexpr bool is_tile_height(int rows) { return rows <= 4 || rows % 2 == 0; }
 
-/// form(rows) for the heights of tiles up to kMr, at rows - 1.
-template <class Kernel, class Form>
+/// form(rows), a function, for the heights of tiles up to kMr, at rows - 1.
+template <class Kernel, class Function = RunKernel<Kernel>, class Form>
 constexpr auto table_of(Form form) {
   return [=]<int... i>(std::integer_sequence<int, i...>) {
-    const auto entry = [=](auto rows) -> RunKernel<Kernel> {
+    const auto entry = [=](auto rows) -> Function {
       if constexpr (is_tile_height(rows)) return form(rows);
       return nullptr;
     };
-    return std::array<RunKernel<Kernel>, sizeof...(i)>{entry(std::integral_constant<int, i + 1>{})...};
+    return std::array<Function, sizeof...(i)>{entry(std::integral_constant<int, i + 1>{})...};
   }
   (std::make_integer_sequence<int, Kernel::kMr>{});
 }
@@ -95,6 +95,17 @@ RunKernel<Kernel> pick_kernel(bool proven, Index columns, Index rows) {
   return table[usize(rows - 1)];
 }
 
+template <class Kernel>
+using RunGrouped = void (*)(const GroupedLhs<typename Kernel::Lhs>&, const GroupedPanel<typename Kernel::Rhs>&, float*);
+
+/// The grouped form of the kernel for rows known at run time.
+template <HasGroupedForm Kernel>
+RunGrouped<Kernel> pick_grouped(Index rows) {
+  static constexpr auto table = table_of<Kernel, RunGrouped<Kernel>>(
+      [](auto r) -> RunGrouped<Kernel> { return &Kernel::template run_grouped<decltype(r)::value>; });
+  return table[usize(rows - 1)];
+}
+
 /// `rows` prepared rows from `row` on times one panel. row_of_result is where the first of the rows is in the result.
 template <class Rhs, class Code>
 struct TileProduct {
@@ -106,6 +117,11 @@ struct TileProduct {
   const Rhs& rhs;
   Index row, rows, row_of_result, panel;
 
+  using Reader = typename LhsReader<Kernel, Code>::Type;
+  static constexpr bool kGrouped = HasGroupedForm<Reader>;
+  /// The scaled sums of one row for this panel and those behind it, as many as the kernel takes.
+  void scaled_sums_of_row(float* to) const { Reader::run_grouped_row(prepared.grouped(row), grouped_panel(), to); }
+
   /// The int32 sums over all of k, zero points taken off; added to what the tile holds with `accumulate`.
   void sums(const SumTile& to, bool accumulate) const {
     const Index groups = rhs.layout().groups();
@@ -116,25 +132,32 @@ struct TileProduct {
 
   /// The float sums by_group (gemm/outputs.hpp), nr for each row.
   void scaled_sums(float* to) const {
+    if constexpr (kGrouped) {
+      if (rhs.layout().groups() > 0) return pick_grouped<Reader>(rows)(prepared.grouped(row), grouped_panel(), to);
+    }
     using L = LanesFor<nr>;
     alignas(kCacheLine) std::int32_t group[Kernel::kMr * nr];
     std::fill_n(to, rows * nr, 0.0f);
     for (Index g = 0; g < rhs.layout().groups(); ++g) {
       group_sums(g, {group, nr}, false);
       for (Index i = 0; i < rows * nr; i += L::width) {
-        const typename L::F scale = L::load(rhs.scales(g) + panel * nr + i % nr);
+        const typename L::F scale = L::load(rhs.scales(panel, g) + i % nr);
         L::store(to + i, L::fma(L::to_float(L::load_int(group + i)), scale, L::load(to + i)));
       }
     }
   }
 
  private:
-  void group_sums(Index g, const SumTile& to, bool accumulate) const {
-    using Reader = typename LhsReader<Kernel, Code>::Type;
+  GroupedPanel<typename Kernel::Rhs> grouped_panel() const {
     const RhsLayout& layout = rhs.layout();
-    const auto* blocks = rhs.panel(panel) + layout.first_block(g) * layout.block_size();
+    return {rhs.panel(panel),  layout.group,     layout.groups(),        layout.group_length(layout.groups() - 1),
+            rhs.scales(panel), rhs.sums(panel),  rhs.zero_points(panel), rhs.rest_factor() != 0,
+            rhs.next_panel(),  rhs.next_params()};
+  }
+  void group_sums(Index g, const SumTile& to, bool accumulate) const {
+    const RhsLayout& layout = rhs.layout();
     pick_kernel<Reader>(rhs.proven(panel), rhs.n() - panel * nr, rows)(
-        prepared.tile(row, g), blocks, layout.group_length(g) / Kernel::kKr, to, accumulate);
+        prepared.tile(row, g), rhs.blocks(panel, g), layout.group_length(g) / Kernel::kKr, to, accumulate);
     correct_zero_points<Kernel>(rhs, panel, g, prepared.zero_points(row), prepared.rests(row, g), rows, to);
   }
 };
@@ -147,10 +170,11 @@ class PanelOutputs {
  public:
   using Panel = typename Output::template Panel<Rhs, nr>;
 
-  /// So many panels that they fill a quarter of the second-level cache, where every tile of rows finds them again.
-  static Index most_panels(const Rhs& rhs) {
+  /// So many panels that they fill a quarter of the second-level cache, where every tile of rows finds them again; one
+  /// row does not come back to them.
+  static Index most_panels(const Rhs& rhs, Index rows) {
     constexpr Index bytes = QUANTA_L2_KILOBYTES * Index{1024} / 4;
-    if (rhs.layout().size() <= bytes) return kMost;
+    if (rows == 1 || rhs.layout().size() <= bytes) return kMost;
     return std::clamp<Index>(bytes / rhs.layout().panel_size(), 1, kMost);
   }
 
@@ -188,26 +212,45 @@ QUANTA_ALWAYS_INLINE void write_tile(const Panel& output, const Product& product
   }
 }
 
+/// Computes one row of the first of some panels, several at a time, where the kernel can; says how many that were.
+template <class Outputs, class Rows, class Rhs>
+Index write_row(Outputs& outputs, const Rows& prepared, const Rhs& rhs, Index row, Index row_of_result, Index first,
+                Index panels) {
+  using Product = TileProduct<Rhs, typename Rows::CodeType>;
+  Index done = 0;
+  if constexpr (Outputs::Panel::by_group) {
+    if constexpr (Product::kGrouped) {
+      constexpr Index at_once = Product::Reader::kPanelsOfRow;
+      for (; rhs.layout().groups() > 0 && done + at_once <= panels; done += at_once) {
+        alignas(kCacheLine) float sums[at_once * Product::nr];
+        Product{prepared, rhs, row, 1, row_of_result, first + done}.scaled_sums_of_row(sums);
+        for (Index p = 0; p < at_once; ++p) outputs[done + p].finish(row_of_result, 1, sums + p * Product::nr);
+      }
+    }
+  }
+  return done;
+}
+
 /// Rows [first_row, last_row) times panels [first_panel, last_panel).
 template <class Rhs, class Code, class Output>
 void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output, Index first_row, Index last_row,
               Index first_panel, Index last_panel, std::byte* scratch) {
   using Kernel = typename Rhs::KernelType;
   using Outputs = PanelOutputs<Output, Rhs>;
-  const bool with_rests = rhs.zero_points(0) != nullptr;
-  const Index together = Outputs::most_panels(rhs);
+  const Index together = Outputs::most_panels(rhs, last_row - first_row);
   // A result that does not stay in the second-level cache arrives while its sums are made; else stores hold up the
   // kernel after them.
   const bool far = output.dst.size() * Index{sizeof(*output.dst.data())} > QUANTA_L2_KILOBYTES * Index{1024};
   // Blocks of nearly equal height: a low last one would fetch every panel for next to nothing.
   for_each_part(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
     const Index row = first_row + from, rows = to - from;
-    const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, with_rests, scratch);
+    const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, rhs.rest_factor(), scratch);
     for (Index first = first_panel; first < last_panel; first += together) {
       const Index panels = std::min(together, last_panel - first);
       Outputs outputs(output, rhs, first, panels);
       for_each_tile<Kernel>(rows, [&](Index begin, Index end) {
-        for (Index p = 0; p < panels; ++p) {
+        Index p = end - begin == 1 ? write_row(outputs, prepared, rhs, begin, row + begin, first, panels) : 0;
+        for (; p < panels; ++p) {
           const TileProduct<Rhs, Code> product{prepared, rhs, begin, end - begin, row + begin, first + p};
           if (far) outputs[p].to.fetch(row + begin, end - begin);
           write_tile(outputs[p], product);

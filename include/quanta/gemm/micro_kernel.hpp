@@ -52,8 +52,9 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 /// all of these blocks, whatever the lhs? Asked once per panel when weights are packed. run_proven<rows> is the
 /// contract of `run` where it is. Both forms read one layout.
 ///
-/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's and ReadsBothSigns'. It is
-/// without them that hides their names: `static void proves() = delete`, `kNarrow = 0`, `using OtherSign = void`.
+/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, ReadsBothSigns',
+/// HasNibbles' and HasGroupedForm's. It is without them that hides their names: `static void proves() = delete`,
+/// `kNarrow = 0`, `using OtherSign = void`, `using Nibbles = void`, `kPanelsOfRow = 0`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
@@ -80,6 +81,62 @@ concept ReadsBothSigns = MicroKernel<K> && MicroKernel<typename K::OtherSign> &&
                          std::same_as<typename K::OtherSign::Rhs, typename K::Rhs> && requires {
   requires K::OtherSign::kMr == K::kMr&& K::OtherSign::kNr == K::kNr&& K::OtherSign::kKr == K::kKr;
   { K::OtherSign::kLhsShift } -> std::convertible_to<std::int32_t>;
+};
+
+/// Bits of an operand of the rhs: 8 unless the kernel says 4 as kRhsBits. Then operands are 0 to 15, and of a block the
+/// first half of its operands are in the low bits of its bytes, the other half in the high bits.
+template <class K>
+inline constexpr int kRhsBits = 8;
+/// What the kernel says.
+template <class K>
+requires requires { K::kRhsBits; }
+inline constexpr int kRhsBits<K> = K::kRhsBits;
+
+/// A kernel may name another, Nibbles, for rhs codes of at most 4 bits, with a kRhsBits of 4.
+template <class K>
+concept HasNibbles = MicroKernel<K> && MicroKernel<typename K::Nibbles> &&(kRhsBits<typename K::Nibbles> == 4);
+
+/// Some rows of an lhs whose k is walked in groups; tails as in LhsTile, and what correct_zero_points takes of rows
+/// (gemm/outputs.hpp). Those of the next group are so many elements on.
+template <class T>
+struct GroupedLhs {
+  const T* data;                    ///< the first operand of row 0
+  Index stride;                     ///< from a row to the next, in operands
+  const T* tails;                   ///< of the first group, (rows, kKr), dense, or null
+  Index next_tails;                 ///< from a group's tails to the next group's
+  const std::int32_t* zero_points;  ///< null where all are 0; the same for all groups
+  const std::int32_t* rests;        ///< of the first group, one for each row
+  Index next_rests;                 ///< from a group's rests to the next group's
+};
+
+/// A panel with `groups` groups of `group` steps, of which the last has `last`. Of scales, sums and zero points there
+/// are kNr for each group. Where zero points are the same for all, zero_points is null, and with `same_zero` a row's
+/// sums start from its rest. The next panel's lie so many elements on.
+template <class T>
+struct GroupedPanel {
+  const T* blocks;                  ///< of the first group; those of the others follow
+  Index group;                      ///< steps of a group
+  Index groups;                     ///< how many
+  Index last;                       ///< steps of the last group
+  const float* scales;              ///< (groups, kNr)
+  const std::int32_t* sums;         ///< (groups, kNr), of operands
+  const std::int32_t* zero_points;  ///< (groups, kNr), or null
+  bool same_zero;                   ///< is there one for all, other than 0?
+  Index next_blocks;                ///< from a panel's blocks to the next panel's
+  Index next_params;                ///< from a panel's scales, sums and zero points to the next panel's
+};
+
+/// A kernel may have a form for rhs with scales per group: run_grouped<rows>(lhs, panel, sums) leaves the float sums
+/// of N11, kNr for each row: f = fma(float(acc_g), scale_g, f), g ascending from f = 0, where acc_g is the exact sum of
+/// group g, zero points taken off. So a group costs no more than it must. run_grouped_row(lhs, first, sums) does so for
+/// one row and kPanelsOfRow panels from a first one on, kNr sums of each: memory is read faster in several places.
+template <class K>
+concept HasGroupedForm = MicroKernel<K> &&
+    requires(const GroupedLhs<typename K::Lhs>& lhs, const GroupedPanel<typename K::Rhs>& panel, float* sums) {
+  K::template run_grouped<1>(lhs, panel, sums);
+  K::template run_grouped<K::kMr>(lhs, panel, sums);
+  K::run_grouped_row(lhs, panel, sums);
+  requires K::kPanelsOfRow >= 1;
 };
 
 /// The int8 kernel of an instruction set: each `gemm/kernels/<isa>.hpp` specialises it.

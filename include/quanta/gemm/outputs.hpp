@@ -32,15 +32,20 @@ void correct_zero_points(const Rhs& rhs, Index panel, Index group, const std::in
   const auto take_off = [&, first = sums.data, stride = sums.stride](
                             const std::int32_t* of_rows, const std::int32_t* of_columns) QUANTA_INLINE_LAMBDA {
     for (int c = 0; c < nr; c += L::width) {
-      const typename L::I column = L::load_int(of_columns + panel * nr + c);
+      const typename L::I column = L::load_int(of_columns + c);
       for (Index r = 0; r < rows; ++r) {
         std::int32_t* const at = first + r * stride + c;
         L::store_int(at, L::sub(L::load_int(at), L::mul_low(L::set_int(of_rows[r]), column)));
       }
     }
   };
-  if (zero_x != nullptr) take_off(zero_x, rhs.sums(group));
-  const std::int32_t* zero_w = rhs.zero_points(Rhs::per_group ? group : 0);
+  if (zero_x != nullptr) take_off(zero_x, rhs.sums(panel, group));
+  const std::int32_t* zero_w = rhs.zero_points(panel, Rhs::per_group ? group : 0);
+  alignas(kCacheLine) std::int32_t minus_one[nr];
+  if (zero_w == nullptr && rhs.rest_factor() != 0) {
+    std::fill_n(minus_one, nr, -1);
+    zero_w = minus_one;
+  }
   if (zero_w != nullptr) take_off(rests, zero_w);
 }
 
@@ -187,7 +192,7 @@ struct RealOutput {
       if constexpr (Rhs::per_tensor) {
         std::fill_n(same_scale_, nr, rhs.scale(0));
       } else if constexpr (!Rhs::per_group) {
-        scales_ = rhs.scales(0) + to.column;
+        scales_ = rhs.scales(to.column / nr);
       }
       if (out.bias == nullptr) {
         std::fill_n(bias_copy_, nr, 0.0f);

@@ -14,15 +14,15 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// What is added to a code of format F to make it an operand of type T: 0 where T holds all codes.
-template <IntegerFormat F, class T>
-constexpr std::int32_t operand_shift_of() {
+/// What is added to a code from `min` to `max` to make it an operand of Kernel: 0 where that holds all codes.
+template <class Kernel>
+constexpr std::int32_t operand_shift(std::int32_t min, std::int32_t max) {
+  using T = typename Kernel::Rhs;
+  if (kRhsBits<Kernel> == 4) return -min;
   constexpr std::int32_t lowest = std::numeric_limits<T>::min(), highest = std::numeric_limits<T>::max();
-  if (F::min < lowest) return 128;
-  return F::max > highest ? -128 : 0;
+  if (min < lowest) return 128;
+  return max > highest ? -128 : 0;
 }
-template <IntegerFormat F, class T>
-inline constexpr std::int32_t kOperandShift = operand_shift_of<F, T>();
 
 /// Granularities a packed rhs can have: scales per tensor, per output, or per group of inputs of one output.
 template <class G>
@@ -52,19 +52,35 @@ class PackedOperands {
   Index k() const { return layout_.k; }
   const RhsLayout& layout() const { return layout_; }
   /// The operands in the kernel's order.
-  const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size(); }
+  const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size() / kInAByte; }
+  /// The first block of a group of a panel.
+  const typename Kernel::Rhs* blocks(Index p, Index g) const {
+    return panel(p) + layout_.first_block(g) * layout_.block_size() / kInAByte;
+  }
+  /// The operand at a position of the layout.
+  std::int32_t operand(Index position) const {
+    if constexpr (kInAByte == 1) return operands_[position];
+    return operands_[byte_of(position)] >> shift_in_byte(position) & 15;
+  }
 
   /// May the kernel's faster form multiply this panel? False where it has none (gemm/micro_kernel.hpp).
   bool proven(Index p) const { return !proven_.empty() && proven_[p] != 0; }
 
-  /// Per (group, column), rows of layout().padded_n(): the sum of the group's operands; the scale; the zero point in
-  /// operand terms, null where all are 0. The scale per tensor is a single value.
-  const std::int32_t* sums(Index g) const { return sums_.data() + g * layout_.padded_n(); }
-  const float* scales(Index g) const { return scales_.data() + g * layout_.padded_n(); }
-  const std::int32_t* zero_points(Index g) const {
-    return zero_points_.empty() ? nullptr : zero_points_.data() + g * layout_.padded_n();
+  /// For the columns of a panel, in a group: the sums of the group's operands; the scales; the zero points in operand
+  /// terms, null where all are the same. Those of the next group, or panel where there is one group, follow. The
+  /// scale per tensor is a single value.
+  const std::int32_t* sums(Index p, Index g = 0) const { return sums_.data() + row(p, g); }
+  const float* scales(Index p, Index g = 0) const { return scales_.data() + row(p, g); }
+  const std::int32_t* zero_points(Index p, Index g = 0) const {
+    return zero_points_.empty() ? nullptr : zero_points_.data() + row(p, g);
   }
-  float scale(Index column, Index g = 0) const { return per_tensor ? scales_[0] : scales(g)[column]; }
+  /// How far apart what is held for panels is.
+  Index next_panel() const { return layout_.panel_size() / kInAByte; }
+  Index next_params() const { return row(1, 0); }
+  /// What rests are multiplied by when rows are prepared: by minus the zero point that all share, where they do; their
+  /// product is what sums start from.
+  std::int32_t rest_factor() const { return zero_points_.empty() ? -zero_point_ : 1; }
+  float scale(Index column, Index g = 0) const { return scales_[per_tensor ? 0 : place(column, g)]; }
 
   /// The largest sums of positive and of negative (code - zero_point), over a column or over one of its groups: what
   /// the capacity check starts from.
@@ -102,7 +118,26 @@ class PackedOperands {
                  void (*unpack)(const std::byte* stream, Index first, Index count, Code*));
 
   std::int32_t zero_point_of(Index column, Index g) const {
-    return zero_points_.empty() ? 0 : zero_points(per_group ? g : 0)[column];
+    return zero_points_.empty() ? zero_point_ : zero_points_[place(column, per_group ? g : 0)];
+  }
+  /// Where what is held for each column and group lies.
+  Index row(Index p, Index g) const { return (p * (per_group ? layout_.groups() : 1) + g) * Kernel::kNr; }
+  Index place(Index column, Index g) const { return row(column / Kernel::kNr, g) + column % Kernel::kNr; }
+
+  static constexpr Index kInAByte = 8 / kRhsBits<Kernel>;
+  static constexpr Index kBlockBytes = Index{Kernel::kNr} * Kernel::kKr / kInAByte;
+  static Index byte_of(Index position) {
+    return position / (kBlockBytes * kInAByte) * kBlockBytes + position % kBlockBytes;
+  }
+  static int shift_in_byte(Index position) { return static_cast<int>(position / kBlockBytes % kInAByte) * 4; }
+  void put_operand(Index position, std::int32_t operand) {
+    using Rhs = typename Kernel::Rhs;
+    if constexpr (kInAByte == 1) {
+      operands_[position] = static_cast<Rhs>(operand);
+    } else {
+      Rhs& byte = operands_[byte_of(position)];
+      byte = static_cast<Rhs>(byte | operand << shift_in_byte(position));
+    }
   }
 
   RhsLayout layout_;
@@ -111,6 +146,7 @@ class PackedOperands {
   Buffer<std::int32_t> sums_;
   Buffer<float> scales_;
   Buffer<std::int32_t> zero_points_;
+  std::int32_t zero_point_ = 0;
   Extremes column_, group_;
 };
 
@@ -122,12 +158,26 @@ inline constexpr GranularityKind kRhsKind<PerTensor> = GranularityKind::per_tens
 template <int axis>
 inline constexpr GranularityKind kRhsKind<PerChannel<axis>> = GranularityKind::per_channel;
 
+/// The kernel that multiplies codes of so many bits for Kernel: per group, where scales cost more than bits, those of 4
+/// and fewer stay as small as they are.
+template <class Kernel, bool in_nibbles>
+struct RhsKernel {
+  using Type = Kernel;
+};
+template <HasNibbles Kernel>
+struct RhsKernel<Kernel, true> {
+  using Type = typename Kernel::Nibbles;
+};
+template <class Kernel, GranularityKind kind, int bits>
+using RhsKernelFor = typename RhsKernel<Kernel, kind == GranularityKind::per_group && bits <= 4>::Type;
+
 }  // namespace detail
 
 /// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits. n() and k() are
 /// its sizes, packed_bytes() is what it holds, padding included, layout() says where operands lie.
 template <IntegerFormat F, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
-class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
+class PackedRhs
+    : public detail::PackedOperands<detail::kRhsKind<G>, detail::RhsKernelFor<Kernel, detail::kRhsKind<G>, F::bits>> {
   static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
   static_assert(detail::is_rhs_granularity<G>,
                 "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis");
@@ -135,8 +185,9 @@ class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
  public:
   using FormatType = F;       ///< of the codes
   using GranularityType = G;  ///< of the scales
-  /// What a product reads; the same type for all formats.
-  using Operands = detail::PackedOperands<detail::kRhsKind<G>, Kernel>;
+  /// What a product reads; the same type for all formats of 8 bits.
+  using Operands =
+      detail::PackedOperands<detail::kRhsKind<G>, detail::RhsKernelFor<Kernel, detail::kRhsKind<G>, F::bits>>;
   using Operands::per_group;
   using Operands::per_tensor;
 
@@ -150,10 +201,10 @@ class PackedRhs : public detail::PackedOperands<detail::kRhsKind<G>, Kernel> {
   const Operands& operands() const { return *this; }
 
   /// A code is an operand minus this.
-  static constexpr std::int32_t operand_shift = detail::kOperandShift<F, typename Kernel::Rhs>;
+  static constexpr std::int32_t operand_shift = detail::operand_shift<typename Operands::KernelType>(F::min, F::max);
   /// The code of output `column` and input `step`.
   std::int32_t code(Index column, Index step) const {
-    return this->operands_[this->layout_.position(column, step)] - operand_shift;
+    return this->operand(this->layout_.position(column, step)) - operand_shift;
   }
 
   /// The weights it was packed from: the same codes, scales and zero points.
@@ -207,19 +258,20 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
   layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
   const Index groups = layout_.groups(), padded = layout_.padded_n();
 
-  operands_ = Buffer<Rhs>(layout_.size(), Rhs{0});
+  operands_ = Buffer<Rhs>(layout_.size() / kInAByte, Rhs{0});
   sums_ = Buffer<std::int32_t>(groups * padded, 0);
   const Index scale_rows = per_group ? groups : 1;
   scales_ = Buffer<float>(per_tensor ? 1 : scale_rows * padded, 0.0f);
-  // Unsigned codes of signed operands are shifted; so is their zero point, which is then no longer 0.
-  const bool has_zero_points = params.zero_points != nullptr || shift != 0;
+  // Codes that are shifted to be operands have zero points that are shifted too, and then are no longer 0.
+  const bool has_zero_points = params.zero_points != nullptr || (shift != 0 && !per_group);
   if (has_zero_points) zero_points_ = Buffer<std::int32_t>(scale_rows * padded, 0);
+  if (!has_zero_points) zero_point_ = shift;
 
   for (Index column = 0; column < n; ++column) {
     for (Index row = 0; row < scale_rows; ++row) {
       const Index p = per_tensor ? 0 : column * scale_rows + row;
-      scales_[per_tensor ? 0 : row * padded + column] = params.scale(p);
-      if (has_zero_points) zero_points_[row * padded + column] = params.zero_point(p) + shift;
+      scales_[per_tensor ? 0 : place(column, row)] = params.scale(p);
+      if (has_zero_points) zero_points_[place(column, row)] = params.zero_point(p) + shift;
     }
   }
 
@@ -234,15 +286,15 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
       for (Index first = 0; first < layout_.group_length(g); first += kChunk) {
         const Index count = std::min(kChunk, layout_.group_length(g) - first);
         unpack(codes, column * k + g * group + first, count, piece);
-        Rhs* block = operands_.data() + layout_.position(column, g * group + first);
+        const Index block = layout_.position(column, g * group + first);
         for (Index i = 0; i < count; ++i) {
           const std::int32_t operand = piece[i] + shift;
-          block[i / Kernel::kKr * layout_.block_size() + i % Kernel::kKr] = static_cast<Rhs>(operand);
+          put_operand(block + i / Kernel::kKr * layout_.block_size() + i % Kernel::kKr, operand);
           sum += operand;
           part.add(operand - zero_point);
         }
       }
-      sums_[g * padded + column] = static_cast<std::int32_t>(static_cast<std::uint64_t>(sum));
+      sums_[place(column, g)] = static_cast<std::int32_t>(static_cast<std::uint64_t>(sum));
       group_.cover(part);
       whole = {whole.positive + part.positive, whole.negative + part.negative};
     }
@@ -279,7 +331,7 @@ void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift, void (*pack)
   for (Index first = 0; first < layout_.n * layout_.k; first += kChunk) {
     const Index count = std::min(kChunk, layout_.n * layout_.k - first);
     for (Index i = 0; i < count; ++i) {
-      codes[i] = static_cast<Code>(operands_[layout_.position(column, step)] - shift);
+      codes[i] = static_cast<Code>(operand(layout_.position(column, step)) - shift);
       if (++step == layout_.k) {
         step = 0;
         ++column;
@@ -296,7 +348,7 @@ auto PackedOperands<kind, Kernel>::extremes(Index column, Index first_group, Ind
     const std::int32_t zero_point = zero_point_of(column, g);
     const Index start = g * layout_.group;
     for (Index step = start; step < start + layout_.group_length(g); ++step) {
-      e.add(std::int64_t{operands_[layout_.position(column, step)]} - zero_point);
+      e.add(std::int64_t{operand(layout_.position(column, step))} - zero_point);
     }
   }
   return e;

@@ -46,8 +46,10 @@ struct BareRhs {
   const RhsLayout& layout() const { return rhs.layout(); }
   auto panel(Index p) const { return rhs.panel(p); }
   bool proven(Index p) const { return rhs.proven(p); }
-  const std::int32_t* sums(Index g) const { return rhs.sums(g); }
-  const std::int32_t* zero_points(Index) const { return nullptr; }
+  const std::int32_t* sums(Index p, Index g) const { return rhs.sums(p, g); }
+  const std::int32_t* zero_points(Index, Index) const { return nullptr; }
+  std::int32_t rest_factor() const { return 0; }
+  auto blocks(Index p, Index g) const { return rhs.blocks(p, g); }
 };
 
 /// Some rows of a 16-bit lhs times the whole rhs, in scratch memory of scratch_bytes().

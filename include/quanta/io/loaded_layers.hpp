@@ -12,10 +12,10 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// PackedRhs of a format of at most 8 bits known at run time.
-template <GranularityKind kind>
-class LoadedRhs : public PackedOperands<kind, NativeKernel> {
-  using Operands = PackedOperands<kind, NativeKernel>;
+/// PackedRhs of a format known at run time: of at most so many bits, 8 or 4.
+template <GranularityKind kind, int bits>
+class LoadedRhs : public PackedOperands<kind, RhsKernelFor<NativeKernel, kind, bits>> {
+  using Operands = PackedOperands<kind, RhsKernelFor<NativeKernel, kind, bits>>;
 
  public:
   /// weight has rank 2, an integer format of at most 8 bits, and a granularity of this kind that a rhs can have.
@@ -35,9 +35,7 @@ class LoadedRhs : public PackedOperands<kind, NativeKernel> {
 
  private:
   static std::int32_t shift(const FormatInfo& format) {
-    using Limits = std::numeric_limits<typename NativeKernel::Rhs>;
-    if (format.zero_point_min < Limits::min()) return 128;
-    return format.zero_point_max > Limits::max() ? -128 : 0;
+    return operand_shift<typename Operands::KernelType>(format.zero_point_min, format.zero_point_max);
   }
 
   const FormatInfo* format_;
@@ -45,7 +43,7 @@ class LoadedRhs : public PackedOperands<kind, NativeKernel> {
 };
 
 /// What the two layers below share: D is one of them.
-template <class D, GranularityKind kind>
+template <class D, GranularityKind kind, int bits>
 class LoadedLinear : public LinearBase<D> {
  public:
   Index in_features() const { return weights_.k(); }
@@ -63,16 +61,16 @@ class LoadedLinear : public LinearBase<D> {
     this->save_bias(to);
   }
 
-  LoadedRhs<kind> weights_;
+  LoadedRhs<kind, bits> weights_;
 };
 
-template <GranularityKind kind, class Scheme, IntegerFormat A>
-class LoadedDynamicLinear : public LoadedLinear<LoadedDynamicLinear<kind, Scheme, A>, kind> {
+template <GranularityKind kind, int bits, class Scheme, IntegerFormat A>
+class LoadedDynamicLinear : public LoadedLinear<LoadedDynamicLinear<kind, bits, Scheme, A>, kind, bits> {
  public:
   static constexpr const char* kName = DynamicLinear<>::kName;
 
   LoadedDynamicLinear(const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias)
-      : LoadedLinear<LoadedDynamicLinear, kind>(weight, bias) {
+      : LoadedLinear<LoadedDynamicLinear, kind, bits>(weight, bias) {
     check_sums_by_row<Scheme, A>(this->weights_.operands());
   }
   void save(TensorList& to) const { this->save_weight_and_bias(to); }
@@ -81,13 +79,13 @@ class LoadedDynamicLinear : public LoadedLinear<LoadedDynamicLinear<kind, Scheme
   }
 };
 
-template <GranularityKind kind>
-class LoadedStaticLinear : public LoadedLinear<LoadedStaticLinear<kind>, kind> {
+template <GranularityKind kind, int bits>
+class LoadedStaticLinear : public LoadedLinear<LoadedStaticLinear<kind, bits>, kind, bits> {
  public:
   static constexpr const char* kName = StaticLinear<>::kName;
 
   LoadedStaticLinear(const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias, ActivationParams activation)
-      : LoadedLinear<LoadedStaticLinear, kind>(weight, bias), activation_(std::move(activation)) {
+      : LoadedLinear<LoadedStaticLinear, kind, bits>(weight, bias), activation_(std::move(activation)) {
     check_activation(activation_, this->weights_.operands());
   }
   void save(TensorList& to) const {
@@ -106,27 +104,31 @@ class LoadedWeightOnlyLinear : public LinearBase<LoadedWeightOnlyLinear> {
  public:
   static constexpr const char* kName = WeightOnlyLinear<>::kName;
 
-  LoadedWeightOnlyLinear(AnyQuantizedTensor weight, const Tensor<float, 1>& bias)
-      : LinearBase(weight.shape()[0], bias), weights_(std::move(weight)) {}
+  /// `kernels` are those of the weight's format.
+  LoadedWeightOnlyLinear(const LevelKernels& kernels, const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias)
+      : LinearBase(weight.shape()[0], bias),
+        format_(&weight.format_info()),
+        granularity_(weight.granularity()),
+        weights_(kernels, weight.shape()[0], weight.shape()[1], granularity_, weight.data(), weight.scales(),
+                 weight.params().zero_points) {}
 
-  Index in_features() const { return weights_.shape()[1]; }
-  Index out_features() const { return weights_.shape()[0]; }
+  Index in_features() const { return weights_.k(); }
+  Index out_features() const { return weights_.n(); }
   Index weight_bytes() const { return weights_.bytes(); }
-  std::string_view weight_format() const { return weights_.format(); }
-  std::string weight_granularity() const { return quanta::description(weights_.granularity(), 2); }
+  std::string_view weight_format() const { return format_->name; }
+  std::string weight_granularity() const { return quanta::description(granularity_, 2); }
   void save(TensorList& to) const {
-    to.add("weight", weights_);
+    save_packed(to, weights_, *format_, granularity_);
     save_bias(to);
   }
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
-    const ParamMap map = param_map(weights_.granularity(), {weights_.shape().data(), 2});
-    const WeightOnlyProduct product{
-        weights_.format_info().decode, weights_.data(), map, weights_.params(), out_features(), in_features()};
-    product.multiply(context, x, bias_, y);
+    forward_in_float(context, weights_, bias_, x, y);
   }
 
  private:
-  AnyQuantizedTensor weights_;
+  const FormatInfo* format_;
+  GranularityInfo granularity_;
+  PackedWeights weights_;
 };
 
 }  // namespace detail

@@ -108,17 +108,26 @@ std::optional<AnyLayer> load_one_of(LayerList<L...>, [[maybe_unused]] std::strin
 }
 
 /// An integer layer with weights of this kind.
-template <GranularityKind kind>
+template <GranularityKind kind, int bits>
 AnyLayer load_integer_layer(AnyQuantizedTensor weight, const LayerReader& from) {
   const Tensor<float, 1> bias = from.template read<1>("bias");
   if (from.text("layer") == StaticLinear<>::kName) {
-    return LoadedStaticLinear<kind>(weight, bias, load_activation(from));
+    return LoadedStaticLinear<kind, bits>(weight, bias, load_activation(from));
   }
   // The schemes of DynamicLinear.
   if constexpr (kind != GranularityKind::per_group) {
-    if (weight.bits() == 8) return LoadedDynamicLinear<kind, Asymmetric, UInt<8>>(weight, bias);
+    if (weight.bits() == 8) return LoadedDynamicLinear<kind, bits, Asymmetric, UInt<8>>(weight, bias);
   }
-  return LoadedDynamicLinear<kind, Symmetric, Int<8>>(weight, bias);
+  return LoadedDynamicLinear<kind, bits, Symmetric, Int<8>>(weight, bias);
+}
+
+/// The kernels for weights of a format among the library's and Own.
+template <Format... Own>
+const LevelKernels& find_level_kernels(std::string_view name) {
+  const LevelKernels* found = nullptr;
+  const auto take = [&]<class F>(FormatList<F>) { found = &kLevelKernels<F>; };
+  if (!with_format(name, FormatList<Own...>{}, take)) with_format(name, LibraryFormats{}, take);
+  return *found;
 }
 
 /// One of the library's layers with quantized weights, if this is the name of one.
@@ -128,16 +137,21 @@ std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name
   if (!weight_only && name != DynamicLinear<>::kName && name != StaticLinear<>::kName) return std::nullopt;
   AnyQuantizedTensor weight = from.file().template quantized<Own...>(from.prefix() + "weight");
   const GranularityInfo& g = weight.granularity();
-  if (weight.rank() == 2 && weight_only) return LoadedWeightOnlyLinear(std::move(weight), from.read<1>("bias"));
+  if (weight.rank() == 2 && weight_only) {
+    return LoadedWeightOnlyLinear(find_level_kernels<Own...>(weight.format()), weight, from.read<1>("bias"));
+  }
   if (weight.rank() == 2 && weight.format_info().unpack != nullptr && weight.bits() <= 8) {
     switch (g.kind) {
       case GranularityKind::per_tensor:
-        return load_integer_layer<GranularityKind::per_tensor>(std::move(weight), from);
+        return load_integer_layer<GranularityKind::per_tensor, 8>(std::move(weight), from);
       case GranularityKind::per_channel:
-        if (g.axis == 0) return load_integer_layer<GranularityKind::per_channel>(std::move(weight), from);
+        if (g.axis == 0) return load_integer_layer<GranularityKind::per_channel, 8>(std::move(weight), from);
         break;
       case GranularityKind::per_group:
-        if (g.axis == 1) return load_integer_layer<GranularityKind::per_group>(std::move(weight), from);
+        if (g.axis == 1 && weight.bits() <= 4) {
+          return load_integer_layer<GranularityKind::per_group, 4>(std::move(weight), from);
+        }
+        if (g.axis == 1) return load_integer_layer<GranularityKind::per_group, 8>(std::move(weight), from);
         break;
       case GranularityKind::unscaled:
         break;

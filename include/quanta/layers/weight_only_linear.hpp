@@ -2,10 +2,9 @@
 //
 // The linear layer whose weights alone are quantized: they stay in memory at their true size, and activations are never
 // rounded. It computes what Linear computes with the dequantized weight, to the bit.
-//
-//   for each panel of outputs:  codes -> float (scratch, the panel alone) -> the float tile of gemm/float_product.hpp
 #pragma once
 
+#include <quanta/gemm/packed_weights.hpp>
 #include <quanta/layers/integer_linear.hpp>
 #include <quanta/layers/linear.hpp>
 
@@ -13,28 +12,20 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// The product of float rows with quantized weights (n, k), one for all formats and granularities.
-struct WeightOnlyProduct {
-  void (*decode)(const std::byte* stream, Index first, Index count, float* levels);  ///< decode_levels
-  const std::byte* codes;
-  ParamMap map;
-  ParamsData params;
-  Index n, k;
+/// Gives packed weights to a file as what they were packed from. They must outlive the list.
+void save_packed(TensorList& to, const PackedWeights& weights, const FormatInfo& format,
+                 const GranularityInfo& granularity);
 
-  void multiply(Context& context, const TensorView<const float, 2>& x, const Buffer<float>& bias,
-                const TensorView<float, 2>& y) const;
-
- private:
-  /// The real weights of the outputs [column, column + count), laid out for the tile; zeros beyond.
-  void dequantize_panel(Index column, Index count, float* panel) const;
-};
+/// WeightOnlyLinear::forward: one for all formats and granularities.
+void forward_in_float(Context& context, const PackedWeights& weights, const Buffer<float>& bias,
+                      const TensorView<const float, 2>& x, const TensorView<float, 2>& y);
 
 }  // namespace detail
 
 /// w[n, k] = scale * (code - zero_point), or scale * level[code], saturated to +-FLT_MAX; y[b, n] = (sum over k
 /// ascending of fma(x[b, k], w[n, k], sum), from 0) + bias[n]. The same bits on every CPU, for every batch and number
-/// of threads; NaN results are the one quiet NaN. While it runs it takes one panel of float weights per thread: at most
-/// 32 outputs wide.
+/// of threads; NaN results are the one quiet NaN. While it runs, weights of at most 128 inputs and 32 outputs are
+/// floats in memory, per thread; with one row of x they stay in registers.
 template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
  public:
@@ -51,24 +42,33 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
       : WeightOnlyLinear(detail::quantize_weight<F>(weight, granularity)) {}
   /// From weights already quantized, at any granularity.
   template <RealObject B>
-  WeightOnlyLinear(QuantizedTensor<F, 2, G> weight, const B& bias)
-      : LinearBase<WeightOnlyLinear>(weight.extent(0), bias), weights_(std::move(weight)) {}
+  WeightOnlyLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias)
+      : LinearBase<WeightOnlyLinear>(weight.extent(0), bias),
+        weights_(packed(weight)),
+        granularity_(weight.params().granularity()) {}
   /// From weights already quantized, without a bias.
-  explicit WeightOnlyLinear(QuantizedTensor<F, 2, G> weight)
-      : LinearBase<WeightOnlyLinear>(weight.extent(0)), weights_(std::move(weight)) {}
+  explicit WeightOnlyLinear(const QuantizedTensor<F, 2, G>& weight)
+      : LinearBase<WeightOnlyLinear>(weight.extent(0)),
+        weights_(packed(weight)),
+        granularity_(weight.params().granularity()) {}
 
-  Index in_features() const { return weights_.extent(1); }              ///< columns of the weight
-  Index out_features() const { return weights_.extent(0); }             ///< rows of the weight
-  const QuantizedTensor<F, 2, G>& weights() const { return weights_; }  ///< (out, in)
+  Index in_features() const { return weights_.k(); }   ///< columns of the weight
+  Index out_features() const { return weights_.n(); }  ///< rows of the weight
+  /// What it was made from: the same codes, scales and zero points, unpacked.
+  QuantizedTensor<F, 2, G> weights() const {
+    Buffer<std::byte> codes(detail::packed_size(in_features() * out_features(), F::bits));
+    weights_.codes().unpack(codes.data());
+    QuantParams<G> params(weights_.params().held_scales(), weights_.params().held_zero_points(), granularity_);
+    return QuantizedTensor<F, 2, G>::from_packed({out_features(), in_features()}, std::move(codes), std::move(params));
+  }
   /// Of the packed weights.
   Index weight_bytes() const { return weights_.bytes(); }
   std::string_view weight_format() const { return F::name; }  ///< what the weight is stored in
-  /// Of its scales.
-  std::string weight_granularity() const { return description(weights_.params().granularity().info(), 2); }
+  std::string weight_granularity() const { return description(granularity_.info(), 2); }  ///< of its scales
 
   /// What a file takes: the quantized tensor "weight" (out, in) and "bias" (out).
   void save(TensorList& to) const {
-    to.add("weight", weights_.view());
+    detail::save_packed(to, weights_, format_info<F>, granularity_.info());
     this->save_bias(to);
   }
   /// Is what `save` gave of this type?
@@ -84,49 +84,42 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
 
   /// y (batch, out) from x (batch, in): see Layer.
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
-    const detail::WeightOnlyProduct product{&detail::decode_levels<F>, weights_.data(), weights_.view().map(),
-                                            weights_.params().data(),  out_features(),  in_features()};
-    product.multiply(context, x, this->bias_, y);
+    detail::forward_in_float(context, weights_, this->bias_, x, y);
   }
 
  private:
-  QuantizedTensor<F, 2, G> weights_;
+  static detail::PackedWeights packed(const QuantizedTensor<F, 2, G>& weight) {
+    const ParamsData params = weight.params().data();
+    return {detail::kLevelKernels<F>,
+            weight.extent(0),
+            weight.extent(1),
+            weight.params().granularity().info(),
+            weight.data(),
+            weight.params().scales(),
+            params.zero_points};
+  }
+
+  detail::PackedWeights weights_;
+  [[no_unique_address]] G granularity_;
 };
 
 // ---- bodies ----
 
 namespace detail {
 
-inline void WeightOnlyProduct::dequantize_panel(Index column, Index count, float* panel) const {
-  constexpr Index kSteps = 128;  // at a time: the piece of every output stays in the first-level cache
-  constexpr Index kColumns = FloatTile::kColumns;
-  alignas(kCacheLine) float piece[kColumns * kSteps] = {};
-  for (Index first = 0; first < k; first += kSteps) {
-    const Index steps = std::min(kSteps, k - first);
-    for (Index c = 0; c < count; ++c) {
-      const Index element = (column + c) * k + first;
-      decode(codes, element, steps, piece + c * kSteps);
-      scale_elements(piece + c * kSteps, element, steps, map, params);
-    }
-    for (Index i = 0; i < steps; ++i) {
-      for (Index c = 0; c < kColumns; ++c) panel[(first + i) * kColumns + c] = piece[c * kSteps + i];
-    }
-  }
+inline void save_packed(TensorList& to, const PackedWeights& weights, const FormatInfo& format,
+                        const GranularityInfo& granularity) {
+  const HeldScales scales = weights.params().held_scales();
+  const Buffer<std::int32_t> zero_points = weights.params().held_zero_points();
+  to.add("weight", format, {weights.n(), weights.k()}, granularity,
+         {scales.floats(), zero_points.data(), scales.size(), scales.codes()},
+         [&weights](std::byte* codes) { weights.codes().unpack(codes); });
 }
 
-inline void WeightOnlyProduct::multiply(Context& context, const TensorView<const float, 2>& x,
-                                        const Buffer<float>& bias, const TensorView<float, 2>& y) const {
-  const FloatSplit split = split_float_product(context, x.extent(0), n, k, true);
-  context.reserve_scratch(split.tasks, k * FloatTile::kColumns * Index{sizeof(float)});
-  context.parallel(split.tasks, split.cycles, [&](Index task) {
-    const FloatSplit::Part part = split.part(task);
-    float* panel = reinterpret_cast<float*>(context.scratch(task));
-    for (Index p = part.first_panel; p < part.last_panel; ++p) {
-      const Index column = p * FloatTile::kColumns, count = std::min<Index>(FloatTile::kColumns, n - column);
-      dequantize_panel(column, count, panel);
-      FloatTile::multiply(x, part.first_row, part.last_row, panel,
-                          [&](Index row, const float* sums) { store_with_bias(y, row, column, count, sums, bias); });
-    }
+inline void forward_in_float(Context& context, const PackedWeights& weights, const Buffer<float>& bias,
+                             const TensorView<const float, 2>& x, const TensorView<float, 2>& y) {
+  weights.multiply(context, x, [&](Index row, Index column, Index count, const float* sums) {
+    store_with_bias(y, row, column, count, sums, bias);
   });
 }
 

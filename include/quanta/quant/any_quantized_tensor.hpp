@@ -42,6 +42,8 @@ class AnyQuantizedTensor {
   ParamsData params() const {
     return {scales_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), scales_.size(), scales_.codes()};
   }
+  /// As they are held.
+  const detail::HeldScales& scales() const { return scales_; }
   /// The packed codes (format/bits.hpp).
   const std::byte* data() const { return codes_.data(); }
   /// Codes, scales and zero points.

@@ -75,11 +75,28 @@ struct Avx2Lanes {
   static I shift_left(I v) {
     return _mm256_slli_epi32(v, n);
   }
+  static I shift_right_by(I v, int n) { return _mm256_srl_epi32(v, _mm_cvtsi32_si128(n)); }
+  static I shift_left_by(I v, int n) { return _mm256_sll_epi32(v, _mm_cvtsi32_si128(n)); }
   static I count_at_least(I count, F v, F limit) {
     return _mm256_sub_epi32(count, _mm256_castps_si256(_mm256_cmp_ps(v, limit, _CMP_GE_OQ)));
   }
   static I load_words(const std::uint16_t* p) {
     return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  template <class Byte>
+  static I load_bytes(const Byte* p) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    if constexpr (std::is_signed_v<Byte>) return _mm256_cvtepi8_epi32(bytes);
+    return _mm256_cvtepu8_epi32(bytes);
+  }
+  struct Table {
+    F low, high;
+  };
+  static constexpr bool kQuickLookup = false;
+  static Table load_table(const float* p) { return {load(p), load(p + 8)}; }
+  static F lookup(const Table& table, I i) {
+    const F low = _mm256_permutevar8x32_ps(table.low, i), high = _mm256_permutevar8x32_ps(table.high, i);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
   }
   static I sign_mask(F v) { return _mm256_srai_epi32(_mm256_castps_si256(v), 31); }
   static I magnitude_bits(F v) { return _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff)); }

@@ -67,12 +67,24 @@ struct Avx512Lanes {
   static I shift_left(I v) {
     return _mm512_maskz_slli_epi32(kAll, v, n);
   }
+  static I shift_right_by(I v, int n) { return _mm512_maskz_srl_epi32(kAll, v, _mm_cvtsi32_si128(n)); }
+  static I shift_left_by(I v, int n) { return _mm512_maskz_sll_epi32(kAll, v, _mm_cvtsi32_si128(n)); }
   static I count_at_least(I count, F v, F limit) {
     return _mm512_mask_add_epi32(count, _mm512_cmp_ps_mask(v, limit, _CMP_GE_OQ), count, _mm512_set1_epi32(1));
   }
   static I load_words(const std::uint16_t* p) {
     return _mm512_maskz_cvtepu16_epi32(kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  template <class Byte>
+  static I load_bytes(const Byte* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    if constexpr (std::is_signed_v<Byte>) return _mm512_maskz_cvtepi8_epi32(kAll, bytes);
+    return _mm512_maskz_cvtepu8_epi32(kAll, bytes);
+  }
+  using Table = __m512;
+  static constexpr bool kQuickLookup = true;
+  static Table load_table(const float* p) { return _mm512_loadu_ps(p); }
+  static F lookup(Table table, I i) { return _mm512_maskz_permutexvar_ps(kAll, i, table); }
   static I sign_mask(F v) { return _mm512_maskz_srai_epi32(kAll, _mm512_castps_si512(v), 31); }
   static I magnitude_bits(F v) { return _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)); }
   template <class T>

@@ -43,9 +43,9 @@ struct FloatCodes {
   /// code of all bits but the sign, or, where there is no NaN, 0.
   template <class L>
   static typename L::I encode(typename L::F v);
-  /// Of a format of 16 bits.
+  /// `decode` in lanes; bits above those of a code do not matter.
   template <class L>
-  static typename L::F decode_word(typename L::I code);
+  static typename L::F decode_lanes(typename L::I code);
 
  private:
   static constexpr std::int32_t kInfinity = 0x7f800000;
@@ -100,22 +100,23 @@ typename L::I FloatCodes<e, m, s>::encode(typename L::F v) {
 
 template <int e, int m, Specials s>
 template <class L>
-typename L::F FloatCodes<e, m, s>::decode_word(typename L::I code) {
-  static_assert(e + m == 15 && s == Specials::ieee);
+typename L::F FloatCodes<e, m, s>::decode_lanes(typename L::I code) {
   using I = typename L::I;
-  if constexpr (e == 8) {
-    return L::one_nan(L::from_bits(L::template shift_left<16>(code)));
-  } else {
+  const I magnitude = L::and_int(code, L::set_int(magnitude_mask));
+  const I sign = L::template shift_left<31 - e - m>(L::and_int(code, L::set_int(sign_bit)));
+  I bits = L::template shift_left<23 - m>(magnitude);
+  if constexpr (e < 8) {
     // With the fraction in its place the exponent is too small by the difference of the biases, of subnormal numbers
     // too: one exact product puts that right.
-    const I magnitude = L::and_int(code, L::set_int(magnitude_mask));
-    const typename L::F absolute =
-        L::mul(L::from_bits(L::template shift_left<23 - m>(magnitude)), L::set(power(127 - bias)));
-    const I special = L::sign_mask(L::from_bits(L::sub(L::set_int(max_code), magnitude)));
-    const I sign = L::template shift_left<16>(L::and_int(code, L::set_int(sign_bit)));
-    const I bits = L::or_int(L::float_bits(absolute), L::and_int(special, L::set_int(kInfinity)));
-    return L::one_nan(L::from_bits(L::or_int(bits, sign)));
+    bits = L::float_bits(L::mul(L::from_bits(bits), L::set(power(127 - bias))));
+    if constexpr (s != Specials::none) {
+      const I special = L::sign_mask(L::from_bits(L::sub(L::set_int(max_code), magnitude)));
+      constexpr std::int32_t quiet_nan = 0x7fc00000;
+      bits = L::or_int(bits, L::and_int(special, L::set_int(s == Specials::nan ? quiet_nan : kInfinity)));
+    }
   }
+  const typename L::F value = L::from_bits(L::or_int(bits, sign));
+  return s == Specials::none ? value : L::one_nan(value);
 }
 
 }  // namespace simd

@@ -113,7 +113,7 @@ template <class Words, class L>
 void decode_words(const std::uint16_t* codes, Index n, float* values) {
   const Index whole = n - n % L::width;
   for (Index i = 0; i < whole; i += L::width) {
-    L::store(values + i, Words::template decode_word<L>(L::load_words(codes + i)));
+    L::store(values + i, Words::template decode_lanes<L>(L::load_words(codes + i)));
   }
   for (Index i = whole; i < n; ++i) values[i] = Words::decode(codes[i]);
 }

@@ -84,10 +84,33 @@ struct NeonLanes {
   static I shift_left(I v) {
     return vshlq_n_s32(v, n);
   }
+  static I shift_right_by(I v, int n) {
+    return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(v), vdupq_n_s32(-n)));
+  }
+  static I shift_left_by(I v, int n) { return vshlq_s32(v, vdupq_n_s32(n)); }
   static I count_at_least(I count, F v, F limit) {
     return vsubq_s32(count, vreinterpretq_s32_u32(vcgeq_f32(v, limit)));
   }
   static I load_words(const std::uint16_t* p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
+  template <class Byte>
+  static I load_bytes(const Byte* p) {
+    std::uint32_t four;
+    std::memcpy(&four, p, sizeof four);
+    const uint8x8_t bytes = vreinterpret_u8_u32(vdup_n_u32(four));
+    if constexpr (std::is_signed_v<Byte>) return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(bytes))));
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))));
+  }
+  using Table = uint8x16x4_t;
+  static constexpr bool kQuickLookup = false;
+  static Table load_table(const float* p) {
+    const auto four = [p](int i) { return vreinterpretq_u8_f32(vld1q_f32(p + 4 * i)); };
+    return {{four(0), four(1), four(2), four(3)}};
+  }
+  static F lookup(const Table& table, I i) {
+    const uint32x4_t number = vandq_u32(vreinterpretq_u32_s32(i), vdupq_n_u32(15));
+    const uint32x4_t bytes = vmlaq_u32(vdupq_n_u32(0x03020100), number, vdupq_n_u32(0x04040404));
+    return vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(bytes)));
+  }
   static I sign_mask(F v) { return vshrq_n_s32(vreinterpretq_s32_f32(v), 31); }
   static I magnitude_bits(F v) { return vreinterpretq_s32_f32(vabsq_f32(v)); }
   template <class T>

@@ -68,6 +68,9 @@ struct ScalarLanes {
   static I shift_left(I v) {
     return wrap(bits(v) << n);
   }
+  /// The same by a number known at run time, 0 to 31.
+  static I shift_right_by(I v, int n) { return wrap(bits(v) >> n); }
+  static I shift_left_by(I v, int n) { return wrap(bits(v) << n); }
   /// All bits set where the float is negative (-0 and NaN with a sign too), else none.
   static I sign_mask(F v) { return (std::bit_cast<std::uint32_t>(v) >> 31) != 0 ? -1 : 0; }
   /// The bits of |v| as an integer: ordered as the values are, infinity and NaN above all finite ones.
@@ -77,8 +80,18 @@ struct ScalarLanes {
   static F from_bits(I v) { return std::bit_cast<F>(v); }
   /// count, one more where v >= limit.
   static I count_at_least(I count, F v, F limit) { return count + (v >= limit ? 1 : 0); }
-  /// `width` unsigned words.
+  /// `width` unsigned words, or bytes, which are signed where the type is.
   static I load_words(const std::uint16_t* p) { return *p; }
+  template <class Byte>
+  static I load_bytes(const Byte* p) {
+    return *p;
+  }
+  /// Sixteen floats, and those that the low four bits of each lane count. kQuickLookup: in fewer instructions than an
+  /// integer becomes a float in.
+  using Table = const float*;
+  static constexpr bool kQuickLookup = false;
+  static Table load_table(const float* p) { return p; }
+  static F lookup(Table table, I i) { return table[i & 15]; }
   /// Stores the low bits of each, as many as T has.
   template <class T>
   static void store_narrow(T* p, I v) {

@@ -17,6 +17,8 @@
 #pragma once
 
 #include <quanta/core/unroll.hpp>
+#include <quanta/gemm/kernels/dot_tile.hpp>
+#include <quanta/gemm/kernels/ymm_registers.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 
 #if QUANTA_HAS_AVX2
@@ -125,9 +127,23 @@ struct Avx2Tile {
 
 }  // namespace detail
 
+namespace detail {
+/// vpmaddubsw of operands of 4 bits cannot saturate: two products are 2 * 15 * 128 at most.
+struct Avx2NibbleDot : YmmRegisters {
+  static constexpr const char* name = arch::Avx2::name;
+  using Lhs = std::uint8_t;
+  using Rhs = std::int8_t;
+
+  QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
+    return in_order(add(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1))));
+  }
+};
+}  // namespace detail
+
 template <>
 struct Int8Kernel<arch::Avx2> : detail::Avx2Tile<std::uint8_t> {
   using OtherSign = detail::Avx2Tile<std::int8_t>;
+  using Nibbles = detail::NibbleTile<detail::Avx2NibbleDot, 4>;
 };
 
 QUANTA_NAMESPACE_END

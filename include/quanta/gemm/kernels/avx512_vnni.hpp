@@ -22,6 +22,8 @@ struct Avx512VnniDot {
   using Register = __m512i;
   static constexpr int kLanes = 16;
   static constexpr int kRegisters = 32;
+  static constexpr int kRhsBits = 8;
+  using Lanes = simd::Avx512Lanes;
   static constexpr std::int32_t kLhsShift = 0;
 
   QUANTA_ALWAYS_INLINE static Register zero() { return _mm512_setzero_si512(); }
@@ -30,6 +32,8 @@ struct Avx512VnniDot {
   QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return _mm512_set1_epi32(four); }
   QUANTA_ALWAYS_INLINE static Register turn_signs(Register v) { return _mm512_xor_si512(v, _mm512_set1_epi8(-128)); }
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm512_add_epi32(a, b); }
+  QUANTA_ALWAYS_INLINE static Register low_halves(Register v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
+  QUANTA_ALWAYS_INLINE static Register high_halves(Register v) { return low_halves(Lanes::template shift_right<4>(v)); }
   QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
     return _mm512_dpbusd_epi32(acc, a, b);
   }
@@ -39,6 +43,7 @@ struct Avx512VnniDot {
 template <>
 struct Int8Kernel<arch::Avx512Vnni> : DotTile<detail::Avx512VnniDot, 14> {
   using OtherSign = DotTile<detail::SignTurned<detail::Avx512VnniDot>, 14>;
+  using Nibbles = detail::NibbleTile<detail::Avx512VnniDot, 14>;
 };
 
 QUANTA_NAMESPACE_END

@@ -32,6 +32,7 @@ struct AvxVnniDot : YmmRegisters {
 template <>
 struct Int8Kernel<arch::AvxVnni> : DotTile<detail::AvxVnniDot, 6> {
   using OtherSign = DotTile<detail::SignTurned<detail::AvxVnniDot>, 6>;
+  using Nibbles = detail::NibbleTile<detail::AvxVnniDot, 6>;
 };
 
 QUANTA_NAMESPACE_END

@@ -13,19 +13,23 @@
 //
 //   per block of 4 steps: 2 loads of rhs, mr broadcast loads of lhs, 2 mr dot products
 //
-// Its narrow form is the left half.
+// Its narrow form is the left half. Its grouped form goes on from group to group with the float sums in registers, of
+// half of the rows. With 4 bits an operand, b0 are the low halves of the block's bytes and b1 the high ones.
 #pragma once
 
 #include <algorithm>
 #include <cstring>
 
+#include <quanta/core/buffer.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
+#include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
 /// V names the instructions: `name`; Lhs, Rhs (one byte each); kLhsShift (see ReadsBothSigns); Register, of which there
 /// are kRegisters; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a whole register;
-/// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b).
+/// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of as many lanes.
+/// And kRhsBits, 8 or, with low_halves and high_halves of every byte, 4.
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;                             ///< std::int8_t or std::uint8_t
@@ -36,6 +40,8 @@ struct DotTile {
   static constexpr int kNr = 2 * V::kLanes;                ///< columns of the tile
   static constexpr int kKr = 4;                            ///< steps of a block
   static constexpr int kNarrow = V::kLanes;                ///< columns of the narrow form
+  static constexpr int kRhsBits = V::kRhsBits;             ///< of an operand of the rhs
+  static constexpr int kPanelsOfRow = V::kRegisters / 8;   ///< that run_grouped_row takes
 
   /// See MicroKernel.
   template <int rows>
@@ -56,9 +62,33 @@ struct DotTile {
     }
   }
 
+  /// See HasGroupedForm.
+  template <int rows>
+  static void run_grouped(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
+    // Half of the rows at a time: so many that the float sums fit the registers too.
+    constexpr int first = std::min(rows, kHalf);
+    multiply_groups<first, 1>(lhs, panel, sums);
+    if constexpr (rows > first) {
+      GroupedLhs<Lhs> rest = lhs;
+      rest.data += first * lhs.stride;
+      rest.tails += first * kKr;
+      rest.rests += first;
+      if (rest.zero_points != nullptr) rest.zero_points += first;
+      multiply_groups<rows - first, 1>(rest, panel, sums + first * kNr);
+    }
+  }
+  /// See HasGroupedForm.
+  static void run_grouped_row(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& first, float* sums) {
+    multiply_groups<1, kPanelsOfRow>(lhs, first, sums);
+  }
+
  private:
   using Register = typename V::Register;
   static constexpr int kHalf = (mr + 1) / 2;
+  static constexpr int kBlock = kNr * kKr * kRhsBits / 8;
+
+  template <int rows, int panels>
+  static void multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums);
 
   /// Adds the products of one block: rows [0, kHalf) of the lhs are `stride` apart from `upper` on, the others from
   /// `lower` on.
@@ -66,7 +96,13 @@ struct DotTile {
   QUANTA_ALWAYS_INLINE static void add_block(Register (&acc)[rows][vectors], const Lhs* upper, const Lhs* lower,
                                              Index stride, const Rhs* block) {
     Register b[vectors];
-    QUANTA_UNROLL for (int v = 0; v < vectors; ++v) b[v] = V::load(block + v * V::kLanes * kKr);
+    if constexpr (kRhsBits == 4) {
+      const Register both = V::load(block);
+      b[0] = V::low_halves(both);
+      if constexpr (vectors > 1) b[1] = V::high_halves(both);
+    } else {
+      QUANTA_UNROLL for (int v = 0; v < vectors; ++v) b[v] = V::load(block + v * V::kLanes * kKr);
+    }
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       std::int32_t four;
       std::memcpy(&four, (r < kHalf ? upper : lower) + r % kHalf * stride, sizeof four);
@@ -97,13 +133,13 @@ struct DotTile {
     // registers.
     const Lhs* upper = lhs.data;
     const Lhs* lower = rows > kHalf ? lhs.data + kHalf * lhs.stride : lhs.data;
-    for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kNr * kKr) {
+    for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kBlock) {
       QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
-        add_block(acc[s], upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kNr * kKr);
+        add_block(acc[s], upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kBlock);
       }
     }
     if constexpr (sets > 1) {
-      for (; blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kNr * kKr) {
+      for (; blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kBlock) {
         add_block(acc[0], upper, lower, lhs.stride, panel);
       }
     }
@@ -117,7 +153,93 @@ struct DotTile {
   }
 };
 
+template <class V, int mr>
+template <int rows, int panels>
+void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
+  using L = typename V::Lanes;
+  typename L::F total[panels][rows][2];
+  QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[p][r][0] = total[p][r][1] = L::set(0.0f);
+  }
+  const Rhs* block = panel.blocks;
+  for (Index g = 0; g < panel.groups; ++g) {
+    const Index length = g + 1 < panel.groups ? panel.group : panel.last;
+    const std::int32_t* const rests = lhs.rests + g * lhs.next_rests;
+    const Index at = g * kNr;
+    Register acc[panels][rows][2];
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        acc[p][r][0] = acc[p][r][1] =
+            panel.zero_points == nullptr && panel.same_zero ? L::set_int(rests[r]) : V::zero();
+      }
+      const auto take_off = [&](const std::int32_t* of_rows, const std::int32_t* of_columns) QUANTA_INLINE_LAMBDA {
+        const std::int32_t* const columns = of_columns + p * panel.next_params + at;
+        const Register c0 = V::load(columns), c1 = V::load(columns + V::kLanes);
+        QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+          const Register of_row = L::set_int(of_rows[r]);
+          acc[p][r][0] = L::sub(acc[p][r][0], L::mul_low(of_row, c0));
+          acc[p][r][1] = L::sub(acc[p][r][1], L::mul_low(of_row, c1));
+        }
+      };
+      if (panel.zero_points != nullptr) take_off(rests, panel.zero_points);
+      if (lhs.zero_points != nullptr) take_off(lhs.zero_points, panel.sums);
+    }
+    const Lhs* row = lhs.data + g * panel.group;
+    for (Index k = 0; k + kKr <= length; k += kKr, row += kKr, block += kBlock) {
+      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+        add_block(acc[p], row, row, lhs.stride, block + p * panel.next_blocks);
+      }
+    }
+    if (length % kKr != 0) {
+      const Lhs* const tail = lhs.tails + g * lhs.next_tails;
+      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+        add_block(acc[p], tail, tail, kKr, block + p * panel.next_blocks);
+      }
+      block += kBlock;
+    }
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+      const float* const scales = panel.scales + p * panel.next_params + at;
+      const typename L::F scale[2] = {L::load(scales), L::load(scales + V::kLanes)};
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
+          total[p][r][v] = L::fma(L::to_float(acc[p][r][v]), scale[v], total[p][r][v]);
+        }
+      }
+    }
+  }
+  QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int v = 0; v < 2; ++v) L::store(sums + (p * rows + r) * kNr + v * V::kLanes, total[p][r][v]);
+    }
+  }
+}
+
 namespace detail {
+
+/// The instructions V for rhs operands of 4 bits, which are unsigned, and a signed lhs.
+template <class V>
+struct NibbleDot : V {
+  using Lhs = std::int8_t;
+  using Rhs = std::uint8_t;
+  static constexpr int kRhsBits = 4;
+  QUANTA_ALWAYS_INLINE static typename V::Register dot(typename V::Register acc, typename V::Register a,
+                                                       typename V::Register b) {
+    return V::dot(acc, b, a);
+  }
+};
+/// The same for an unsigned lhs: turning the highest bit takes 128 off.
+template <class V>
+struct NibbleDotTurned : NibbleDot<V> {
+  using Lhs = std::uint8_t;
+  static constexpr std::int32_t kLhsShift = -128;
+  QUANTA_ALWAYS_INLINE static typename V::Register broadcast(std::int32_t four) {
+    return V::turn_signs(V::broadcast(four));
+  }
+};
+template <class V, int mr>
+struct NibbleTile : DotTile<NibbleDot<V>, mr> {
+  using OtherSign = DotTile<NibbleDotTurned<V>, mr>;
+};
 
 /// The instructions V for signed lhs bytes where V takes unsigned ones: turning the highest bit, which is
 /// V::turn_signs(register), adds 128.

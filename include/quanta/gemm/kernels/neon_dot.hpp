@@ -8,6 +8,7 @@
 #pragma once
 
 #include <quanta/core/unroll.hpp>
+#include <quanta/gemm/kernels/dot_tile.hpp>
 #include <quanta/gemm/kernels/neon_lhs.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 
@@ -70,11 +71,45 @@ struct NeonDotTile {
   }
 };
 
+/// SDOT as DotTile takes it, for operands of 4 bits, which are signed bytes too.
+struct NeonNibbleDot {
+  static constexpr const char* name = arch::NeonDot::name;
+  using Lhs = std::int8_t;
+  using Rhs = std::int8_t;
+  using Register = int32x4_t;
+  static constexpr int kLanes = 4;
+  static constexpr int kRegisters = 32;
+  static constexpr int kRhsBits = 8;
+  using Lanes = simd::NeonLanes;
+  static constexpr std::int32_t kLhsShift = 0;
+
+  QUANTA_ALWAYS_INLINE static Register zero() { return vdupq_n_s32(0); }
+  QUANTA_ALWAYS_INLINE static Register load(const void* p) {
+    return vreinterpretq_s32_u8(vld1q_u8(static_cast<const std::uint8_t*>(p)));
+  }
+  QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { vst1q_s32(static_cast<std::int32_t*>(p), v); }
+  QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return vdupq_n_s32(four); }
+  QUANTA_ALWAYS_INLINE static Register turn_signs(Register v) {
+    return vreinterpretq_s32_u8(veorq_u8(vreinterpretq_u8_s32(v), vdupq_n_u8(128)));
+  }
+  QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return vaddq_s32(a, b); }
+  QUANTA_ALWAYS_INLINE static Register low_halves(Register v) {
+    return vreinterpretq_s32_u8(vandq_u8(vreinterpretq_u8_s32(v), vdupq_n_u8(15)));
+  }
+  QUANTA_ALWAYS_INLINE static Register high_halves(Register v) {
+    return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(v), 4));
+  }
+  QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
+    return vdotq_s32(acc, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
+  }
+};
+
 }  // namespace detail
 
 template <>
 struct Int8Kernel<arch::NeonDot> : detail::NeonDotTile<std::int8_t> {
   using OtherSign = detail::NeonDotTile<std::uint8_t>;
+  using Nibbles = detail::NibbleTile<detail::NeonNibbleDot, 8>;
 };
 
 QUANTA_NAMESPACE_END

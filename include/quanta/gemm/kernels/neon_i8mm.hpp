@@ -16,6 +16,7 @@
 #pragma once
 
 #include <quanta/core/unroll.hpp>
+#include <quanta/gemm/kernels/neon_dot.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 
 #if QUANTA_HAS_NEONI8MM
@@ -110,6 +111,9 @@ struct NeonI8mmTile {
 template <>
 struct Int8Kernel<arch::NeonI8mm> : detail::NeonI8mmTile<std::uint8_t> {
   using OtherSign = detail::NeonI8mmTile<std::int8_t>;
+#if QUANTA_HAS_NEONDOT
+  using Nibbles = Int8Kernel<arch::NeonDot>::Nibbles;
+#endif
 };
 
 QUANTA_NAMESPACE_END

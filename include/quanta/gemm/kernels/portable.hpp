@@ -47,12 +47,44 @@ struct PortableKernel {
   }
 };
 
+/// The same with operands of 4 bits.
+template <int mr, int nr, int kr, class LhsCode>
+struct PortableNibbleKernel : PortableKernel<mr, nr, kr, LhsCode, std::uint8_t> {
+  static constexpr int kRhsBits = 4;  ///< of an operand of the rhs
+  using Lhs = LhsCode;                ///< std::int8_t or std::uint8_t
+  using Rhs = std::uint8_t;           ///< two operands
+
+  /// See MicroKernel.
+  template <int rows>
+  static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
+    constexpr int half = nr * kr / 2;
+    const auto add_block = [&](const Lhs* row, Index stride, const Rhs* packed, bool add) {
+      Rhs block[nr * kr];
+      for (int i = 0; i < half; ++i) {
+        block[i] = packed[i] & 15;
+        block[half + i] = packed[i] >> 4;
+      }
+      PortableKernel<mr, nr, kr, Lhs, Rhs>::template run<rows>({row, stride, nullptr}, block, 1, tile, add);
+    };
+    const Index all = blocks + (lhs.tail != nullptr ? 1 : 0);
+    for (Index b = 0; b < blocks; ++b) add_block(lhs.data + b * kr, lhs.stride, panel + b * half, accumulate || b > 0);
+    if (lhs.tail != nullptr) add_block(lhs.tail, kr, panel + blocks * half, accumulate || blocks > 0);
+    if (all == 0)
+      PortableKernel<mr, nr, kr, Lhs, Rhs>::template run<rows>({nullptr, 0, nullptr}, nullptr, 0, tile, accumulate);
+  }
+};
+
 /// Sixteen steps side by side, so that compilers see a dot product they have instructions for, SSE2's among them.
 template <>
 struct Int8Kernel<arch::Scalar> : PortableKernel<4, 8, 16, std::uint8_t, std::int8_t> {
   static constexpr const char* name = arch::Scalar::name;  ///< as programs print it
   /// For an lhs of int8: see ReadsBothSigns.
   using OtherSign = PortableKernel<4, 8, 16, std::int8_t, std::int8_t>;
+  /// For codes of at most 4 bits: see HasNibbles.
+  struct Nibbles : PortableNibbleKernel<4, 8, 16, std::int8_t> {
+    /// For an lhs of uint8: see ReadsBothSigns.
+    using OtherSign = PortableNibbleKernel<4, 8, 16, std::uint8_t>;
+  };
 };
 
 QUANTA_NAMESPACE_END

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include <quanta/config.hpp>
+#include <quanta/simd/avx2.hpp>
 
 #if QUANTA_HAS_AVX2
 #include <immintrin.h>
@@ -18,6 +18,8 @@ struct YmmRegisters {
   using Register = __m256i;
   static constexpr int kLanes = 8;
   static constexpr int kRegisters = 16;
+  static constexpr int kRhsBits = 8;
+  using Lanes = simd::Avx2Lanes;
   static constexpr std::int32_t kLhsShift = 0;
 
   QUANTA_ALWAYS_INLINE static Register zero() { return _mm256_setzero_si256(); }
@@ -27,6 +29,8 @@ struct YmmRegisters {
   QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
   QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return _mm256_set1_epi32(four); }
   QUANTA_ALWAYS_INLINE static Register turn_signs(Register v) { return _mm256_xor_si256(v, _mm256_set1_epi8(-128)); }
+  QUANTA_ALWAYS_INLINE static Register low_halves(Register v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
+  QUANTA_ALWAYS_INLINE static Register high_halves(Register v) { return low_halves(_mm256_srli_epi32(v, 4)); }
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm256_add_epi32(a, b); }
 };
 

@@ -1,0 +1,172 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Weights of any format and granularity as a float product reads them: codes at their true size in panels, and rows of
+// scales. They become floats where they are multiplied, in registers or in a block of the first-level cache; there
+// never is a float copy of them.
+//
+//   one row of x     4 panels side by side, over all of k                                     gemm/level_kernels.hpp
+//   more rows        240 at a time, for every 128 steps of k of some panels:
+//                      codes -> block of floats -> float tile                                 gemm/float_product.hpp
+#pragma once
+
+#include <quanta/gemm/float_product.hpp>
+#include <quanta/gemm/level_kernels.hpp>
+#include <quanta/gemm/panel_params.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+/// w[n, k] = scale * (code - zero_point), or scale * level[code], saturated to +-FLT_MAX.
+class PackedWeights {
+  static constexpr int kLanes = simd::NativeLanes::width;
+
+ public:
+  /// From weights (n, k): `stream` as in format/bits.hpp, scales and zero points (null: all 0) as QuantParams has them.
+  PackedWeights(const LevelKernels& kernels, Index n, Index k, const GranularityInfo& granularity,
+                const std::byte* stream, const HeldScales& scales, const std::int32_t* zero_points)
+      : kernels_(&kernels),
+        codes_(n, k, kernels.bits, kLanes, kernels.flip, stream),
+        params_(n, k, kLanes, granularity, scales, zero_points),
+        by_rows_(kernels.saturates || params_.largest_scale() <= 0.5f * fp::kMaxFloat / kernels.levels.largest),
+        limit_(granularity.kind == GranularityKind::unscaled ? std::numeric_limits<float>::infinity() : fp::kMaxFloat) {
+  }
+
+  Index n() const { return codes_.n(); }
+  Index k() const { return codes_.k(); }
+  const PackedCodes& codes() const { return codes_; }
+  const PanelParams& params() const { return params_; }
+  /// All memory held, padding included.
+  Index bytes() const { return codes_.bytes() + params_.bytes(); }
+
+  /// Calls store(row, column, count, sums) for every piece of a row of x * w^T, each a sum of one fma per term, k
+  /// ascending, from 0. x is (m, k). Pieces come from several threads at once; one may come twice from a thread.
+  template <class Store>
+  void multiply(Context& context, const TensorView<const float, 2>& x, Store store) const;
+
+ private:
+  static constexpr Index kSteps = 128;    ///< of a block: it stays in the first-level cache
+  static constexpr Index kRows = 240;     ///< of x: a multiple of every tile, whose sums stay in the second-level cache
+  static constexpr Index kMadeRows = 32;  ///< of parameters, for one row of x
+  static constexpr Index kPanelsOfTile = FloatTile::kColumns / kLanes;
+
+  /// Room for at most `rows` rows of scales that are made for one panel, and as many of zero points.
+  Index made_params(Index rows) const { return params_.has_rows() ? 0 : kLanes * 2 * std::min(params_.rows(), rows); }
+  /// Points at the codes and parameters of panel p of the steps, made in `room` where they must be.
+  template <int panels>
+  void point(PanelSteps<panels>& steps, int p, Index panel, float* room) const;
+
+  /// One row of x times the panels [first, last).
+  template <class Store>
+  void multiply_row(const float* x, Index stride, Index first, Index last, float* room, Store store) const;
+  /// Rows of x times the outputs of one float tile.
+  template <class Store>
+  void multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index column, float* room,
+                     Store store) const;
+
+  const LevelKernels* kernels_;
+  PackedCodes codes_;
+  PanelParams params_;
+  bool by_rows_;  ///< no weight reaches the limit, or multiply_row sees to it
+  float limit_;
+};
+
+// ---- bodies ----
+
+template <int panels>
+void PackedWeights::point(PanelSteps<panels>& steps, int p, Index panel, float* room) const {
+  const Index row = steps.first / steps.group;
+  steps.codes[p] = codes_.panel(panel);
+  if (params_.has_rows()) {
+    const float* const zeros = params_.minus_zeros(panel);
+    steps.scales[p] = params_.scales(panel) + row * kLanes;
+    steps.minus_zeros[p] = zeros == nullptr ? nullptr : zeros + row * kLanes;
+  } else {
+    const Index rows = ceil_div(steps.last, steps.group) - row;
+    float* const zeros = room + rows * kLanes;
+    params_.make_rows(panel, row, rows, room, zeros);
+    steps.scales[p] = room;
+    steps.minus_zeros[p] = params_.has_zero_points() ? zeros : nullptr;
+  }
+}
+
+template <class Store>
+void PackedWeights::multiply_row(const float* x, Index stride, Index first, Index last, float* room,
+                                 Store store) const {
+  const auto& kernel = params_.has_zero_points() ? kernels_->from_zeros : kernels_->plain;
+  // Where parameters are made, as many steps at a time as there is room for their rows.
+  const Index group = params_.group(), most = params_.has_rows() ? k() : kMadeRows * group;
+  const Index room_of_panel = made_params(kMadeRows);
+  for (Index panel = first; panel < last; panel += kPanelsAtOnce) {
+    // The last are those that end with the last of all; of fewer than there must be, the last stands for several.
+    const Index from = std::max(first, std::min(panel, last - kPanelsAtOnce));
+    alignas(kCacheLine) float sums[kPanelsAtOnce * kLanes] = {};
+    for (Index k_first = 0; k_first < k(); k_first += most) {
+      PanelSteps<kPanelsAtOnce> steps{k_first, std::min(k_first + most, k()), group, limit_, {}, {}, {}};
+      for (int p = 0; p < kPanelsAtOnce; ++p) {
+        point(steps, p, std::min(from + p, last - 1), room + p * room_of_panel);
+      }
+      kernel.multiply_row(kernels_->levels, steps, x, stride, sums);
+    }
+    for (Index p = 0; p < std::min<Index>(kPanelsAtOnce, last - from); ++p) {
+      const Index column = (from + p) * kLanes;
+      store(column, std::min<Index>(kLanes, n() - column), sums + p * kLanes);
+    }
+  }
+}
+
+template <class Store>
+void PackedWeights::multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index column,
+                                  float* room, Store store) const {
+  const auto& kernel = params_.has_zero_points() ? kernels_->from_zeros : kernels_->plain;
+  constexpr Index columns = FloatTile::kColumns;
+  float* const block = std::exchange(room, room + columns * kSteps);
+  float* const sums = std::exchange(room, room + columns * (last_row - first_row));
+  std::fill_n(sums, columns * (last_row - first_row), 0.0f);
+  for (Index first = 0; first < k(); first += kSteps) {
+    PanelSteps<1> steps{first, std::min(first + kSteps, k()), params_.group(), limit_, {}, {}, {}};
+    for (Index p = 0; p < kPanelsOfTile; ++p) {
+      const Index panel = column / kLanes + p;
+      if (panel >= codes_.panels()) {  // sums that nobody wants
+        for (Index i = 0; i < kSteps; ++i) std::fill_n(block + i * columns + p * kLanes, kLanes, 0.0f);
+        continue;
+      }
+      point(steps, 0, panel, room);
+      kernel.decode(kernels_->levels, steps, block + p * kLanes, columns);
+    }
+    const TensorView<const float, 2> part(x.data() + first * x.stride(1), {x.extent(0), steps.last - first},
+                                          x.strides());
+    FloatTile::add(part, first_row, last_row, block, sums);
+  }
+  const Index count = std::min<Index>(columns, n() - column);
+  for (Index row = first_row; row < last_row; ++row) {
+    store(row, column, count, sums + (row - first_row) * columns);
+  }
+}
+
+template <class Store>
+void PackedWeights::multiply(Context& context, const TensorView<const float, 2>& x, Store store) const {
+  const Index m = x.extent(0), at_once = std::min(m, kRows);
+  const FloatSplit split = split_float_product(context, m, n(), k(), true);
+  const bool one_row = m == 1 && by_rows_;
+  const Index floats = one_row ? kPanelsAtOnce * made_params(kMadeRows)
+                               : FloatTile::kColumns * (kSteps + at_once) + made_params(kSteps + 1);
+  context.reserve_scratch(split.tasks, floats * Index{sizeof(float)});
+  context.parallel(split.tasks, split.cycles, [&](Index task) {
+    const FloatSplit::Part part = split.part(task);
+    float* const room = reinterpret_cast<float*>(context.scratch(task));
+    if (one_row) {
+      if (part.first_row == part.last_row) return;
+      const Index last = std::min(part.last_panel * kPanelsOfTile, codes_.panels());
+      return multiply_row(x.data(), x.stride(1), part.first_panel * kPanelsOfTile, last, room,
+                          [&](Index column, Index count, const float* sums) { store(0, column, count, sums); });
+    }
+    for (Index panel = part.first_panel; panel < part.last_panel; ++panel) {
+      for (Index row = part.first_row; row < part.last_row; row += kRows) {
+        multiply_rows(x, row, std::min(row + kRows, part.last_row), panel * FloatTile::kColumns, room, store);
+      }
+    }
+  });
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

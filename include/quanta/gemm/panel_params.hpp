@@ -1,0 +1,147 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Scales and zero points of weights (n, k) in rows as wide as a panel of packed codes: one row for every group of
+// steps of k. Float scales per output, or per group along k, are held in that order; of all others, which are few, or
+// codes, or run along the outputs, rows are made when they are wanted.
+#pragma once
+
+#include <quanta/quant/params.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+class PanelParams {
+ public:
+  PanelParams(Index n, Index k, int lanes, const GranularityInfo& granularity, const HeldScales& scales,
+              const std::int32_t* zero_points);
+
+  /// Steps of k to a row of parameters, and how many rows a panel has.
+  Index group() const { return group_; }
+  Index rows() const { return ceil_div(k_, group_); }
+  bool has_zero_points() const { return !zero_points_.empty() || !minus_zeros_.empty(); }
+  float largest_scale() const;
+
+  /// Are rows there? Then these are a panel's, from that of step 0 on: scales, and zero points' negatives, null where
+  /// all are 0.
+  bool has_rows() const { return !scale_rows_.empty(); }
+  const float* scales(Index panel) const { return scale_rows_.data() + panel * rows() * lanes_; }
+  const float* minus_zeros(Index panel) const {
+    return minus_zeros_.empty() ? nullptr : minus_zeros_.data() + panel * rows() * lanes_;
+  }
+  /// Else this makes `count` rows of a panel, from `first` on. minus_zeros is not written where there are none.
+  void make_rows(Index panel, Index first, Index count, float* scales, float* minus_zeros) const;
+
+  /// What it was made of.
+  HeldScales held_scales() const;
+  Buffer<std::int32_t> held_zero_points() const;
+
+  Index bytes() const {
+    return held_.bytes() + static_cast<Index>(zero_points_.bytes() + scale_rows_.bytes() + minus_zeros_.bytes());
+  }
+
+ private:
+  ParamsData data() const {
+    return {held_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), held_.size(), held_.codes()};
+  }
+  /// Of the first step of a row.
+  Index param(Index output, Index row) const { return map_(output * k_ + row * group_); }
+  /// f(where in the rows, parameter) for all that are of an output.
+  template <class F>
+  void for_each_held(F f) const {
+    for (Index output = 0; output < n_; ++output) {
+      Index at = output / lanes_ * rows() * lanes_ + output % lanes_;
+      for (Index row = 0; row < rows(); ++row, at += lanes_) f(at, output * rows() + row);
+    }
+  }
+
+  Index n_, k_, group_;
+  int lanes_;
+  ParamMap map_;
+  HeldScales held_;  ///< these two where there are no rows
+  Buffer<std::int32_t> zero_points_;
+  Buffer<float> scale_rows_, minus_zeros_;
+};
+
+// ---- bodies ----
+
+inline PanelParams::PanelParams(Index n, Index k, int lanes, const GranularityInfo& granularity,
+                                const HeldScales& scales, const std::int32_t* zero_points)
+    : n_(n), k_(k), group_(std::max<Index>(k, 1)), lanes_(lanes), map_(param_map(granularity, Shape<2>{n, k})) {
+  const int axis = (granularity.axis + 2) % 2;
+  const bool in_groups = granularity.kind == GranularityKind::per_group;
+  const bool in_channels = granularity.kind == GranularityKind::per_channel;
+  if ((in_groups && axis == 0) || (in_channels && axis == 1)) {
+    group_ = 1;
+  } else if (in_groups) {
+    group_ = std::min(group_, granularity.group_size);
+  }
+  const bool of_outputs = (in_groups && axis == 1) || (in_channels && axis == 0);
+  if (!of_outputs || scales.floats() == nullptr || n == 0 || k == 0) {
+    held_ = scales;
+    if (zero_points == nullptr) return;
+    zero_points_ = Buffer<std::int32_t>(scales.size());
+    std::copy_n(zero_points, scales.size(), zero_points_.data());
+    return;
+  }
+  const Index size = ceil_div(n, lanes) * lanes * rows();
+  scale_rows_ = Buffer<float>(size, 0.0f);
+  for_each_held([&](Index at, Index param) { scale_rows_[at] = scales.floats()[param]; });
+  if (zero_points == nullptr) return;
+  minus_zeros_ = Buffer<float>(size, 0.0f);
+  for_each_held([&](Index at, Index param) { minus_zeros_[at] = -static_cast<float>(zero_points[param]); });
+}
+
+inline float PanelParams::largest_scale() const {
+  float largest = map_.count == 0 ? 1.0f : 0.0f;
+  for (const float scale : scale_rows_) largest = std::max(largest, scale);
+  for (Index i = 0; i < held_.size(); ++i) largest = std::max(largest, data().scale(i));
+  return largest;
+}
+
+inline void PanelParams::make_rows(Index panel, Index first, Index count, float* scales, float* minus_zeros) const {
+  if (map_.count == 0) return static_cast<void>(std::fill_n(scales, count * lanes_, 1.0f));  // Unscaled
+  const ParamsData params = data();
+  const bool has_zero_points = params.zero_points != nullptr;
+  const Index begin = panel * lanes_, end = std::min(begin + lanes_, n_);
+  const auto copy_lane = [&](float* rows, Index from, Index to) {
+    for (Index row = 0; row < count; ++row) rows[row * lanes_ + to] = rows[row * lanes_ + from];
+  };
+  for (Index output = begin; output < begin + lanes_; ++output) {
+    const Index lane = output - begin;
+    if (output >= end || (lane > 0 && param(output, first) == param(output - 1, first))) {
+      copy_lane(scales, lane - 1, lane);
+      if (has_zero_points) copy_lane(minus_zeros, lane - 1, lane);
+      continue;
+    }
+    constexpr Index kPiece = 64;
+    float piece[kPiece];
+    for (Index done = 0; done < count; done += kPiece) {
+      const Index some = std::min(kPiece, count - done), from = param(output, first + done);
+      // From one row to the next parameters follow each other, or lie apart.
+      const Index step = some == 1 ? 1 : param(output, first + done + 1) - from;
+      if (step == 1) params.read_scales(from, some, piece);
+      for (Index i = 0; step != 1 && i < some; ++i) piece[i] = params.scale(from + i * step);
+      for (Index i = 0; i < some; ++i) scales[(done + i) * lanes_ + lane] = piece[i];
+      for (Index i = 0; has_zero_points && i < some; ++i) {
+        minus_zeros[(done + i) * lanes_ + lane] = -static_cast<float>(params.zero_points[from + i * step]);
+      }
+    }
+  }
+}
+
+inline HeldScales PanelParams::held_scales() const {
+  if (!has_rows()) return held_;
+  Buffer<float> scales(map_.count);
+  for_each_held([&](Index at, Index param) { scales[param] = scale_rows_[at]; });
+  return HeldScales(std::move(scales));
+}
+
+inline Buffer<std::int32_t> PanelParams::held_zero_points() const {
+  if (minus_zeros_.empty()) return zero_points_;
+  Buffer<std::int32_t> zero_points(map_.count);
+  for_each_held([&](Index at, Index param) { zero_points[param] = -static_cast<std::int32_t>(minus_zeros_[at]); });
+  return zero_points;
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END

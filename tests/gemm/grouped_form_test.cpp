@@ -1,0 +1,64 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Scales per group, with every kernel: every number of rows of a tile and one more, groups that blocks of k divide and
+// those they do not, and a last group that is cut off; weights of 4 bits and fewer, which kernels may hold as such.
+#include "tests/support/kernels.hpp"
+#include "tests/support/products.hpp"
+
+namespace quanta::test {
+namespace {
+
+/// The tile of Avx512Vnni with nibbles, on any CPU.
+struct PortableWithNibbles : PortableKernel<14, 32, 4, U8, S8> {
+  struct Nibbles : PortableNibbleKernel<14, 32, 4, S8> {
+    using OtherSign = PortableNibbleKernel<14, 32, 4, U8>;
+  };
+};
+
+template <class K>
+class GroupedForm : public testing::Test {};
+TYPED_TEST_SUITE(GroupedForm, CompiledKernels::Plus<PortableWithNibbles>::Types);
+
+template <class Kernel, class LhsFormat, class RhsFormat>
+void check_rows(Fill lhs_zeros, Fill rhs_zeros) {
+  Random random(7);
+  for (Index m = 1; m <= Kernel::kMr + 1; m += scaled(10, 1) >= 10 ? 1 : Kernel::kMr) {
+    const Index n = (m == 1 ? 5 : 1) * Kernel::kNr + 3;  // panels enough to be multiplied by one row side by side
+    for (const auto& [group, k] : {std::array<Index, 2>{32, 96}, {48, 100}, {7, 20}, {100, 64}}) {
+      const IntMatrix lhs = int_matrix<LhsFormat>(m, k, kPerRow, Fill::random, lhs_zeros, random);
+      const IntMatrix rhs = int_matrix<RhsFormat>(n, k, group, Fill::random, rhs_zeros, random);
+      const auto weights = pack<Kernel>(quantized<RhsFormat, PerGroup<Dynamic>>(rhs));
+      RowTensor<float, 2> reals(m, n);
+      gemm(quantized<LhsFormat, PerChannel<0>>(lhs), weights, reals, Dequantize{});
+      ASSERT_TRUE(equals(reals, m, n, [&](Index i, Index j) { return real_dot(lhs, i, rhs, j); }))
+          << "m = " << m << ", group " << group << ", k = " << k;
+      const auto codes = weights.unpack().codes();
+      for (Index j = 0; j < n; ++j) {
+        for (Index i = 0; i < k; ++i) ASSERT_EQ(codes(j, i), weights.code(j, i));
+      }
+    }
+  }
+}
+
+TYPED_TEST(GroupedForm, IsExactForNibbles) {
+  check_rows<TypeParam, Int<8>, Int<4>>(Fill::zero, Fill::zero);
+  check_rows<TypeParam, Int<8>, UInt<4>>(Fill::zero, Fill::random);
+  check_rows<TypeParam, UInt<8>, Int<2>>(Fill::random, Fill::zero);
+}
+TYPED_TEST(GroupedForm, IsExactForBytes) {
+  check_rows<TypeParam, Int<8>, Int<8>>(Fill::zero, Fill::zero);
+  check_rows<TypeParam, UInt<8>, UInt<8>>(Fill::random, Fill::random);
+}
+
+TEST(GroupedWeights, HoldFourBitsAsFour) {
+  const RowTensor<std::int8_t, 2> codes = RowTensor<std::int8_t, 2>(64, 256).setConstant(-3);
+  const std::vector<float> scales(64 * 2, 0.5f);
+  const QuantizedTensor<Int<4>, 2, PerGroup<128>> weight(codes, QuantParams<PerGroup<128>>(scales));
+  const auto packed = pack(weight);
+  if (HasNibbles<NativeKernel>) {
+    EXPECT_EQ(packed.packed_bytes(), 64 * 256 / 2 + 64 * 2 * 4 + 64 * 2 * 4);  // codes, scales, sums
+  }
+}
+
+}  // namespace
+}  // namespace quanta::test
