@@ -51,7 +51,7 @@
 // ---- Files that can be mapped and flushed (io/) ----------------------------------------------------------------------
 
 /// \def QUANTA_HAS_POSIX_FILES
-/// 1: files are mapped and flushed by the system's calls; 0: they are read whole.
+/// 1: files are mapped when they are read, and on the disk when they are written; 0: both is left to the C++ library.
 #if defined(__unix__) || defined(__APPLE__)
 #define QUANTA_HAS_POSIX_FILES 1
 #else

@@ -86,7 +86,8 @@ class Buffer {
 template <class T, int inline_size>
 class SmallBuffer {
  public:
-  /// `size` uninitialised elements; more than `inline_size` come from the heap. Throws as Buffer does.
+  /// `size` uninitialised elements; more than `inline_size` come from the heap. Throws as Buffer does; `size` is not
+  /// negative.
   explicit SmallBuffer(Index size) : heap_(size > inline_size ? size : 0), size_(size) {}
   SmallBuffer(const SmallBuffer&) = delete;
   SmallBuffer& operator=(const SmallBuffer&) = delete;

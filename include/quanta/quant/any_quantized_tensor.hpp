@@ -37,7 +37,7 @@ class AnyQuantizedTensor {
   int rank() const { return static_cast<int>(shape_.size()); }         ///< 1 to 5
   const std::vector<Index>& shape() const { return shape_; }           ///< extents, outermost first
   Index size() const { return extents().product(0, rank()); }          ///< elements: the product of the extents
-  const GranularityInfo& granularity() const { return granularity_; }  ///< its axis may be negative, as it was given
+  const GranularityInfo& granularity() const { return granularity_; }  ///< its axis counts from 0
   /// Scales and zero points, borrowed, in the order of quant/granularity.hpp.
   ParamsData params() const {
     return {scales_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), scales_.size(), scales_.codes()};

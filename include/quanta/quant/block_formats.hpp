@@ -43,7 +43,7 @@ struct MXFP4 : E2M1 {
   static constexpr std::string_view name = "mxfp4";  ///< in files and tables
   using DefaultGranularity = MxBlocks;               ///< its blocks
 };
-/// OCP's MXINT8; elements are integers here, 64ths of them there.
+/// OCP's MXINT8; its elements are integers here, 64ths there.
 struct MXINT8 : Int<8> {
   static constexpr std::string_view name = "mxint8";  ///< in files and tables
   using DefaultGranularity = MxBlocks;                ///< its blocks

@@ -50,7 +50,7 @@ class FakeQuantize {
                 "quanta: FakeQuantize has scales of float");
 
  public:
-  using FitOptions = typename Scheme::FitOptions;  ///< of the scheme: of `learned`
+  using FitOptions = typename Scheme::FitOptions;  ///< what `learned` can be told of the scheme
 
   /// The parameters of a quantizer, fitted, calibrated or given.
   explicit FakeQuantize(Quantizer<Scheme, F, G> quantizer, Role role = Role::weight)
