@@ -58,22 +58,22 @@ void signal(const std::string& directory) {
   }
   for (std::size_t b = 0; b < kBins; ++b) {
     const double error = (static_cast<double>(b) + 0.5) / kBins - 0.5;
-    plot.row("errors", {error * steps[0], error * steps[1], error * steps[2], percent[0][b], percent[1][b],
-                        percent[2][b]});
+    plot.row("errors",
+             {error * steps[0], error * steps[1], error * steps[2], percent[0][b], percent[1][b], percent[2][b]});
   }
   plot.draw(R"(
-set multiplot layout 2,3 margins 0.065,0.985,0.10,0.93 spacing 0.06,0.17
+set multiplot layout 2,3 margins 0.08,0.985,0.12,0.92 spacing 0.06,0.19
 set grid lc rgb '#dddddd'
-set key bottom left samplen 2
-set yrange [-1.4:1.2]; set ytics 0.5; set xtics 0.25
+set key bottom left samplen 1.5
+set yrange [-1.5:1.2]; set ytics 0.5; set xtics 0.25
 set xlabel 'time, s'
 do for [i = 1:3] {
   set title word('8 4 2', i) . ' bits'
-  if (i == 1) { set ylabel 'signal' } else { unset ylabel }
+  if (i == 1) { set ylabel 'signal' } else { unset ylabel; unset key }
   plot $signal every 4 using 1:2 with lines lw 4 lc rgb '#a6cee3' title 'original', \
        $signal every 4 using 1:i+2 with steps lw 1.5 lc rgb '#d62728' title 'quantized'
 }
-unset key; unset title
+unset title
 set yrange [0:*]; set ytics auto; set xtics auto; set style fill solid 0.8; set boxwidth 0.9 relative
 set xlabel 'error'
 do for [i = 1:3] {
@@ -91,8 +91,7 @@ void weights(const std::string& directory) {
   std::printf("\nA thousand normal weights\n%s", table.text().c_str());
 
   // Computed by numpy in float64.
-  constexpr double kMse[] = {0.8194849,    0.1426528,    0.02519702,    0.005198305,
-                             0.001305727,  0.0003134453, 0.00007638163};
+  constexpr double kMse[] = {0.8194849, 0.1426528, 0.02519702, 0.005198305, 0.001305727, 0.0003134453, 0.00007638163};
   example::Plot plot(directory, "mse", 640, 420);
   double slope = 0.0;  // of the least squares line through 10 log10(mse) over bits, whose sum of squares is 28
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
@@ -107,7 +106,7 @@ void weights(const std::string& directory) {
   char title[96];
   std::snprintf(title, sizeof title, "'measured, %.2f dB per bit'", slope);
   plot.draw(std::string("measured = ") + title + R"(
-set logscale y; set format y '%g'
+set logscale y; set yrange [2e-5:5]; set format y '%g'
 set grid lc rgb '#dddddd'
 set xlabel 'bits'; set ylabel 'mean squared error'
 set xrange [1.7:8.3]; set key top right

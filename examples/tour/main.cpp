@@ -105,17 +105,19 @@ void bit_depths() {
   bit_depth<4>(x, seen, 4.88671875, 15.203);
   bit_depth<8>(x, seen, 9.76953125, 40.346);
   bit_depth<16>(x, seen, 19.53515625, 88.606);
-  std::printf("   better: the sizes are those of the memory held, codes packed. A range that weighs clipping against\n"
-              "   rounding, MseCalibrator's, gives few bits some dB more. (At 16 bits the textbook's noise has 1e-10\n"
-              "   added to it, which costs 0.01 dB.)\n");
+  std::printf(
+      "   better: the sizes are those of the memory held, codes packed. A range that weighs clipping against\n"
+      "   rounding, MseCalibrator's, gives few bits some dB more. (At 16 bits the textbook's noise has 1e-10\n"
+      "   added to it, which costs 0.01 dB.)\n");
 }
 
 void calibration_with_outliers() {
   const auto tensor = input<1>("demo5_input");
   const Eigen::Map<const Eigen::ArrayXf> x(tensor.data(), tensor.size());
-  std::printf("\n5. Calibration with outliers: a thousand values of standard deviation 2, ten of them outliers of up to 153\n"
-              "   %-22s %9s %9s %14s %14s\n   %-22s %9s %9s %14s %14s\n", "", "", "values", "SNR against", "SNR against",
-              "", "range, +-", "clipped", "the original", "clipped data");
+  std::printf(
+      "\n5. Calibration with outliers: a thousand values of standard deviation 2, ten of them outliers of up to 153\n"
+      "   %-22s %9s %9s %14s %14s\n   %-22s %9s %9s %14s %14s\n",
+      "", "", "values", "SNR against", "SNR against", "", "range, +-", "clipped", "the original", "clipped data");
   const auto show = [&](const char* name, const auto& calibrator) {
     const auto quantizer = Symmetric<8>::fit(calibrator);
     const float clip = 127.0f * quantizer.params().scale(0);
@@ -137,9 +139,11 @@ void calibration_with_outliers() {
   const auto mse = show("MSE", quanta::MseCalibrator<>(seen));
   show("entropy", quanta::EntropyCalibrator<>(seen));
   const double cost = min_max.first - percentile.first, seeming_gain = percentile.second - min_max.second;
-  std::printf("   Clipping at the 99th percentile costs %.1f dB. Measured against clipped data, as the textbook does,\n"
-              "   it seems to gain %.1f: the outliers that are lost are lost on both sides. Quanta compares with the\n"
-              "   original. (Entropy wants 2048 values and with fewer keeps the whole range.)\n", cost, seeming_gain);
+  std::printf(
+      "   Clipping at the 99th percentile costs %.1f dB. Measured against clipped data, as the textbook does,\n"
+      "   it seems to gain %.1f: the outliers that are lost are lost on both sides. Quanta compares with the\n"
+      "   original. (Entropy wants 2048 values and with fewer keeps the whole range.)\n",
+      cost, seeming_gain);
   expect_near(cost, 25.91, 0.02, "what clipping costs");
   expect_near(seeming_gain, 16.95, 0.15, "what clipping seems to gain");
   expect_near(min_max.first, 26.760, 0.005, "SNR of min-max");
@@ -166,10 +170,11 @@ void matrix_product() {
   quanta::gemm(rows, quanta::pack(columns), better, quanta::Dequantize{});
   const ErrorMetrics better_error = error_metrics(c, better);
 
-  std::printf("\n6. A matrix product, (64, 128) by (128, 256), symmetric INT8, results from %.1f to %.1f\n"
-              "   %-22s %10s %10s %11s %15s\n",
-              static_cast<double>(c.minCoeff()), static_cast<double>(c.maxCoeff()), "", "bytes", "max error",
-              "mean error", "relative error");
+  std::printf(
+      "\n6. A matrix product, (64, 128) by (128, 256), symmetric INT8, results from %.1f to %.1f\n"
+      "   %-22s %10s %10s %11s %15s\n",
+      static_cast<double>(c.minCoeff()), static_cast<double>(c.maxCoeff()), "", "bytes", "max error", "mean error",
+      "relative error");
   const auto row = [](const char* name, quanta::Index bytes, const ErrorMetrics& e) {
     std::printf("   %-22s %10d %10.4f %11.4f %13.3f %%\n", name, static_cast<int>(bytes), e.max_error, e.mean_error,
                 100.0 * e.relative_error);
