@@ -43,8 +43,7 @@ class Plot {
     for (const Block& block : blocks_) script << '$' << block.name << " << EOD\n" << block.lines << "EOD\n";
     const std::string size = std::to_string(width_) + ',' + std::to_string(height_);
     // The same size of text: SVG counts it in pixels, PNG in points.
-    const std::string terminals[][2] = {{"svg", "svg font 'sans-serif,13'"},
-                                        {"png", "pngcairo font 'sans-serif,10'"}};
+    const std::string terminals[][2] = {{"svg", "svg font 'sans-serif,13'"}, {"png", "pngcairo font 'sans-serif,10'"}};
     for (const auto& [kind, terminal] : terminals) {
       script << "reset\nset terminal " << terminal << " noenhanced size " << size << " background '#ffffff'\n"
              << "set output '" << path << '.' << kind << "'\n"

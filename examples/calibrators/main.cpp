@@ -9,23 +9,15 @@
 #include <algorithm>
 #include <array>
 
-#include <quanta/io.hpp>
 #include <quanta/quanta.hpp>
 
+#include "../digits.hpp"
 #include "../expect.hpp"
-#include "../mnist/idx.hpp"
 #include "../plot.hpp"
 
 namespace {
 
 using Activation = quanta::Tensor<float, 2>;
-
-Activation first_layers_outputs() {
-  const std::string data = QUANTA_CALIBRATORS_DATA;
-  const auto file = quanta::Safetensors::open(data + "/mnist_mlp.safetensors");
-  const quanta::Linear layer(file.read<2>("fc1.weight"), file.read<1>("fc1.bias"));
-  return layer(mnist::read_images(data + "/calibration-images-idx3-ubyte"));
-}
 
 // What a calibrator chose, and the error against the activation as it was.
 struct Choice {
@@ -75,7 +67,7 @@ unset multiplot)");
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Activation x = first_layers_outputs();
+  const Activation x = quanta::Linear(digits::weight(1), digits::bias(1))(digits::calibration_images().transpose());
   // One sketch serves all but the moving average, which is about the order of batches, and wants those.
   quanta::CalibrationSketch<> seen;
   seen.observe(x);

@@ -4,7 +4,7 @@
 // differ.
 #include <Eigen/Core>
 
-#include "digits.hpp"
+#include "measure.hpp"
 
 namespace {
 
@@ -32,7 +32,4 @@ struct Network {
 
 }  // namespace
 
-int main() {
-  const Network network;
-  return digits::measure(network, network.weight_bytes());
-}
+int main() { measure(Network()); }

@@ -13,8 +13,8 @@
 #include <quanta/quanta.hpp>
 #include <quanta/report.hpp>
 
+#include "../digits.hpp"
 #include "../expect.hpp"
-#include "../mnist/idx.hpp"
 #include "../plot.hpp"
 
 namespace {
@@ -53,23 +53,6 @@ void bytes_per_parameter() {
   }
 }
 
-// The weights of a linear layer, and the layer's bias.
-struct Weights {
-  Matrix weight;
-  quanta::Tensor<float, 1> bias;
-};
-
-// The percentage of images whose largest output is their digit.
-double accuracy(const quanta::Sequential& model, const Matrix& images, const std::vector<int>& labels) {
-  const Matrix outputs = model(images);
-  int right = 0;
-  for (Index i = 0; i < outputs.dimension(0); ++i) {
-    const float* row = outputs.data() + i * outputs.dimension(1);
-    right += std::max_element(row, row + outputs.dimension(1)) - row == labels[static_cast<std::size_t>(i)] ? 1 : 0;
-  }
-  return 100.0 * right / static_cast<double>(labels.size());
-}
-
 void accuracy_against_size(const std::string& directory) {
   const std::vector<Named> formats = {
       {"FP16", choice<quanta::Fp16>()},
@@ -88,24 +71,18 @@ void accuracy_against_size(const std::string& directory) {
       {"INT3/32", choice<Int<3>, HalfScales<32>>()},
       {"INT2/16", choice<Int<2>, HalfScales<16>>()},
   };
-  const std::string data = QUANTA_PRECISION_DATA;
-  const auto file = quanta::Safetensors::open(data + "/mnist_mlp.safetensors");
-  const Matrix images = mnist::read_images(data + "/t10k-images-idx3-ubyte");
-  const std::vector<int> labels = mnist::read_labels(data + "/t10k-labels-idx1-ubyte");
-  std::vector<Weights> layers;
-  for (const std::string name : {"fc1", "fc2", "fc3"}) {
-    layers.push_back({file.read<2>(name + ".weight"), file.read<1>(name + ".bias")});
-  }
-
+  const Eigen::MatrixXf images = digits::test_images();
   example::Plot plot(directory, "accuracy", 860, 480);
-  std::printf("\nA network 784-256-128-10, its weights in each format, on %zu images\n%-10s %9s %10s\n", labels.size(),
-              "", "KB", "accuracy");
+  std::printf("\nA network 784-256-128-10, its weights in each format, on 10000 images\n%-10s %9s %10s\n", "", "KB",
+              "accuracy");
   // A weight-only layer gives the outputs of a float layer with the dequantized weights.
   const auto measure = [&](const char* name, double label_side, const quanta::FormatChoice* format) {
     quanta::Sequential model;
     Index bytes = 0;
-    for (const auto& [weight, bias] : layers) {
-      if (model.size() > 0) model.push_back(quanta::Relu{});
+    for (const int layer : {1, 2, 3}) {
+      const Eigen::MatrixXf weight = digits::weight(layer);
+      const Eigen::VectorXf bias = digits::bias(layer);
+      if (layer > 1) model.push_back(quanta::Relu{});
       bytes += 4 * bias.size();
       if (format == nullptr) {
         bytes += 4 * weight.size();
@@ -116,7 +93,9 @@ void accuracy_against_size(const std::string& directory) {
         model.push_back(quanta::Linear(quantized.dequantize<2>(), bias));
       }
     }
-    const double percent = accuracy(model, images, labels), kb = static_cast<double>(bytes) / 1000.0;
+    const Matrix outputs = model(images.transpose());
+    const double percent = digits::accuracy(Eigen::Map<const Eigen::MatrixXf>(outputs.data(), 10, images.cols()));
+    const double kb = static_cast<double>(bytes) / 1000.0;
     std::printf("%-10s %9.1f %8.2f %%\n", name, kb, percent);
     plot.row("points", {kb, percent, label_side}, name);
     return percent;
@@ -137,7 +116,7 @@ side(x, s) = x * (1 + 0.03 * s)
 plot $points using 1:($2 < 97.45 ? NaN : $2) with points pt 7 ps 1.2 lc rgb '#1f77b4', \
      $points using (side($1, $3)):($3 > 0 && $2 > 97.45 ? $2 : NaN):4 with labels left, \
      $points using (side($1, $3)):($3 < 0 ? $2 : NaN):4 with labels right, \
-     $points using 1:($2 < 97.45 ? 97.47 : NaN) with points pt 11 ps 1.5 lc rgb '#d62728', \
+     $points using 1:($2 < 97.45 ? 97.47 : NaN) with points pt 11 ps 1.2 lc rgb '#d62728', \
      $points using (side($1, $3)):($2 < 97.45 ? 97.47 : NaN):(sprintf('%s, %.2f %%', strcol(4), $2)) with labels left)");
 }
 
