@@ -138,12 +138,16 @@ void calibration_with_outliers() {
   const auto percentile = show("percentile, 99 % of |x|", quanta::PercentileCalibrator<>(quanta::Abs{99.0}, seen));
   const auto mse = show("MSE", quanta::MseCalibrator<>(seen));
   show("entropy", quanta::EntropyCalibrator<>(seen));
+  const auto groups = quanta::SymmetricQuantizer<Int<8>, quanta::PerGroup<50>>::fit(x);
+  const double groups_db = error_metrics(x, groups.fake_quantize(x)).snr_db;
   const double cost = min_max.first - percentile.first, seeming_gain = percentile.second - min_max.second;
   std::printf(
       "   Clipping at the 99th percentile costs %.1f dB. Measured against clipped data, as the textbook does,\n"
       "   it seems to gain %.1f: the outliers that are lost are lost on both sides. Quanta compares with the\n"
-      "   original. (Entropy wants 2048 values and with fewer keeps the whole range.)\n",
-      cost, seeming_gain);
+      "   original. (Entropy wants 2048 values and with fewer keeps the whole range.)\n"
+      "   better: a scale for each 50 values, so that an outlier costs its neighbours alone, %.2f dB\n",
+      cost, seeming_gain, groups_db);
+  expect(groups_db > min_max.first + 2.0, "groups confine outliers");
   expect_near(cost, 25.91, 0.02, "what clipping costs");
   expect_near(seeming_gain, 16.95, 0.15, "what clipping seems to gain");
   expect_near(min_max.first, 26.760, 0.005, "SNR of min-max");
