@@ -10,6 +10,7 @@
 #include <fstream>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace example {
@@ -21,7 +22,8 @@ class Plot {
   Plot(std::string directory, std::string name, int width, int height)
       : directory_(std::move(directory)), name_(std::move(name)), width_(width), height_(height) {}
 
-  /// A row of the data that gnuplot's commands know as $name: numbers, or texts in quotes.
+  /// A row of the data that gnuplot's commands know as $name: numbers, and a text behind them. All rows of a name are
+  /// given before those of the next.
   void row(const std::string& name, std::initializer_list<double> numbers, const std::string& text = "") {
     std::string line;
     for (const double number : numbers) {
@@ -50,7 +52,7 @@ class Plot {
              << commands << "\nset output\n";
     }
     script.close();
-    const bool drawn = script && std::system(("gnuplot '" + path + ".gp'").c_str()) == 0;
+    const bool drawn = script && std::system(("gnuplot \"" + path + ".gp\"").c_str()) == 0;
     std::printf("%s\n", drawn ? ("drawn: " + path + ".svg and .png").c_str()
                               : ("not drawn, since gnuplot did not run: " + path + ".gp").c_str());
   }

@@ -26,7 +26,7 @@ const std::vector<quanta::FormatChoice> kTwoToEight = {integers<2>(), integers<3
                                                        integers<6>(), integers<7>(), integers<8>()};
 
 // The signal beside what is left of it, and how often which error occurs.
-void signal(const std::string& directory) {
+void quantize_a_signal(const std::string& directory) {
   constexpr int kSamples = 1000, kBins = 20;
   constexpr std::array<int, 3> kBits = {8, 4, 2};
   Eigen::VectorXf x(kSamples);
@@ -85,7 +85,7 @@ unset multiplot)");
 }
 
 // Twice the levels halve the error: 6.02 dB. Few bits gain more, since symmetric codes leave out one of 2^b.
-void weights(const std::string& directory) {
+void error_against_bits(const std::string& directory) {
   const auto x = quanta::Npy::open(QUANTA_BIT_WIDTHS_DATA).read<float, 1>();  // a thousand normal weights
   const quanta::BitWidthTable table = quanta::bit_width_table(x, kTwoToEight);
   std::printf("\nA thousand normal weights\n%s", table.text().c_str());
@@ -119,6 +119,6 @@ plot $mse using 1:2 with linespoints pt 7 ps 1.2 lw 2 lc rgb '#1f77b4' title mea
 
 int main(int argc, char** argv) {
   const std::string directory = argc > 1 ? argv[1] : "";
-  signal(directory);
-  weights(directory);
+  quantize_a_signal(directory);
+  error_against_bits(directory);
 }

@@ -149,7 +149,7 @@ std::puts(losses.text().c_str());                                    // per laye
   expect(quanta::error_metrics(exact, small(batch)).snr_db > 15.0, "a model in NF4");
 
   // In a directory of its own, so that the snippets' paths can stay.
-  const auto here = std::filesystem::current_path(), there = std::filesystem::temp_directory_path() / "quanta_first_steps";
+  const auto here = std::filesystem::current_path(), there = here / "first_steps_files";
   std::filesystem::create_directories(there);
   std::filesystem::current_path(there);
   const auto quantized = quanta::SymmetricQuantizer<quanta::Int<4>, quanta::PerGroup<64>>::fit(weight).quantize(weight);

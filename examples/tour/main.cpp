@@ -200,6 +200,7 @@ void matrix_product() {
 }  // namespace
 
 int main() {
+  std::printf("Six textbook demonstrations. \"textbook\" is what numpy and PyTorch make of the same input.\n");
   symmetric_int8_and_int4();
   symmetric_and_asymmetric();
   per_tensor_and_per_channel();
