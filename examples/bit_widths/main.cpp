@@ -84,7 +84,7 @@ do for [i = 1:3] {
 unset multiplot)");
 }
 
-// Twice the levels halve the error: 6.02 dB. Few bits gain more, since symmetric codes leave out one of 2^b.
+// Twice the levels halve the error: 6.02 dB. From few bits it is more, since symmetric codes are 2^b - 1: 3, 7, 15, ...
 void error_against_bits(const std::string& directory) {
   const auto x = quanta::Npy::open(QUANTA_BIT_WIDTHS_DATA).read<float, 1>();  // a thousand normal weights
   const quanta::BitWidthTable table = quanta::bit_width_table(x, kTwoToEight);

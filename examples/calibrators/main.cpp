@@ -102,7 +102,7 @@ int main(int argc, char** argv) {
       "\nMin-max, moving average and percentile (99.99 %%) choose one range for all formats; MSE and entropy are\n"
       "told the format. Rounding to 15 steps costs more than losing the tails.\n");
 
-  for (const std::size_t bits : {0, 1}) {
+  for (std::size_t bits = 0; bits < 2; ++bits) {
     for (const auto& other : {min_max, moving, percentile, entropy}) {
       example::expect(mse[bits] >= other[bits] - 0.05, "of all, MSE's range has the least squared error");
     }
