@@ -12,12 +12,14 @@ _package_proof() {
     g++ | cmake | clang-format) echo "$1" ;;
     clang) echo clang++ ;;
     ninja-build) echo ninja ;;
+    pkgconf) echo pkg-config ;;
     g++-aarch64-linux-gnu) echo aarch64-linux-gnu-g++ ;;
     qemu-user) echo qemu-aarch64 ;;
     libeigen3-dev) echo eigen3/Eigen/Core ;;
     libgtest-dev) echo gtest/gtest.h ;;
     libbenchmark-dev) echo benchmark/benchmark.h ;;
     nlohmann-json3-dev) echo nlohmann/json.hpp ;;
+    zlib1g-dev) echo zlib.h ;;
   esac
 }
 

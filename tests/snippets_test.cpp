@@ -5,6 +5,7 @@
 
 #include <quanta/quanta.hpp>
 #include <quanta/report.hpp>
+#include <quanta/train.hpp>
 
 #include "tests/support/tensors.hpp"
 
@@ -139,6 +140,29 @@ TEST(Snippets, WholeModels) {
   EXPECT_GT(error_metrics(model(x), small(x)).snr_db, 15.0);
   EXPECT_LT(dynamic.packed_bytes() * 3, model.packed_bytes());
   EXPECT_LT(small.packed_bytes() * 6, model.packed_bytes());
+}
+
+TEST(Snippets, QuantizationAwareTraining) {
+  const RowTensor<float, 2> weight = random_tensor<2>({33, 70}, 1), gradient_of_used = random_tensor<2>({33, 70}, 2);
+  const RowTensor<float, 1> bias = random_tensor<1>({33}, 3);
+  const RowTensor<float, 2> hidden = quanta::Relu{}(random_tensor<2>({20, 70}, 4));
+  const auto stepped = [](const Tensor<float, 1>& scales, const Tensor<float, 1>& slopes) -> Tensor<float, 1> {
+    return scales - 0.001f * slopes;
+  };
+  // clang-format off
+  using FakeWeight = quanta::FakeQuantize<quanta::Int<4>, quanta::PerChannel<0>>;
+  auto fake   = FakeWeight::learned(weight);                           // LSQ's first scales; or FakeQuantize(quantizer)
+  auto fake_x = quanta::FakeQuantize<quanta::UInt<4>>::learned(hidden, quanta::Role::activation);   // after a ReLU
+  const auto used      = fake.forward(weight);                         // what to multiply with, in float
+  const auto gradients = fake.backward(weight, gradient_of_used);      // .x, straight through, and .scales
+  fake.set_scales(stepped(fake.scales(), gradients.scales));           // by your optimizer; or leave them as they are
+  quanta::StaticLinear<quanta::Int<4>> frozen(fake.quantizer().quantize(weight), bias, fake_x.quantizer());   // integers
+  // clang-format on
+
+  EXPECT_GT(error_metrics(weight, used).snr_db, 15.0);
+  EXPECT_GT(error_metrics(gradient_of_used, gradients.x).snr_db, 10.0);  // but for what is clipped
+  const Linear in_float(fake.forward(weight), bias);
+  EXPECT_GT(error_metrics(in_float(fake_x.forward(hidden)), frozen(hidden)).snr_db, 110.0);
 }
 
 TEST(Snippets, TheEigenWay) {

@@ -12,8 +12,8 @@
 #include <quanta/quanta.hpp>
 #include <quanta/report.hpp>
 
-#include "../expect.hpp"
-#include "../plot.hpp"
+#include "../support/expect.hpp"
+#include "../support/plot.hpp"
 
 namespace {
 
@@ -44,14 +44,14 @@ void quantize_a_signal(const std::string& directory) {
     steps[d] = static_cast<double>(quantized.params().scale(0));
     const auto error = quanta::error_metrics(x, Eigen::Map<const Eigen::VectorXf>(approx[d].data(), x.size()));
     std::printf("  %4d %9.5f %11.6f %9.2f\n", kBits[d], steps[d], error.max_error, error.snr_db);
-    example::expect(error.max_error <= 0.5001 * steps[d], "rounding errs by half a step at most");
+    examples::expect(error.max_error <= 0.5001 * steps[d], "rounding errs by half a step at most");
     for (int i = 0; i < kSamples; ++i) {
       const double in_steps = static_cast<double>(x(i) - approx[d].data()[i]) / steps[d] + 0.5;
       percent[d][static_cast<std::size_t>(std::clamp(in_steps * kBins, 0.0, kBins - 1.0))] += 100.0 / kSamples;
     }
   }
 
-  example::Plot plot(directory, "signal", 1000, 520);
+  examples::Plot plot(directory, "signal", 1000, 520);
   for (int i = 0; i < kSamples; ++i) {
     const auto at = [&](std::size_t d) { return static_cast<double>(approx[d].data()[i]); };
     plot.row("signal", {1.0 * i / kSamples, static_cast<double>(x(i)), at(0), at(1), at(2)});
@@ -92,17 +92,17 @@ void error_against_bits(const std::string& directory) {
 
   // Computed by numpy in float64.
   constexpr double kMse[] = {0.8194849, 0.1426528, 0.02519702, 0.005198305, 0.001305727, 0.0003134453, 0.00007638163};
-  example::Plot plot(directory, "mse", 640, 420);
+  examples::Plot plot(directory, "mse", 640, 420);
   double slope = 0.0;  // of the least squares line through 10 log10(mse) over bits, whose sum of squares is 28
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const double bits = static_cast<double>(i) + 2.0, mse = table.rows[i].error.mse;
     plot.row("mse", {bits, mse});
     slope -= (bits - 5.0) * 10.0 * std::log10(mse) / 28.0;
-    example::expect_near(mse, kMse[i], 1e-6 * kMse[i], "mean squared error");
+    examples::expect_near(mse, kMse[i], 1e-6 * kMse[i], "mean squared error");
   }
   std::printf("%.2f dB per bit from 2 to 8 bits, %.2f from 7 to 8; twice the levels are 6.02\n", slope,
               10.0 * std::log10(table.rows[5].error.mse / table.rows[6].error.mse));
-  example::expect_near(slope, 6.68, 0.02, "dB per bit");
+  examples::expect_near(slope, 6.68, 0.02, "dB per bit");
   char title[96];
   std::snprintf(title, sizeof title, "'measured, %.2f dB per bit'", slope);
   plot.draw(std::string("measured = ") + title + R"(

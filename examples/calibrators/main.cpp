@@ -11,9 +11,9 @@
 
 #include <quanta/quanta.hpp>
 
-#include "../digits.hpp"
-#include "../expect.hpp"
-#include "../plot.hpp"
+#include "../support/digits.hpp"
+#include "../support/expect.hpp"
+#include "../support/plot.hpp"
 
 namespace {
 
@@ -32,7 +32,7 @@ Choice choose(const Calibrator& calibrator, const Activation& x) {
   return {calibrator.template range<Quantizer>(), quanta::error_metrics(x, quantizer.fake_quantize(x)).snr_db};
 }
 
-void draw(example::Plot& plot, const Activation& x) {
+void draw(examples::Plot& plot, const Activation& x) {
   constexpr int kBins = 160;
   constexpr float kEnd = 10.0f;
   std::array<int, kBins> histogram{};
@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
 
   std::printf("%d outputs of the first layer of 784-256-128-10, unsigned and asymmetric\n\n%-15s %-28s %-28s\n",
               static_cast<int>(x.size()), "", "8 bits", "4 bits");
-  example::Plot plot(argc > 1 ? argv[1] : "", "calibrators", 860, 600);
+  examples::Plot plot(argc > 1 ? argv[1] : "", "calibrators", 860, 600);
   double row = 0.0;
   const auto show = [&](const char* name, const auto& calibrator) {
     const Choice eight = choose<8>(calibrator, x), four = choose<4>(calibrator, x);
@@ -104,12 +104,12 @@ int main(int argc, char** argv) {
 
   for (std::size_t bits = 0; bits < 2; ++bits) {
     for (const auto& other : {min_max, moving, percentile, entropy}) {
-      example::expect(mse[bits] >= other[bits] - 0.05, "of all, MSE's range has the least squared error");
+      examples::expect(mse[bits] >= other[bits] - 0.05, "of all, MSE's range has the least squared error");
     }
   }
-  example::expect_near(min_max[0], 35.54, 0.02, "SNR of min-max in 8 bits");
-  example::expect_near(mse[0], 36.83, 0.02, "SNR of MSE in 8 bits");
-  example::expect_near(min_max[1], 10.94, 0.02, "SNR of min-max in 4 bits");
-  example::expect_near(mse[1], 17.34, 0.02, "SNR of MSE in 4 bits");
+  examples::expect_near(min_max[0], 35.54, 0.02, "SNR of min-max in 8 bits");
+  examples::expect_near(mse[0], 36.83, 0.02, "SNR of MSE in 8 bits");
+  examples::expect_near(min_max[1], 10.94, 0.02, "SNR of min-max in 4 bits");
+  examples::expect_near(mse[1], 17.34, 0.02, "SNR of MSE in 4 bits");
   draw(plot, x);
 }

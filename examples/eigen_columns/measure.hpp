@@ -7,8 +7,8 @@
 #include <chrono>
 #include <cstdio>
 
-#include "../digits.hpp"
-#include "../expect.hpp"
+#include "../support/digits.hpp"
+#include "../support/expect.hpp"
 
 /// Runs the network on the test images, a hundred at a time; prints its accuracy, bytes and time.
 template <class Network>
@@ -26,5 +26,5 @@ void measure(const Network& network) {
   const double percent = digits::accuracy(outputs);
   std::printf("%.2f %% right, %d bytes of weights, %.2f us per image\n", percent,
               static_cast<int>(network.weight_bytes()), best * 1e6 / kBatch);
-  example::expect_near(percent, 97.89, 0.1, "accuracy");
+  examples::expect_near(percent, 97.89, 0.1, "accuracy");
 }

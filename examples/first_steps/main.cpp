@@ -6,14 +6,19 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
+#include <quanta/integer.hpp>
+#include <quanta/integer/network.hpp>  // needs neither Eigen nor floating point registers (-mgeneral-regs-only)
 #include <quanta/io.hpp>
+#include <quanta/io/emit_header.hpp>
 #include <quanta/quanta.hpp>
 #include <quanta/report.hpp>
+#include <quanta/train.hpp>
 
-#include "../expect.hpp"
+#include "../support/expect.hpp"
 
-using example::expect;
+using examples::expect;
 using Matrix = Eigen::Tensor<float, 2, Eigen::RowMajor>;
 using Vector = Eigen::Tensor<float, 1, Eigen::RowMajor>;
 
@@ -95,22 +100,25 @@ const auto yq = quanta::gemm_requantized(x, rhs, output_quantizer, bias);       
 quanta::Context context{thread_pool_device};                         // threads and scratch; reused, no allocation once warm
 quanta::gemm(context, x, rhs, y, quanta::Dequantize{});              // same bits
 
-const quanta::Requantize requantize(x.params().scale(0), rhs, output_quantizer, bias);
-quanta::gemm(context, x, rhs, eigen_int8_matrix, requantize);        // the codes of yq, into memory of yours
+const quanta::Requantize requantize(x.params().scale(0), rhs, output_quantizer, bias, quanta::Relu{});
+quanta::gemm(context, x, rhs, eigen_int8_matrix, requantize);        // codes as of yq, but Relu's, into memory of yours
 
   const Matrix exact = quanta::Linear(weight)(batch);
   const double snr_db = quanta::error_metrics(exact, y).snr_db;
   std::printf("a product       %.2f dB by the kernel %s\n", snr_db, quanta::NativeKernel::name);
   expect(snr_db > 38.0, "a product of int8");
-  expect(yq.codes()(3, 7) == eigen_int8_matrix(3, 7), "the codes of yq");
+  expect(std::max<int>(yq.codes()(3, 7), 0) == eigen_int8_matrix(3, 7), "the codes of yq");
 }
 
 template <class Activation>
 void layers(const Activation& activation) {
+  const Matrix& table = weight;
 quanta::DynamicLinear<>  fc1(weight, bias);                          // int8 weights; activations quantized per row at run time
 quanta::StaticLinear<>   fc2(weight, bias, activation);              // activation parameters from calibration
 quanta::WeightOnlyLinear<quanta::Int<4>, quanta::PerGroup<64>> fc3(weight, bias);   // float activations
+quanta::Int8OutlierLinear<> fc4(weight, bias);                       // LLM.int8(): as fc1, but activations of 6 and more stay float
 Eigen::Tensor<float, 2, Eigen::RowMajor> out = fc1(batch);           // or fc1(context, batch)
+quanta::Embedding<quanta::Int<4>> words(table);                      // (rows, features); words(numbers) are those rows in float
 
   const Matrix exact = quanta::Linear(weight, bias)(batch);
   const double dynamic_db = quanta::error_metrics(exact, out).snr_db;
@@ -118,6 +126,8 @@ Eigen::Tensor<float, 2, Eigen::RowMajor> out = fc1(batch);           // or fc1(c
   const double int4_db = quanta::error_metrics(exact, fc3(batch)).snr_db;
   std::printf("layers          dynamic %.2f dB, static %.2f dB, weight-only int4 %.2f dB\n", dynamic_db, static_db, int4_db);
   expect(dynamic_db > 38.0 && static_db > 38.0 && int4_db > 18.0, "layers");
+  expect(quanta::error_metrics(exact, fc4(batch)).snr_db > 38.0, "a layer of LLM.int8()");
+  expect(words.packed_bytes() > 256 * 784 / 2, "an embedding");
 }
 
 void the_eigen_way() {
@@ -138,6 +148,7 @@ quanta::Sequential model{quanta::Linear{w1, b1}, quanta::Relu{}, quanta::Linear{
 auto dynamic = quanta::quantize_dynamic(model);
 auto fixed   = quanta::quantize_static(model, calibration_batches, quanta::EntropyCalibrator<>{});
 auto small   = quanta::quantize_weights<quanta::NF4>(model);        // or Int<4>, PerGroup<32>, or Bf16, ...
+auto mixed   = quanta::replace_linears(model, [](const quanta::Linear& l) { return quanta::Int8OutlierLinear<>(l.weight(), l.bias()); });
 
 std::puts(quanta::summary(fixed).text().c_str());                    // per layer: shape, format, granularity, parameters, bytes
 const auto losses = quanta::compare(model, fixed, calibration_batches);
@@ -146,12 +157,9 @@ std::puts(losses.text().c_str());                                    // per laye
   const Matrix exact = model(batch);
   expect(quanta::error_metrics(exact, dynamic(batch)).snr_db > 35.0, "a dynamic model");
   expect(quanta::error_metrics(exact, fixed(batch)).snr_db > 30.0, "a static model");
+  expect(quanta::error_metrics(exact, mixed(batch)).snr_db > 35.0, "a model of LLM.int8()");
   expect(quanta::error_metrics(exact, small(batch)).snr_db > 15.0, "a model in NF4");
 
-  // In a directory of its own, so that the snippets' paths can stay.
-  const auto here = std::filesystem::current_path(), there = here / "first_steps_files";
-  std::filesystem::create_directories(there);
-  std::filesystem::current_path(there);
   const auto quantized = quanta::SymmetricQuantizer<quanta::Int<4>, quanta::PerGroup<64>>::fit(weight).quantize(weight);
   quanta::TensorList list;
   list.add("fc1.weight", weight);
@@ -173,13 +181,62 @@ const auto view = file.view<quanta::Int<4>, 2, quanta::PerGroup<64>>("w");     /
   expect(quanta::error_metrics(fixed(batch), again(batch)).max_error == 0.0, "a model comes back as it was");
   expect(quanta::error_metrics(quantized.dequantize(), view.dequantize()).max_error == 0.0, "a tensor too");
   expect(first.out_features() == 256, "a layer from a file");
-  std::filesystem::current_path(here);
-  std::filesystem::remove_all(there);
+}
+
+void classify(const quanta::integer::Network& network, const std::int8_t* image, std::int8_t* classes) {
+  static std::int8_t scratch[1024];                                  // quanta::integer::scratch_size(network) at least
+  quanta::integer::run(network, image, classes, scratch);
+}
+
+void integers_only() {
+  const auto& calibration_batches = batches;
+  const quanta::Sequential model{quanta::Linear{weight, bias}, quanta::Relu{}, quanta::Linear{random_matrix(10, 256), random_vector(10)}};
+auto fixed = quanta::quantize_static(model, calibration_batches, quanta::EntropyCalibrator<>{}, quanta::IntegerOnly{});
+auto y     = fixed(batch);                                           // floats in, floats out, and int8 between them
+const auto x     = quanta::AsymmetricQuantizer<quanta::Int<8>>(fixed.input_params()).quantize(batch);
+const auto codes = fixed.run(x.codes());                             // int8 in, int8 out: of fixed.output_params()
+const quanta::IntegerNetwork arrays = fixed.network();               // arrays.network() is for integer::run
+
+  std::int8_t classes[10];
+  classify(arrays.network(), x.codes().data(), classes);
+  expect(std::equal(classes, classes + 10, codes.data()), "plain arrays give the same codes");
+  const double snr_db = quanta::error_metrics(model(batch), y).snr_db;
+  std::printf("integers only   %.2f dB\n", snr_db);
+  expect(snr_db > 25.0, "an integer-only model");
+  {
+std::ofstream file("digits.hpp");                                    // #include <quanta/io/emit_header.hpp>
+quanta::emit_header(fixed, file, {.name = "digits"});                // digits::run(pixels, scores, workspace) gives the same bits
+  }
+  expect(std::filesystem::file_size("digits.hpp") > 100000, "a header");
+}
+
+void train() {
+  const Matrix& gradient_of_used = weight;
+  const Matrix hidden = quanta::Relu{}(batch);
+  const auto stepped = [](const quanta::Tensor<float, 1>& scales, const quanta::Tensor<float, 1>& slopes) -> quanta::Tensor<float, 1> {
+    return scales - 0.001f * slopes;
+  };
+using FakeWeight = quanta::FakeQuantize<quanta::Int<4>, quanta::PerChannel<0>>;
+auto fake   = FakeWeight::learned(weight);                           // LSQ's first scales; or FakeQuantize(quantizer)
+auto fake_x = quanta::FakeQuantize<quanta::UInt<4>>::learned(hidden, quanta::Role::activation);   // after a ReLU
+const auto used      = fake.forward(weight);                         // what to multiply with, in float
+const auto gradients = fake.backward(weight, gradient_of_used);      // .x, straight through, and .scales
+fake.set_scales(stepped(fake.scales(), gradients.scales));           // by your optimizer; or leave them as they are
+quanta::StaticLinear<quanta::Int<4>> frozen(fake.quantizer().quantize(weight), bias, fake_x.quantizer());   // integers
+
+  const double snr_db = quanta::error_metrics(weight, used).snr_db;
+  std::printf("training        int4 weights in float, %.2f dB\n", snr_db);
+  expect(snr_db > 12.0, "fake quantization");
+  expect(quanta::error_metrics(quanta::Linear(fake.forward(weight), bias)(fake_x.forward(hidden)), frozen(hidden)).snr_db > 100.0, "the integers it ends in");
 }
 
 }  // namespace
 
 int main() {
+  // The snippets write files where the program runs: into a directory of its own, which goes again.
+  const auto here = std::filesystem::current_path(), there = here / "first_steps_files";
+  std::filesystem::create_directories(there);
+  std::filesystem::current_path(there);
   quantize_a_weight();
   compare_formats();
   const auto activation = calibrate_an_activation();
@@ -187,4 +244,8 @@ int main() {
   layers(activation);
   the_eigen_way();
   whole_models();
+  integers_only();
+  train();
+  std::filesystem::current_path(here);
+  std::filesystem::remove_all(there);
 }

@@ -103,6 +103,7 @@ int run(bool quick, const std::string& directory) {
   using SmallGroups = quanta::WithScales<quanta::PerGroup<16>, quanta::Fp16>;
   using DoubleQuantized = quanta::DoubleQuantized<quanta::PerGroup<64>>;
   const auto calibrated = [&](const auto& calibrator) { return quanta::quantize_static(model, batches, calibrator); };
+  const auto outlier_linear = [](const quanta::Linear& l) { return quanta::Int8OutlierLinear<>(l.weight(), l.bias()); };
   const quanta::MinMaxCalibrator<> min_max;
   const std::vector<Variant> variants = {
       eigen_variant("float, Eigen alone", file),
@@ -116,6 +117,9 @@ int run(bool quick, const std::string& directory) {
       quanta_variant("static int8, entropy", calibrated(quanta::EntropyCalibrator<>{})),
       quanta_variant("static int8 per tensor, min-max",
                      quanta::quantize_static<Int<8>, quanta::PerTensor>(model, batches, min_max)),
+      quanta_variant("static int8, integer-only",
+                     quanta::Sequential{quanta::quantize_static(model, batches, min_max, quanta::IntegerOnly{})}),
+      quanta_variant("LLM.int8(), outliers in float", quanta::replace_linears(model, outlier_linear)),
       quanta_variant("weight-only int8 per channel", quanta::quantize_weights(model)),
       quanta_variant("weight-only int4, groups of 32", quanta::quantize_weights<Int<4>, quanta::PerGroup<32>>(model)),
       quanta_variant("weight-only int2, groups of 16", quanta::quantize_weights<Int<2>, SmallGroups>(model), 7.0),

@@ -13,6 +13,7 @@
 
 #include <Eigen/Core>
 
+#include <quanta/integer.hpp>
 #include <quanta/io.hpp>
 #include <quanta/quanta.hpp>
 

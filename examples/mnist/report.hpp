@@ -1,6 +1,6 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// What the program prints: progress for whoever watches, the machine, the table.
+// What the program prints: the machine and the table.
 #pragma once
 
 #include <algorithm>
@@ -13,31 +13,11 @@
 
 #include <quanta/quanta.hpp>
 
-#if __has_include(<unistd.h>)
-#include <unistd.h>
-#endif
+#include "../support/progress.hpp"
 
 namespace mnist {
 
-/// One line on stderr that is written over and over, and gone at the end. Nothing at all unless stderr is a terminal.
-class Progress {
- public:
-  Progress() = default;
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  ~Progress() { show(""); }
-
-  void show(const std::string& line) const {
-    if (terminal_) std::fprintf(stderr, "\r\033[K%s", line.c_str());
-  }
-
- private:
-#if __has_include(<unistd.h>)
-  bool terminal_ = isatty(STDERR_FILENO) == 1;
-#else
-  bool terminal_ = false;
-#endif
-};
+using examples::Progress;
 
 /// The CPU as Linux names it; empty elsewhere, and on Arm, where it gives no names.
 inline std::string cpu_name() {

@@ -10,9 +10,9 @@
 #include <quanta/quanta.hpp>
 #include <quanta/report.hpp>
 
-#include "../expect.hpp"
+#include "../support/expect.hpp"
 
-using example::expect;
+using examples::expect;
 using quanta::Index;
 
 // ---- A format (quanta::IntegerFormat): -1, 0 and 1 in two bits ----

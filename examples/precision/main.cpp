@@ -13,13 +13,13 @@
 #include <quanta/quanta.hpp>
 #include <quanta/report.hpp>
 
-#include "../digits.hpp"
-#include "../expect.hpp"
-#include "../plot.hpp"
+#include "../support/digits.hpp"
+#include "../support/expect.hpp"
+#include "../support/plot.hpp"
 
 namespace {
 
-using example::expect, example::expect_near;
+using examples::expect, examples::expect_near;
 using quanta::choice, quanta::Int, quanta::PerGroup, quanta::Index;
 using Matrix = quanta::Tensor<float, 2>;
 using DoubleQuantized = quanta::DoubleQuantized<PerGroup<64>>;  // QLoRA's: the scales are quantized too
@@ -72,7 +72,7 @@ void accuracy_against_size(const std::string& directory) {
       {"INT2/16", choice<Int<2>, HalfScales<16>>()},
   };
   const Eigen::MatrixXf images = digits::test_images();
-  example::Plot plot(directory, "accuracy", 860, 480);
+  examples::Plot plot(directory, "accuracy", 860, 480);
   std::printf("\nA network 784-256-128-10, its weights in each format, on 10000 images\n%-10s %9s %10s\n", "", "KB",
               "accuracy");
   // A weight-only layer gives the outputs of a float layer with the dequantized weights.

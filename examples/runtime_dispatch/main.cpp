@@ -1,13 +1,17 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // One program for every CPU: it holds several builds of one function (net.cpp) and picks the best that the CPU can run
-// when it starts. This file is compiled for any CPU, and uses nothing of Quanta.
+// when it starts. This file is compiled for any CPU.
 #include <cstdio>
 #include <cstring>
 #include <vector>
 
-#include "../expect.hpp"
-#include "cpu.hpp"
+#include <quanta/core/cpu.hpp>
+
+#include "../support/expect.hpp"
+
+namespace arch = quanta::arch;
+using quanta::cpu_runs;
 
 using Net = const char*(const float* weight, const float* x, float* y, int m, int n, int k);
 extern "C" {
@@ -28,12 +32,12 @@ struct Build {
 int main() {
   const std::vector<Build> builds = {
 #if defined(__x86_64__)
-    {"AVX512-VNNI", net_avx512_vnni, cpu::has_avx512_vnni()},
-    {"AVX-VNNI", net_avx_vnni, cpu::has_avx_vnni()},
-    {"AVX2", net_avx2, cpu::has_avx2()},
+    {"AVX512-VNNI", net_avx512_vnni, cpu_runs<arch::Avx512Vnni>()},
+    {"AVX-VNNI", net_avx_vnni, cpu_runs<arch::AvxVnni>()},
+    {"AVX2", net_avx2, cpu_runs<arch::Avx2>()},
 #elif defined(__aarch64__)
-    {"i8mm", net_i8mm, cpu::has_i8mm()},
-    {"dotprod", net_dotprod, cpu::has_dotprod()},
+    {"i8mm", net_i8mm, cpu_runs<arch::NeonI8mm>()},
+    {"dotprod", net_dotprod, cpu_runs<arch::NeonDot>()},
 #endif
     {"baseline", net_baseline, true},
   };
@@ -55,6 +59,6 @@ int main() {
     const char* kernel = build.net(weight.data(), x.data(), again.data(), m, n, k);
     const bool same = std::memcmp(y.data(), again.data(), y.size() * sizeof(float)) == 0;
     std::printf("  %-12s %-12s %s\n", build.name, kernel, same ? "the same bits" : "OTHER BITS");
-    example::expect(same, "every build gives the same bits");
+    examples::expect(same, "every build gives the same bits");
   }
 }

@@ -8,9 +8,9 @@
 #include <quanta/io/npy.hpp>
 #include <quanta/quanta.hpp>
 
-#include "../expect.hpp"
+#include "../support/expect.hpp"
 
-using example::expect, example::expect_near;
+using examples::expect, examples::expect_near;
 using quanta::Int, quanta::UInt, quanta::PerChannel, quanta::ErrorMetrics, quanta::error_metrics;
 template <int bits>
 using Symmetric = quanta::SymmetricQuantizer<Int<bits>>;

@@ -12,39 +12,48 @@
 QUANTA_NAMESPACE_BEGIN
 namespace arch {
 
-/// Every tag has `name`, as printed by programs, and `compiled`: do this unit's flags allow its instructions?
+/// Every tag has `name`, as printed by programs; `compiled`: do this unit's flags allow its instructions? and `flags`,
+/// which would, for g++ and clang.
 struct Avx512Vnni {
   static constexpr const char* name = "Avx512Vnni";
   static constexpr bool compiled = QUANTA_HAS_AVX512VNNI != 0;
+  static constexpr const char* flags = "-march=x86-64-v4 -mavx512vnni";
 };
 struct AvxVnni {
   static constexpr const char* name = "AvxVnni";
   static constexpr bool compiled = QUANTA_HAS_AVXVNNI != 0;
+  static constexpr const char* flags = "-mavx2 -mfma -mavxvnni";
 };
 struct AvxVnniInt8 {
   static constexpr const char* name = "AvxVnniInt8";
   static constexpr bool compiled = QUANTA_HAS_AVXVNNIINT8 != 0;
+  static constexpr const char* flags = "-mavx2 -mfma -mavxvnniint8";
 };
 struct Avx2 {
   static constexpr const char* name = "Avx2";
   static constexpr bool compiled = QUANTA_HAS_AVX2 != 0;
+  static constexpr const char* flags = "-mavx2 -mfma";
 };
 struct NeonI8mm {
   static constexpr const char* name = "NeonI8mm";
   static constexpr bool compiled = QUANTA_HAS_NEONI8MM != 0;
+  static constexpr const char* flags = "-march=armv8.6-a";
 };
 struct NeonDot {
   static constexpr const char* name = "NeonDot";
   static constexpr bool compiled = QUANTA_HAS_NEONDOT != 0;
+  static constexpr const char* flags = "-march=armv8.2-a+dotprod";
 };
 struct Neon {
   static constexpr const char* name = "Neon";
   static constexpr bool compiled = QUANTA_HAS_NEON != 0;
+  static constexpr const char* flags = "-march=armv8-a";
 };
 /// Portable C++, always there.
 struct Scalar {
   static constexpr const char* name = "Scalar";
   static constexpr bool compiled = true;
+  static constexpr const char* flags = "";
 };
 
 template <class... Archs>

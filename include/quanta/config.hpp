@@ -126,6 +126,20 @@
 #define QUANTA_HAS_NEONI8MM 0
 #endif
 
+// Whom core/cpu.hpp asks what the CPU has: nobody (0), cpuid by <cpuid.h> (1) or <intrin.h> (2), arm64's Linux (3) or
+// macOS (4).
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#define QUANTA_CPU_ASK 1
+#elif (defined(_M_X64) || defined(_M_IX86)) && defined(_MSC_VER)
+#define QUANTA_CPU_ASK 2
+#elif defined(__aarch64__) && defined(__linux__)
+#define QUANTA_CPU_ASK 3
+#elif defined(__aarch64__) && defined(__APPLE__)
+#define QUANTA_CPU_ASK 4
+#else
+#define QUANTA_CPU_ASK 0
+#endif
+
 #if !defined(QUANTA_L2_KILOBYTES)
 #define QUANTA_L2_KILOBYTES 1024
 #endif
@@ -189,11 +203,17 @@
 #define QUANTA_LAZY template <int = 0>
 #define QUANTA_LAZY_BODY template <int>
 
-// Before a loop that is worth vectorizing and that clang would unroll instead; GCC vectorizes it as it is.
+// Before a loop that is worth vectorizing and that clang would unroll instead; GCC vectorizes it as it is, but for one
+// of a few turns, a constant number, which it too unrolls with -O3.
 #if defined(__clang__)
 #define QUANTA_VECTORIZE_LOOP _Pragma("clang loop vectorize(enable) unroll(disable)")
+#define QUANTA_VECTORIZE_SHORT_LOOP QUANTA_VECTORIZE_LOOP
+#elif defined(__GNUC__)
+#define QUANTA_VECTORIZE_LOOP
+#define QUANTA_VECTORIZE_SHORT_LOOP _Pragma("GCC unroll 1")
 #else
 #define QUANTA_VECTORIZE_LOOP
+#define QUANTA_VECTORIZE_SHORT_LOOP
 #endif
 
 // ---- The ABI namespace -----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The whole library but for files, <quanta/io.hpp>, and tables for people to read, <quanta/report.hpp>.
+// The whole library but for files, <quanta/io.hpp>, tables for people to read, <quanta/report.hpp>, integer-only models,
+// <quanta/integer.hpp>, training, <quanta/train.hpp>, and which kernel runs and why, <quanta/explain.hpp>.
 #pragma once
 
 #include <quanta/arch.hpp>
@@ -13,7 +14,9 @@
 #include <quanta/gemm/activations.hpp>
 #include <quanta/gemm/gemm.hpp>
 #include <quanta/layers/dynamic_linear.hpp>
+#include <quanta/layers/embedding.hpp>
 #include <quanta/layers/flatten.hpp>
+#include <quanta/layers/int8_outlier_linear.hpp>
 #include <quanta/layers/layer_norm.hpp>
 #include <quanta/layers/linear.hpp>
 #include <quanta/layers/quantize_model.hpp>

@@ -68,5 +68,53 @@ TEST(Math, LogOfSpecialValues) {
   }
 }
 
+// ---- exp and erfc ----
+
+void expect_within(double got, long double exact, long double bound, double x) {
+  ASSERT_LE(std::fabs(static_cast<long double>(got) - exact), bound * exact) << std::hexfloat << x;
+}
+
+TEST(Math, ExpIsWithinItsBound) {
+  Random random(3);
+  for (int i = 0; i < scaled(200'000, 2000); ++i) {
+    const double u = static_cast<double>(random.uniform());
+    for (const double x : {700.0 * u, u, 1e-6 * u, 0.34657359027997264 + 1e-12 * u}) {
+      ASSERT_NO_FATAL_FAILURE(expect_within(math::exp(x), std::exp(static_cast<long double>(x)), 4e-16L, x));
+    }
+  }
+}
+
+TEST(Math, ExpOfSpecialValues) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(math::exp(0.0), 1.0);
+  EXPECT_EQ(math::exp(-0.0), 1.0);
+  EXPECT_EQ(math::exp(-infinity), 0.0);
+  EXPECT_EQ(math::exp(-709.0), 0.0);
+  EXPECT_EQ(math::exp(infinity), infinity);
+  EXPECT_EQ(math::exp(710.0), infinity);
+  EXPECT_LT(math::exp(709.78), infinity);
+  EXPECT_GT(math::exp(-708.3), 0.0);
+  EXPECT_TRUE(std::isnan(math::exp(std::numeric_limits<double>::quiet_NaN())));
+}
+
+TEST(Math, ErfcIsWithinItsBound) {
+  Random random(4);
+  for (int i = 0; i < scaled(50'000, 1000); ++i) {
+    const double u = static_cast<double>(random.uniform());
+    for (const double x : {26.0 * u, 2.0 * u, 2.0 + 1e-9 * u, 1e-9 * u}) {
+      ASSERT_NO_FATAL_FAILURE(expect_within(math::erfc(x), std::erfc(static_cast<long double>(x)), 1e-12L, x));
+    }
+  }
+}
+
+TEST(Math, ErfcOfSpecialValues) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(math::erfc(0.0), 1.0);
+  EXPECT_EQ(math::erfc(infinity), 0.0);
+  EXPECT_EQ(math::erfc(27.0), 0.0);
+  EXPECT_EQ(math::erfc(-infinity), 2.0);
+  EXPECT_TRUE(std::isnan(math::erfc(std::numeric_limits<double>::quiet_NaN())));
+}
+
 }  // namespace
 }  // namespace quanta::test

@@ -2,6 +2,7 @@
 //
 // Everything that runs on threads, on several contexts at once that share a pool, packed weights and layers: what a
 // thread sanitizer is to see. That the results are those of one thread is checked too.
+#include <quanta/integer.hpp>
 #include <quanta/quanta.hpp>
 
 #include "tests/support/products.hpp"
@@ -31,6 +32,9 @@ struct SharedOperands {
                    WeightOnlyLinear<Int<4>, PerGroup<32>>{weight},
                    StaticLinear<>{weight.shuffle(Eigen::array<Index, 2>{1, 0}),
                                   AsymmetricQuantizer<UInt<8>>::fit(Range{-50.0f, 50.0f})}};
+  IntegerModel integers = quantize_static(
+      Sequential{Linear{weight}, Tanh{}, Linear{weight.shuffle(Eigen::array<Index, 2>{1, 0})}, Softmax{}},
+      std::vector<RowTensor<float, 2>>{batch}, MinMaxCalibrator<>{}, IntegerOnly{});
 
   std::vector<std::uint64_t> results(Context& context) const {
     std::vector<std::uint64_t> bits;
@@ -49,6 +53,7 @@ struct SharedOperands {
     add(requantized);
     add(model(context, batch));
     add(model(context, columns));
+    add(integers(context, columns));
     const RowTensor<float, 2> few = batch.slice(Eigen::array<Index, 2>{0, 0}, Eigen::array<Index, 2>{3, kRaceInputs});
     add(model(context, few));
     return bits;

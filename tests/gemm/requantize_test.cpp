@@ -84,6 +84,24 @@ TEST_F(RequantizeTest, ToUInt8) {
 TEST_F(RequantizeTest, ToFourBits) { check(SymmetricQuantizer<Int<4>>(7.0f), -7, 7); }
 TEST_F(RequantizeTest, ToSixteenBits) { check(AsymmetricQuantizer<Int<16>>(0.01f, 1234), -32768, 32767); }
 
+TEST_F(RequantizeTest, RoundsReluAndClampToBoundsOfCodes) {
+  const AsymmetricQuantizer<Int<8>> output(0.31f, -20);
+  const auto expect = [&](long low, long high, const auto&... options) {
+    EXPECT_TRUE(equals(gemm_requantized(x, packed, output, options..., bias).codes(), kM, kN,
+                       [&](Index i, Index j) { return expected(i, j, 0.31f, -20, low, high, true, false); }))
+        << low << " to " << high;
+  };
+  const float infinity = std::numeric_limits<float>::infinity();
+  expect(-20, 127, Relu{});
+  expect(-20, -1, Relu6{});              // 6 / 0.31 is 19.4
+  expect(-23, -12, Clamp(-1.0f, 2.5f));  // -3.2 and 8.1
+  expect(-128, -12, Clamp(-infinity, 2.5f));
+  expect(127, 127, Clamp(1e30f, infinity));
+  expect(-128, 127, Clamp(-infinity, infinity));
+  EXPECT_EQ(Requantize(lhs.scale(0), packed, output, Relu{}).min_code(), -20);
+  EXPECT_EQ(Requantize(lhs.scale(0), packed, SymmetricQuantizer<Int<8>>(0.4f), Relu6{}).max_code(), 15);
+}
+
 TEST_F(RequantizeTest, WithOneScaleForAllWeights) {
   rhs = int_matrix<Int<8>>(kN, kK, kOne, Fill::random, Fill::random, random);
   const AsymmetricQuantizer<UInt<8>> output(0.4f, 13);

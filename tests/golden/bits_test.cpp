@@ -27,9 +27,9 @@ struct Section {
 
 // Append a section here, and its declaration in tests/support/golden.hpp.
 constexpr Section kSections[] = {
-    {"core", &golden_core},       {"quant", &golden_quant},   {"gemm", &golden_gemm},
-    {"layers", &golden_layers},   {"static", &golden_static}, {"calibration", &golden_calibration},
-    {"formats", &golden_formats},
+    {"core", &golden_core},       {"quant", &golden_quant},     {"gemm", &golden_gemm},
+    {"layers", &golden_layers},   {"static", &golden_static},   {"calibration", &golden_calibration},
+    {"formats", &golden_formats}, {"integer", &golden_integer}, {"train", &golden_train},
 };
 
 Recorder recorded(const Section& section) {

@@ -70,6 +70,10 @@ void golden_layers(Recorder& recorder) {
     recorder.add("compare.snr_db." + std::to_string(i), compared.layers[i].chain.snr_db);
     recorder.add("compare.cosine." + std::to_string(i), compared.layers[i].chain.cosine);
   }
+  for (const float threshold : {0.5f, 6.0f}) {
+    recorder.add("outliers." + std::to_string(threshold), Int8OutlierLinear<>(weight, bias, threshold)(x));
+  }
+  recorder.add("embedding", Embedding<Int<4>>(weight)(Eigen::Vector4i(44, 0, 7, 7)));
   recorder.add("model.dynamic.int4", quantize_dynamic<Int<4>, PerGroup<16>>(model)(x));
 }
 

@@ -132,6 +132,10 @@ TEST(Model, SurvivesInEveryFormat) {
       21);
 }
 
+TEST(Model, SurvivesWithOutliers) {
+  expect_survives(Sequential{Int8OutlierLinear<>(model_weight(9, 21), model_bias(9), 1.5f)}, 21);
+}
+
 TEST(Model, ComesBackWithTheTypesThatAreNamed) {
   const Sequential model{DynamicLinear<Int<4>, PerGroup<16>>(model_weight(9, 33)), DynamicLinear<>(model_weight(33, 9)),
                          StaticLinear<>(model_weight(33, 33), AsymmetricQuantizer<UInt<8>>::fit(Range{-1.0f, 2.0f})),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The three ways into a user's build: the installed package, add_subdirectory and FetchContent.
+# The ways into a user's build: the installed package by CMake and by pkg-config, add_subdirectory and FetchContent.
 #   consumer.sh DIR COMPILER
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
@@ -16,4 +16,16 @@ for how in package subdirectory fetch; do
   build "$dir/$how"
   quiet "$dir/$how/consumer"
 done
-note "find_package, add_subdirectory, FetchContent: $(tail -n 1 "$dir/log")"
+ways='find_package, add_subdirectory, FetchContent'
+said=$(tail -n 1 "$dir/log")
+
+if command -v pkg-config >/dev/null; then
+  export PKG_CONFIG_PATH=$dir/prefix/share/pkgconfig
+  quiet pkg-config --validate quanta
+  flags=$(pkg-config --cflags quanta)
+  # shellcheck disable=SC2086
+  quiet "$compiler" -std=c++20 $flags "$root/tests/legs/consumer/main.cpp" -o "$dir/by_pkg_config"
+  quiet "$dir/by_pkg_config"
+  ways+=', pkg-config'
+fi
+note "$ways: $said"

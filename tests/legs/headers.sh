@@ -25,8 +25,9 @@ if ! [[ -e /usr/include/nlohmann/json.hpp || -n ${QUANTA_SKIP_PACKAGES-} ]]; the
   mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -v '^quanta/io')
 fi
 umbrella=quanta/quanta.hpp
-[[ $which == all ]] || mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -e "^$umbrella" -e '^quanta/io[.]')
-# Every header includes Eigen's core before anything else, by config.hpp: that much is compiled once for all of them.
+[[ $which == all ]] || mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -E "^$umbrella|^quanta/(integer|io|train)[.]")
+# Every header, but for those of integer/, includes Eigen's core before anything else, by config.hpp: that much is
+# compiled once for all of them.
 echo '#include <Eigen/Core>' >"$dir/eigen.hpp"
 # shellcheck disable=SC2086
 [[ $which != all ]] || quiet "$compiler" -O1 $native ${common/-fsyntax-only -x c++/-x c++-header} "$dir/eigen.hpp" -o "$dir/eigen.hpp.gch"

@@ -67,5 +67,7 @@ void golden_layers(Recorder& recorder);
 void golden_static(Recorder& recorder);
 void golden_calibration(Recorder& recorder);
 void golden_formats(Recorder& recorder);
+void golden_train(Recorder& recorder);
+void golden_integer(Recorder& recorder);
 
 }  // namespace quanta::test

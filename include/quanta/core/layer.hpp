@@ -41,8 +41,8 @@ concept OnlyAName = std::is_empty_v<D> && requires {
 };
 
 /// What a layer is given as rows of features: (batch, features), or a vector as one sample.
-template <int rank>
-TensorView<const float, 2> as_rows(const TensorView<const float, rank>& x) {
+template <class T, int rank>
+TensorView<T, 2> as_rows(const TensorView<T, rank>& x) {
   static_assert(rank <= 2, "quanta: a layer takes (batch, features), or a vector as one sample");
   if constexpr (rank == 1) {
     return {x.data(), {1, x.extent(0)}, {x.size(), x.stride(0)}};
@@ -51,17 +51,24 @@ TensorView<const float, 2> as_rows(const TensorView<const float, rank>& x) {
   }
 }
 
+/// Calls f(first, last) for parts of [0, rows), shared out among the context's threads; a row takes about `cycles`.
+template <class F>
+void share_rows(Context& context, Index rows, double cycles, F f) {
+  const double work = cycles * static_cast<double>(rows);
+  const Index tasks = work < 100000.0 ? 1 : std::min<Index>(rows, context.threads());
+  context.parallel(tasks, work / static_cast<double>(tasks),
+                   [&](Index task) { f(rows * task / tasks, rows * (task + 1) / tasks); });
+}
+
 /// Calls f(from, to) for every row of x and y, which has as many features: those of the row lie side by side in `from`,
 /// which is `to` itself where x has them apart. Rows are shared out among the context's threads; one takes about
 /// `cycles`.
 template <class F>
 void for_each_row(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y, double cycles,
                   F f) {
-  const Index rows = x.extent(0), features = x.extent(1), stride = x.stride(1);
-  const double work = cycles * static_cast<double>(rows);
-  const Index tasks = work < 100000.0 ? 1 : std::min<Index>(rows, context.threads());
-  context.parallel(tasks, work / static_cast<double>(tasks), [&](Index task) {
-    for (Index r = rows * task / tasks; r < rows * (task + 1) / tasks; ++r) {
+  const Index features = x.extent(1), stride = x.stride(1);
+  share_rows(context, x.extent(0), cycles, [&](Index first, Index last) {
+    for (Index r = first; r < last; ++r) {
       const float* from = x.data() + r * x.stride(0);
       float* to = y.data() + r * y.stride(0);
       if (stride != 1) {

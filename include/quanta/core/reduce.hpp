@@ -21,6 +21,14 @@ inline constexpr int kReduceLanes = 16;
 template <int sums>
 using ReduceLanes = double[sums][kReduceLanes];
 
+/// The fixed tree: lane l and lane l + 8, of those sums l and l + 4, and so on. Overwrites the lanes.
+inline double sum_lanes(double (&lanes)[kReduceLanes]) {
+  for (int half = kReduceLanes / 2; half > 0; half /= 2) {
+    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
 /// Sums `sums` quantities of every element. f(i, count, lanes) adds those of the elements [i, i + count) of the current
 /// block to their lanes: of element i + l to lanes[s][l]. count is at most 16, and where it is 16 a constant, so that a
 /// loop over it becomes vectors. The quantities must not depend on contraction, so each is one rounded operation, or an
@@ -35,12 +43,7 @@ std::array<double, sums> blocked_sums(Index n, Begin begin, F f) {
     Index i = 0;
     for (; i + kReduceLanes <= count; i += kReduceLanes) f(i, std::integral_constant<int, kReduceLanes>{}, lanes);
     if (i < count) f(i, static_cast<int>(count - i), lanes);
-    for (int s = 0; s < sums; ++s) {
-      for (int half = kReduceLanes / 2; half > 0; half /= 2) {
-        for (int lane = 0; lane < half; ++lane) lanes[s][lane] += lanes[s][lane + half];
-      }
-      total[static_cast<std::size_t>(s)] += lanes[s][0];
-    }
+    for (int s = 0; s < sums; ++s) total[static_cast<std::size_t>(s)] += sum_lanes(lanes[s]);
   }
   return total;
 }

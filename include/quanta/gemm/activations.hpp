@@ -1,8 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // The smooth activations, each a stage of gemm and a layer: what core/lane_math.hpp defines, on every float by itself.
-// The piecewise linear ones are in gemm/stages.hpp. All of them work on floats; a function of one 8-bit code would be a
-// table of 256 codes.
+// The piecewise linear ones are in gemm/stages.hpp. All of them work on floats; their integer counterparts are tables
+// of 256 codes (layers/integer_tables.hpp).
 #pragma once
 
 #include <quanta/core/lane_math.hpp>

@@ -58,8 +58,9 @@ void gemm(Context& context, const L& lhs, ZeroPoint zero_point, const PackedRhs<
           const Stages&... stages);
 
 /// Straight to codes of `output`, in fixed point (gemm/requantize.hpp). lhs is a matrix per tensor, rhs per tensor or
-/// channel. `options` are a bias of n reals, DoubleRounding{}, or both. Throws Error also when acc + bias can leave
-/// int32. Where one rhs is used again and again, a Requantize prepared once spares the work of preparing it every time.
+/// channel. `options` are a bias of n reals, DoubleRounding{}, and Relu, Relu6 or Clamp. Throws Error also when acc +
+/// bias can leave int32. Where one rhs is used again and again, a Requantize prepared once spares the work of preparing
+/// it every time.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Scheme, IntegerFormat O,
           class... Options>
 QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,

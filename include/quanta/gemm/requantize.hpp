@@ -11,6 +11,7 @@
 #include <quanta/gemm/capacity.hpp>
 #include <quanta/gemm/fixed_point.hpp>
 #include <quanta/gemm/outputs.hpp>
+#include <quanta/integer/network.hpp>
 #include <quanta/quant/quantizer.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -22,6 +23,13 @@ struct DoubleRounding {};
 namespace detail {
 template <IntegerFormat O>
 struct RequantizeOutput;
+
+/// Of the stages that are bounds of codes too.
+inline Range bounds_of(const Relu&) { return {0.0f, std::numeric_limits<float>::infinity()}; }
+inline Range bounds_of(const Relu6&) { return {0.0f, 6.0f}; }
+inline Range bounds_of(const Clamp& clamp) { return {clamp.low, clamp.high}; }
+template <class S>
+concept ClampStage = std::same_as<S, Relu> || std::same_as<S, Relu6> || std::same_as<S, Clamp>;
 }  // namespace detail
 
 /// The last stage of a product that gives codes of format O: prepared once for a scale of the lhs, a packed rhs and the
@@ -31,15 +39,30 @@ class Requantize {
  public:
   using Code = typename O::Code;
 
-  /// scale_x is the scale of the lhs's codes, rhs is per tensor or per channel. `options` are a bias of n reals,
-  /// DoubleRounding{}, or both. Throws Error when scale_x is not finite and at least 2^-126, or the bias has another
-  /// size or does not fit int32 at its scale. A product throws Error when its lhs has another scale or its rhs another
-  /// size; that the rhs has the same scales is the caller's matter.
+  /// scale_x is the scale of the lhs's codes, rhs is per tensor or per channel. `options`, in any order, are a bias of
+  /// n reals, DoubleRounding{}, and Relu, Relu6 or Clamp, whose bounds are rounded to codes of the output. Throws Error
+  /// when scale_x is not finite and at least 2^-126, or the bias has another size or does not fit int32 at its scale. A
+  /// product throws Error when its lhs has another scale or its rhs another size; that the rhs has the same scales is
+  /// the caller's matter.
   template <class Rhs, class Scheme, class... Options>
   Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme, O, PerTensor>& output, const Options&... options);
 
+  /// From integers alone, for codes of the lhs with zero point 0 and scale 1: what a linear layer of a network
+  /// (integer/network.hpp) does with its sums. The layer is sound, and rhs has as many outputs.
+  template <class Rhs>
+  Requantize(const integer::Layer& layer, const Rhs& rhs);
+
   /// Of the results.
   const QuantParams<PerTensor>& params() const { return output_; }
+  /// The smallest and largest code it gives.
+  std::int32_t min_code() const { return low_; }
+  std::int32_t max_code() const { return high_; }
+  bool rounds_twice() const { return double_rounding_; }
+  /// Of output c: code = zero_point + (acc + bias) * multiplier, before it is clamped.
+  FixedPoint multiplier(Index c) const { return {multipliers_[c], 31 - right_[c]}; }
+  std::int32_t bias(Index c) const { return bias_[c]; }
+  /// What it holds, padding included.
+  Index bytes() const { return static_cast<Index>(multipliers_.bytes() + right_.bytes() + bias_.bytes()); }
 
  private:
   friend struct detail::RequantizeOutput<O>;
@@ -51,6 +74,7 @@ class Requantize {
 
   template <class Rhs>
   void set_bias(const TensorView<const float, 1>& bias, const Rhs& rhs);
+  void set_bias(Index c, std::int32_t bias);
   void apply_double_rounding(const std::int32_t* sums, Index column, Index count, Code* codes) const;
 
   Index n_;
@@ -129,8 +153,9 @@ Requantize<O>::Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme,
       low_(output.min_code()),
       high_(output.max_code()) {
   static_assert(!Rhs::per_group, "quanta: Requantize takes a rhs per tensor or per channel");
-  static_assert((std::is_same_v<Options, DoubleRounding> + ... + 0) <= 1 && (RealObject<Options> + ... + 0) <= 1,
-                "quanta: Requantize takes one bias and one DoubleRounding{}");
+  static_assert((std::is_same_v<Options, DoubleRounding> + ... + 0) <= 1 && (RealObject<Options> + ... + 0) <= 1 &&
+                    (detail::ClampStage<Options> + ... + 0) <= 1,
+                "quanta: Requantize takes one bias, one DoubleRounding{}, and one of Relu, Relu6 and Clamp");
   detail::check(scale_x >= 0x1p-126f && fp::is_finite(scale_x), "Requantize: scale_x is ", scale_x,
                 ", expected a finite scale of at least 2^-126");
   for (Index c = 0; c < n_; ++c) {
@@ -143,8 +168,15 @@ Requantize<O>::Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme,
     using Option = std::remove_cvref_t<decltype(option)>;
     if constexpr (std::is_same_v<Option, DoubleRounding>) {
       double_rounding_ = true;
+    } else if constexpr (detail::ClampStage<Option>) {
+      const simd::QuantizeStep step{output_.scale(0), zero_point_, low_, high_};
+      const Range bounds = detail::bounds_of(option);
+      low_ = detail::code_by(bounds.min, step, {}, 0);
+      high_ = detail::code_by(bounds.max, step, {}, 0);
     } else {
-      static_assert(RealObject<Option>, "quanta: the options of Requantize are a bias and DoubleRounding{}");
+      static_assert(RealObject<Option>,
+                    "quanta: the options of Requantize are a bias, DoubleRounding{} and Relu, Relu6 "
+                    "or Clamp");
       set_bias(detail::Input<float, 1>(option).view(), rhs);
     }
   };
@@ -161,11 +193,31 @@ void Requantize<O>::set_bias(const TensorView<const float, 1>& bias, const Rhs& 
     const double units = static_cast<double>(real) / scale;
     detail::check(units >= -2147483648.5 && units < 2147483647.5, "Requantize: bias ", c, " is ", real, ", which is ",
                   units, " at scale ", scale, ", outside int32");
-    bias_[c] = static_cast<std::int32_t>(fp::round_half_even(units));
-    least_bias_ = std::min(least_bias_, bias_[c]);
-    most_bias_ = std::max(most_bias_, bias_[c]);
+    set_bias(c, static_cast<std::int32_t>(fp::round_half_even(units)));
   }
+}
+
+template <IntegerFormat O>
+void Requantize<O>::set_bias(Index c, std::int32_t bias) {
+  bias_[c] = bias;
+  least_bias_ = std::min(least_bias_, bias);
+  most_bias_ = std::max(most_bias_, bias);
   has_bias_ = true;
+}
+
+template <IntegerFormat O>
+template <class Rhs>
+Requantize<O>::Requantize(const integer::Layer& layer, const Rhs& rhs)
+    : Requantize(1.0f, rhs, Quantizer<Asymmetric, O, PerTensor>(1.0f, layer.zero_point)) {
+  static_assert(std::is_same_v<O, Int<8>>, "quanta: networks of integers have codes of Int<8>");
+  for (Index c = 0; c < n_; ++c) {
+    multipliers_[c] = layer.multiplier[c];
+    right_[c] = 31 - layer.shift[c];
+    set_bias(c, layer.bias[c]);
+  }
+  low_ = layer.low;
+  high_ = layer.high;
+  double_rounding_ = layer.double_rounding != 0;
 }
 
 template <IntegerFormat O>
@@ -188,7 +240,7 @@ template <IntegerFormat O>
 void Requantize<O>::apply_double_rounding(const std::int32_t* sums, Index column, Index count, Code* codes) const {
   for (Index i = 0; i < count; ++i) {
     const Index c = column + i;
-    const std::int64_t scaled = multiply_double_rounding(sums[i] + bias_[c], {multipliers_[c], 31 - right_[c]});
+    const std::int64_t scaled = multiply_double_rounding(simd::ScalarLanes::add(sums[i], bias_[c]), multiplier(c));
     codes[i] = static_cast<Code>(std::clamp<std::int64_t>(scaled + zero_point_, low_, high_));
   }
 }

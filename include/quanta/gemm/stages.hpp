@@ -6,7 +6,8 @@
 //
 // Dequantize comes first and turns the exact int32 into float; every further stage maps floats to floats. A stage of
 // one's own is any type with `apply` as below, and `check` if it has something to check; one that maps every float by
-// itself derives from LaneStage.
+// itself derives from LaneStage. Where results are codes, Relu, Relu6 and Clamp are bounds of those
+// (gemm/requantize.hpp).
 #pragma once
 
 #include <concepts>

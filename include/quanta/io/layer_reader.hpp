@@ -38,6 +38,9 @@ class LayerReader {
   QuantizedTensor<F, R, G> quantized(const std::string& name) const {
     return file_.template quantized<F, R, G>(prefix_ + name);
   }
+  /// A tensor of int8 or int32, row-major.
+  template <class T, int rank>
+  Buffer<T> integers(const std::string& name) const;
   /// One number.
   float number(const std::string& name) const { return scalar<float>(name, "F32"); }
   std::int32_t integer(const std::string& name) const { return scalar<std::int32_t>(name, "I32"); }
@@ -82,6 +85,25 @@ bool LayerReader::holds(const std::string& name) const {
   if (!file_.is_quantized(prefix_ + name)) return false;
   const QuantizedInfo info = file_.quantized_info(prefix_ + name);
   return info.format == F::name && info.shape.size() == usize(R) && detail::matching<G>(info.granularity, R);
+}
+
+template <class T, int rank>
+Buffer<T> LayerReader::integers(const std::string& name) const {
+  static_assert(std::is_same_v<T, std::int8_t> || std::is_same_v<T, std::int32_t>);
+  const std::string full = prefix_ + name;
+  const char* const dtype = sizeof(T) == 1 ? "I8" : "I32";
+  if (file_.dtype(full) != dtype || file_.shape(full).size() != usize(rank)) {
+    detail::fail<FileError>(where(), ": ", detail::in_quotes(name), " is a tensor of ", file_.shape(full).size(),
+                            " dimensions of ", detail::in_quotes(file_.dtype(full)), ", expected ", rank, " of ",
+                            dtype);
+  }
+  const auto bytes = file_.bytes(full);
+  Buffer<T> result(static_cast<Index>(bytes.size() / sizeof(T)));
+  using Bits = std::make_unsigned_t<T>;
+  for (Index i = 0; i < result.size(); ++i) {
+    result[i] = static_cast<T>(detail::load_little_endian<Bits>(bytes.data() + usize(i) * sizeof(T)));
+  }
+  return result;
 }
 
 template <class T>

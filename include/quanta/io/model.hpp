@@ -18,6 +18,8 @@
 #include <quanta/io/loaded_layers.hpp>
 #include <quanta/io/save.hpp>
 #include <quanta/layers/flatten.hpp>
+#include <quanta/layers/int8_outlier_linear.hpp>
+#include <quanta/layers/integer_model.hpp>
 #include <quanta/layers/layer_norm.hpp>
 #include <quanta/layers/linear.hpp>
 #include <quanta/layers/softmax.hpp>
@@ -27,6 +29,11 @@ QUANTA_NAMESPACE_BEGIN
 /// Writes a model. Throws Error, before anything is written, when it has a layer that cannot be saved, naming it: one
 /// without `save` (io/layer_reader.hpp), or one nested too deep. Else as save(path, TensorList).
 void save(const std::filesystem::path& path, const Sequential& model);
+/// A layer alone: a model of one layer.
+template <SavableLayer L>
+void save(const std::filesystem::path& path, const L& layer) {
+  save(path, Sequential{layer});
+}
 
 /// Reads a model; its outputs are those of the one that was saved, to the bit, and all layers are packed for the native
 /// kernel. Own are layers (LoadableLayer) and formats that are not the library's. Layers with quantized weights come
@@ -51,7 +58,8 @@ struct LayerList {};
 
 /// The one place to name a new layer of the library's, but for those with a format in their type, which are in
 /// io/loaded_layers.hpp.
-using LibraryLayers = LayerList<Linear, Relu, Relu6, Clamp, Sigmoid, Tanh, Gelu, GeluTanh, Softmax, LayerNorm, Flatten>;
+using LibraryLayers = LayerList<Linear, Relu, Relu6, Clamp, Sigmoid, Tanh, Gelu, GeluTanh, Softmax, LayerNorm, Flatten,
+                                IntegerModel, Int8OutlierLinear<>>;
 
 /// Of a parameter pack of formats and layers, the layers; and the formats.
 template <class... List>

@@ -1,7 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // From (batch, ...) to (batch, features). A layer takes rows of features, which are flat already, so between layers it
-// copies; called with a tensor of a higher rank it makes the rows that a model takes.
+// copies, and a model of integers goes without it; called with a tensor of a higher rank it makes the rows that a model
+// takes.
 #pragma once
 
 #include <quanta/core/layer.hpp>

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Layer normalization of every row (Ba, Kiros & Hinton, "Layer Normalization", 2016): over the features of (batch,
-// features), so over the last axis. It is computed in float, in quantized models too.
+// features), so over the last axis. It is computed in float, in quantized models too, and has no integer counterpart.
 #pragma once
 
 #include <cmath>

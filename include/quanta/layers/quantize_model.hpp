@@ -1,7 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // From a float model to a quantized one. Every Linear is replaced, in nested Sequentials too; all other layers are
-// copied as they are, a user's own and those quantized already included.
+// copied as they are, a user's own and those quantized already included. layers/integer_only.hpp leaves no float
+// between.
 #pragma once
 
 #include <quanta/calib/calibrator.hpp>
@@ -33,13 +34,17 @@ template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>,
           Calibrator C>
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity = G{});
 
+/// A copy of the model with replace(linear), any layer, in place of every Linear, asked for in the order in which data
+/// passes them: for layers that the functions above do not make.
+///
+///   replace_linears(model, [](const Linear& l) { return Int8OutlierLinear<>(l.weight(), l.bias()); })
+template <class Replace>
+Sequential replace_linears(const Sequential& model, Replace&& replace);
+
 // ---- bodies ----
 
-namespace detail {
-
-/// A copy of the model with replace(linear) in place of every Linear, in the order in which data passes them.
 template <class Replace>
-Sequential replace_linears(const Sequential& model, Replace& replace) {
+Sequential replace_linears(const Sequential& model, Replace&& replace) {
   Sequential result;
   for (const AnyLayer& layer : model) {
     if (const Linear* linear = layer.target<Linear>()) {
@@ -53,21 +58,33 @@ Sequential replace_linears(const Sequential& model, Replace& replace) {
   return result;
 }
 
-/// Runs a float model and shows every Linear's input to a calibrator of its own.
+namespace detail {
+
+/// Runs a float model and shows some of its activations to calibrators. Activation i is the input of layer i, the last
+/// one the model's output.
 template <Calibrator C>
 class CalibrationRun {
  public:
-  CalibrationRun(const Sequential& model, const C& calibrator) {
+  /// Those activations, in ascending order, each with a calibrator of its own.
+  CalibrationRun(const Sequential& model, std::vector<Index> activations, const C& calibrator)
+      : activations_(std::move(activations)), calibrators_(activations_.size(), calibrator) {
+    check(calibrator.channels() == 0, "quantize_static: the calibrator has seen data already, expected a new one");
     flatten(model, layers_);
-    for (const AnyLayer* layer : layers_) {
-      if (layer->target<Linear>() != nullptr) calibrators_.push_back(calibrator);
-    }
   }
 
-  /// One per Linear, in the order of replace_linears.
+  /// One per activation.
   const std::vector<C>& calibrators() const { return calibrators_; }
-  Index samples() const { return samples_; }
+  /// Of every batch.
+  Index features() const { return features_; }
 
+  template <class Batches>
+  void observe_all(Batches&& batches) {
+    for (auto&& batch : batches) observe(batch);
+    check(calibrators_.empty() || samples_ > 0,
+          "quantize_static: the batches hold no samples, expected at least one to calibrate the layers with");
+  }
+
+ private:
   template <RealObject X>
   void observe(const X& batch) {
     constexpr int rank = rank_of<X>;
@@ -75,39 +92,62 @@ class CalibrationRun {
     const TensorView<const float, 2> view = as_rows(input.view());
     Buffer<float> gathered(view.is_dense() ? 0 : view.size());
     walk({view.read(0, view.size(), gathered.data()), view.shape()});
+    check(batches_ == 0 || view.extent(1) == features_, "quantize_static: batch ", batches_, " has ", view.extent(1),
+          " features, expected as many as those before, ", features_);
+    features_ = view.extent(1);
     samples_ += view.extent(0);
     ++batches_;
   }
 
- private:
   void walk(TensorView<const float, 2> x) {
-    typename std::vector<C>::iterator calibrator = calibrators_.begin();
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const AnyLayer& layer = *layers_[i];
-      const Linear* linear = layer.target<Linear>();
-      if (linear != nullptr) {
-        check(x.extent(1) == linear->in_features(), "quantize_static: batch ", batches_, " gives layer ",
-              static_cast<Index>(i), " (", layer.name(), ") ", x.extent(1), " features, expected ",
-              linear->in_features());
-        for (Index e = 0; e < x.size(); ++e) {
-          check(fp::is_finite(x.data()[e]), "quantize_static: batch ", batches_, " gives layer ", static_cast<Index>(i),
-                " (", layer.name(), ") ", x.data()[e], " as element ", e, " of its input, expected a finite value");
-        }
-        (calibrator++)->observe(detail::tensor_map(x));
+    std::size_t next = 0;
+    for (std::size_t i = 0; i <= layers_.size(); ++i) {
+      const Linear* linear = i < layers_.size() ? layers_[i]->template target<Linear>() : nullptr;
+      if (linear != nullptr && x.extent(1) != linear->in_features()) {
+        fail("quantize_static: batch ", batches_, " gives ", receiver(i), " ", x.extent(1), " features, expected ",
+             linear->in_features());
       }
-      const Index rows = x.extent(0), features = layer.output_size(x.extent(1));
+      if (next < activations_.size() && activations_[next] == static_cast<Index>(i)) show(x, i, calibrators_[next++]);
+      if (i == layers_.size()) break;
+      const Index rows = x.extent(0), features = layers_[i]->output_size(x.extent(1));
       const TensorView<float, 2> y(outputs_[i % 2].reserve(rows * features), {rows, features});
-      layer.forward(context_, x, y);
+      layers_[i]->forward(context_, x, y);
       x = y;
     }
   }
 
+  void show(const TensorView<const float, 2>& x, std::size_t i, C& calibrator) const {
+    for (Index e = 0; e < x.size(); ++e) {
+      if (fp::is_finite(x.data()[e])) continue;
+      fail("quantize_static: batch ", batches_, " gives ", receiver(i), " ", x.data()[e], " as element ", e,
+           i < layers_.size() ? " of its input" : "", ", expected a finite value");
+    }
+    calibrator.observe(detail::tensor_map(x));
+  }
+
+  std::string receiver(std::size_t i) const {
+    if (i == layers_.size()) return "as the model's output";
+    return text("layer ", static_cast<Index>(i), " (", layers_[i]->name(), ")");
+  }
+
   std::vector<const AnyLayer*> layers_;
+  std::vector<Index> activations_;
   std::vector<C> calibrators_;
-  Index samples_ = 0, batches_ = 0;
+  Index samples_ = 0, batches_ = 0, features_ = 0;
   Context context_;
   Buffer<float> outputs_[2];  // what the last layer gave, and what the next one writes
 };
+
+/// The numbers of the layers that are Linear, those of nested Sequentials one by one.
+inline std::vector<Index> numbers_of_linears(const Sequential& model) {
+  std::vector<const AnyLayer*> layers;
+  flatten(model, layers);
+  std::vector<Index> numbers;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (layers[i]->target<Linear>() != nullptr) numbers.push_back(static_cast<Index>(i));
+  }
+  return numbers;
+}
 
 }  // namespace detail
 
@@ -116,7 +156,7 @@ Sequential quantize_dynamic(const Sequential& model, G granularity) {
   const auto replace = [&](const Linear& linear) {
     return DynamicLinear<F, G, Kernel>(linear.weight(), linear.bias(), granularity);
   };
-  return detail::replace_linears(model, replace);
+  return replace_linears(model, replace);
 }
 
 template <ValueFormat F, Granularity G>
@@ -124,23 +164,19 @@ Sequential quantize_weights(const Sequential& model, G granularity) {
   const auto replace = [&](const Linear& linear) {
     return WeightOnlyLinear<F, G>(linear.weight(), linear.bias(), granularity);
   };
-  return detail::replace_linears(model, replace);
+  return replace_linears(model, replace);
 }
 
 template <IntegerFormat F, Granularity G, class ActivationQuantizer, MicroKernel Kernel, class Batches, Calibrator C>
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity) {
-  detail::check(calibrator.channels() == 0,
-                "quantize_static: the calibrator has seen data already, expected a new one");
-  detail::CalibrationRun<C> run(model, calibrator);
-  for (auto&& batch : batches) run.observe(batch);
-  detail::check(run.calibrators().empty() || run.samples() > 0,
-                "quantize_static: the batches hold no samples, expected at least one to calibrate the layers with");
+  detail::CalibrationRun<C> run(model, detail::numbers_of_linears(model), calibrator);
+  run.observe_all(batches);
   auto observed = run.calibrators().begin();
   const auto replace = [&](const Linear& linear) {
     const ActivationQuantizer activation = ActivationQuantizer::fit(*observed++);
     return StaticLinear<F, G, Kernel>(linear.weight(), linear.bias(), activation, granularity);
   };
-  return detail::replace_linears(model, replace);
+  return replace_linears(model, replace);
 }
 
 QUANTA_NAMESPACE_END

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Softmax over the features of every row: (batch, features), so over the last axis. It is computed in float, in
-// quantized models too.
+// quantized models too; its integer counterpart is integer::run_softmax (integer/network.hpp).
 #pragma once
 
 #include <limits>

@@ -102,7 +102,11 @@ class Quantizer {
 
   /// quantize, then dequantize, in one pass and in float.
   template <RealObject X>
-  Tensor<float, rank_of<X>> fake_quantize(const X& x, QuantizeOptions options = {}) const;
+  Tensor<float, rank_of<X>> fake_quantize(const X& x, QuantizeOptions options = {}) const {
+    return fake_quantize(detail::Input<float, rank_of<X>>(x).view(), options);
+  }
+  template <int rank>
+  Tensor<float, rank> fake_quantize(const TensorView<const float, rank>& x, QuantizeOptions options = {}) const;
 
  private:
   static Quantizer fit_ranges(const Range* ranges, Index count, G granularity, FitOptions options);
@@ -302,16 +306,15 @@ QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::quantize_view(const TensorV
 }
 
 template <class Scheme, ValueFormat F, Granularity G>
-template <RealObject X>
-auto Quantizer<Scheme, F, G>::fake_quantize(const X& x, QuantizeOptions options) const -> Tensor<float, rank_of<X>> {
-  static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
-  const detail::Input<float, rank_of<X>> input(x);
-  const auto& shape = input.view().shape();
-  const ParamMap map = param_map(params_.granularity().info(), shape);
-  check_before_quantizing("fake_quantize", map, shape, options);
+template <int rank>
+Tensor<float, rank> Quantizer<Scheme, F, G>::fake_quantize(const TensorView<const float, rank>& x,
+                                                           QuantizeOptions options) const {
+  static_assert(G::template fits_rank<rank>, "quanta: the granularity's axis is not one of the tensor's");
+  const ParamMap map = param_map(params_.granularity().info(), x.shape());
+  check_before_quantizing("fake_quantize", map, x.shape(), options);
   const detail::SlotParams slots(map, params_.data());
-  Tensor<float, rank_of<X>> result = detail::make_tensor<float, rank_of<X>>(shape);
-  quantize_chunks(input.view(), slots, options, [&](Index first, Index count, const typename F::Code* codes) {
+  Tensor<float, rank> result = detail::make_tensor<float, rank>(x.shape());
+  quantize_chunks(x, slots, options, [&](Index first, Index count, const typename F::Code* codes) {
     float* values = result.data() + first;
     detail::codes_to_levels<F>(codes, count, values);
     detail::scale_elements(values, first, count, slots.map(), slots.data());

@@ -31,7 +31,7 @@ struct PortableKernel {
       for (int r = 0; r < rows; ++r) {
         for (int c = 0; c < nr; ++c) {
           std::int32_t sum = 0;
-          QUANTA_VECTORIZE_LOOP
+          QUANTA_VECTORIZE_SHORT_LOOP
           for (int i = 0; i < kr; ++i) sum += std::int32_t{row[r * stride + i]} * std::int32_t{block[c * kr + i]};
           acc[r][c] += static_cast<std::uint32_t>(sum);
         }

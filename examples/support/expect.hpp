@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace example {
+namespace examples {
 
 inline void expect(bool condition, const char* what) {
   if (condition) return;
@@ -22,4 +22,4 @@ inline void expect_near(double got, double expected, double tolerance, const cha
   std::exit(1);
 }
 
-}  // namespace example
+}  // namespace examples

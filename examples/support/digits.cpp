@@ -6,7 +6,7 @@
 
 #include <quanta/io/safetensors.hpp>
 
-#include "mnist/idx.hpp"
+#include "../mnist/idx.hpp"
 
 namespace digits {
 namespace {

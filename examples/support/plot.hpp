@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace example {
+namespace examples {
 
 /// One picture: give it data, then draw.
 class Plot {
@@ -67,4 +67,4 @@ class Plot {
   std::vector<Block> blocks_;
 };
 
-}  // namespace example
+}  // namespace examples

@@ -1,0 +1,20 @@
+# Says once, when a build is first configured, that its flags leave out the vector instructions that this CPU has. The
+# flags stay as they are: they are the user's decision, for each target.
+if(CMAKE_CROSSCOMPILING OR DEFINED CACHE{QUANTA_FLAGS_LEAVE_OUT_AVX2} OR
+   NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$" OR NOT CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  return()  # arm64 always has NEON
+endif()
+include(CheckCXXSourceRuns)
+set(CMAKE_REQUIRED_QUIET ON)
+check_cxx_source_runs("
+#if defined(__AVX2__)
+int main() { return 1; }
+#else
+int main() { return __builtin_cpu_supports(\"avx2\") ? 0 : 1; }
+#endif
+" QUANTA_FLAGS_LEAVE_OUT_AVX2)
+unset(CMAKE_REQUIRED_QUIET)
+if(QUANTA_FLAGS_LEAVE_OUT_AVX2)
+  message(NOTICE "Quanta: CMAKE_CXX_FLAGS allow no AVX2, which this CPU has. Targets without such flags of their own use "
+                 "the portable kernel, which is many times slower: -march=native, for this machine alone, allows all.")
+endif()

@@ -1,0 +1,25 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Which kernel multiplies (m, k) by (n, k) in this build on this machine, why that one, and how fast:
+//   example_explain [m n k]
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <quanta/explain.hpp>
+
+int main(int argc, char** argv) {
+  if (argc != 1 && argc != 4) {
+    std::fprintf(stderr, "usage: %s [m n k]\n", argv[0]);
+    return 2;
+  }
+  quanta::Index sizes[3] = {128, 3072, 768};
+  for (int i = 1; i < argc; ++i) sizes[i - 1] = std::atoll(argv[i]);
+  const auto [m, n, k] = sizes;
+  try {
+    std::fputs(quanta::explain(m, n, k, quanta::UInt<8>{}, quanta::Int<8>{}, {.measure = true}).text().c_str(), stdout);
+  } catch (const quanta::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

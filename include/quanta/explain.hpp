@@ -1,0 +1,191 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Which kernel multiplies, and why: for whoever asks why a product is slow. It knows what gemm knows, from the same
+// types and functions, and what the CPU has besides. Not part of <quanta/quanta.hpp>.
+//
+//   std::puts(quanta::explain(128, 768, 3072).text().c_str());
+//   std::puts(quanta::explain(1, 4096, 4096, quanta::Int<8>{}, quanta::Int<4>{}, {.measure = true}).text().c_str());
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <quanta/core/cpu.hpp>
+#include <quanta/core/table.hpp>
+#include <quanta/gemm/gemm.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// One line of "why": an instruction set that has a kernel.
+struct InstructionSet {
+  std::string name;   ///< as in arch.hpp
+  bool compiled;      ///< do this unit's flags allow it?
+  bool on_cpu;        ///< does this CPU have it?
+  std::string flags;  ///< what g++ and clang need to be told
+};
+
+/// What a product waits for.
+enum class Bound { reading_weights, arithmetic };
+
+struct Explanation {
+  Index m, n, k;
+  std::string lhs, rhs;  ///< formats
+  std::string kernel;    ///< the micro-kernel's name
+  /// Its tile: so many rows of the lhs times so many columns of the rhs, and so many steps of k at once.
+  Index tile_rows, tile_columns, tile_steps;
+  std::string lhs_is;                            ///< how it reads codes of this lhs
+  Index rows_together;                           ///< the rows that are walked before all weights are read again
+  Index weight_bytes;                            ///< packed
+  double padding;                                ///< the part of these that fills up tiles
+  Bound bound;                                   ///< expected
+  std::vector<InstructionSet> instruction_sets;  ///< of this kind of CPU, best first
+  std::string better;  ///< the best that this CPU has and the flags left out; empty when there is none
+  bool scalar_forced;  ///< is QUANTA_FORCE_SCALAR defined?
+  std::optional<double> seconds, eigen_seconds;  ///< where it was measured, one thread; Eigen's is the float product
+
+  /// All of it in words.
+  std::string text() const;
+};
+
+struct ExplainOptions {
+  bool measure = false;  ///< time the product, and Eigen's float product of the same size: takes about 0.2 s
+};
+
+/// Of gemm(lhs (m, k), rhs (n, k)) into int32, weights per channel. Throws Error when a size is negative, or m or n is
+/// 0.
+template <IntegerFormat Lhs = UInt<8>, IntegerFormat Rhs = Int<8>, MicroKernel Kernel = NativeKernel>
+Explanation explain(Index m, Index n, Index k, Lhs lhs = {}, Rhs rhs = {}, const ExplainOptions& options = {});
+
+// ---- bodies ----
+
+namespace detail {
+
+template <class... Archs>
+std::vector<InstructionSet> instruction_sets(arch::List<Archs...>) {
+  std::vector<InstructionSet> all;
+  const auto add = [&](const char* name, bool compiled, bool on_cpu, const char* flags) {
+    // Those of the other kind of CPU say nothing.
+    if (compiled || on_cpu) all.push_back({name, compiled, on_cpu, flags});
+  };
+  (add(Archs::name, Archs::compiled, cpu_runs<Archs>(), Archs::flags), ...);
+  return all;
+}
+
+/// The seconds of one call, the best of some.
+template <class F>
+double best_seconds(F f) {
+  using Clock = std::chrono::steady_clock;
+  double best = std::numeric_limits<double>::infinity();
+  const Clock::time_point begin = Clock::now();
+  int calls = 0;
+  do {
+    const Clock::time_point start = Clock::now();
+    f();
+    best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
+    ++calls;
+  } while (calls < 3 || std::chrono::duration<double>(Clock::now() - begin).count() < 0.1);
+  return best;
+}
+
+/// Times the product of some codes, and Eigen's of as many floats.
+template <IntegerFormat Lhs, IntegerFormat Rhs, MicroKernel Kernel>
+void measure(Explanation& e) {
+  const auto codes = [](auto format, Index rows, Index columns) {
+    using F = decltype(format);
+    Tensor<typename F::Code, 2> some = make_tensor<typename F::Code, 2>({rows, columns});
+    for (Index i = 0; i < some.size(); ++i) {
+      some.data()[i] = static_cast<typename F::Code>(F::min + i * 7919 % (Index{F::max} - F::min + 1));
+    }
+    return some;
+  };
+  const QuantizedTensor<Lhs, 2> lhs(codes(Lhs{}, e.m, e.k), QuantParams<PerTensor>(1.0f));
+  const Buffer<float> scales(e.n, 1.0f);
+  const auto rhs =
+      pack<Kernel>(QuantizedTensor<Rhs, 2, PerChannel<0>>(codes(Rhs{}, e.n, e.k), QuantParams<PerChannel<0>>(scales)));
+  Tensor<std::int32_t, 2> sums = make_tensor<std::int32_t, 2>({e.m, e.n});
+  Context context;
+  e.seconds = best_seconds([&] { gemm(context, lhs, rhs, sums); });
+  using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Matrix x = Matrix::Constant(e.m, e.k, 0.5f), w = Matrix::Constant(e.n, e.k, 0.25f);
+  Matrix y(e.m, e.n);
+  e.eigen_seconds = best_seconds([&] { y.noalias() = x * w.transpose(); });
+}
+
+}  // namespace detail
+
+template <IntegerFormat Lhs, IntegerFormat Rhs, MicroKernel Kernel>
+Explanation explain(Index m, Index n, Index k, Lhs, Rhs, const ExplainOptions& options) {
+  static_assert(Lhs::bits <= 8 && Rhs::bits <= 8, "quanta: explain is about formats of at most 8 bits");
+  detail::check(m > 0 && n > 0 && k >= 0, "explain: m, n, k are ", m, ", ", n, ", ", k, ", expected m and n above 0");
+  using Reader = detail::LhsReader<Kernel, typename Lhs::Code>;
+  const RhsLayout layout(n, k, std::max<Index>(k, 1), Kernel::kNr, Kernel::kKr);
+  Explanation e{};
+  e.m = m;
+  e.n = n;
+  e.k = k;
+  e.lhs = Lhs::name;
+  e.rhs = Rhs::name;
+  e.kernel = Kernel::name;
+  e.tile_rows = Kernel::kMr;
+  e.tile_columns = Kernel::kNr;
+  e.tile_steps = Kernel::kKr;
+  e.lhs_is = Reader::kCopyShift != 0   ? "copied with the signs turned"
+             : Reader::kReadShift != 0 ? "read as it is, the signs turned in registers"
+                                       : "read as it is";
+  e.rows_together = detail::rows_together<Kernel>(m, k);
+  e.weight_bytes = layout.size();
+  const double stored = static_cast<double>(e.weight_bytes);
+  e.padding = k > 0 ? 1.0 - static_cast<double>(n) * static_cast<double>(k) / stored : 0.0;
+  // A byte of weights takes as long to read as this many rows' multiply-adds with it: from the second-level cache, and
+  // from beyond.
+  const bool near = e.weight_bytes <= QUANTA_L2_KILOBYTES * Index{1024};
+  e.bound = m < (near ? 3 : 12) ? Bound::reading_weights : Bound::arithmetic;
+  e.instruction_sets = detail::instruction_sets(arch::All{});
+  for (const InstructionSet& set : e.instruction_sets) {
+    if (set.compiled) break;
+    if (set.on_cpu && e.better.empty()) e.better = set.name;
+  }
+  e.scalar_forced = QUANTA_SCALAR_ONLY != 0;
+  if (options.measure) detail::measure<Lhs, Rhs, Kernel>(e);
+  return e;
+}
+
+inline std::string Explanation::text() const {
+  using detail::number;
+  using detail::text;
+  const auto line = [](const char* what, const std::string& says) {
+    return std::string(what) + std::string(12 - std::strlen(what), ' ') + says + "\n";
+  };
+  std::string all =
+      line("product", text(lhs, " (", m, ", ", k, ") x ", rhs, " (", n, ", ", k, "), ",
+                           number("%.3g", 2e-6 * double(m) * double(n) * double(k)), " million operations"));
+  all += line("kernel",
+              text(kernel, ", tiles of ", tile_rows, " x ", tile_columns, ", ", tile_steps, " steps of k at once"));
+  all += line("lhs", text(lhs_is, "; ", rows_together, " rows for each reading of the weights"));
+  all +=
+      line("weights", text(weight_bytes, " bytes as packed, ", number("%.1f", 100.0 * padding), " % of them padding"));
+  all += line("bound", bound == Bound::arithmetic
+                           ? text("arithmetic: each byte of weights that is read serves ", m, " rows")
+                           : text("reading the weights: each byte serves ", m, m == 1 ? " row" : " rows", " only"));
+  if (seconds && eigen_seconds) {
+    const double operations = 2.0 * double(m) * double(n) * double(k);
+    all += line("time", text(number("%.4g", *seconds * 1e6), " us, ", number("%.4g", operations / *seconds * 1e-9),
+                             " GOPS; Eigen's float product takes ", number("%.4g", *eigen_seconds / *seconds),
+                             " times as long"));
+  }
+  std::vector<std::vector<std::string>> rows = {{"", "compiled in", "this CPU", "flags"}};
+  for (const InstructionSet& set : instruction_sets) {
+    rows.push_back({set.name, set.compiled ? "yes" : "no", set.on_cpu ? "yes" : "no", set.flags});
+  }
+  all += "\n" + detail::table(rows, 4);
+  if (!better.empty()) {
+    all += "\nThis CPU has " + better + ", which this unit was not compiled for: " +
+           (scalar_forced ? "QUANTA_FORCE_SCALAR is defined.\n"
+                          : "compile it with -march=native, or with the flags above.\n");
+  }
+  return all;
+}
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,184 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// A network of integers as one C++ header that stands alone: for firmware, or to ship a model without a library. It
+// needs <cstdint> and C++17, neither Quanta nor Eigen, no exceptions, no RTTI, no heap; it holds the network as
+// constexpr arrays, and the code that runs it with the best vector instructions of the flags it is compiled with, or
+// without any. Its outputs are the bits of the model's own.
+//
+//   quanta::IntegerModel model = quanta::quantize_static(floats, batches, quanta::MinMaxCalibrator<>{},
+//   quanta::IntegerOnly{}); std::ofstream file("digits.hpp"); quanta::emit_header(model, file, {.name = "digits"});
+//
+// What uses it:
+//
+//   #include "digits.hpp"
+//   alignas(64) static std::int8_t workspace[digits::kWorkspace];
+//   float scores[digits::kOutputs];
+//   digits::run(pixels, scores, workspace);              // floats in and out; or int8 codes, as digits::run_codes
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include <quanta/io/emitted_code.hpp>
+#include <quanta/layers/integer_model.hpp>
+#include <quanta/layers/sequential.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+struct EmitOptions {
+  std::string name = "network";  ///< the header's namespace
+};
+
+/// Writes the header. Throws Error, before anything is written, when the name is no C++ identifier or one that C++
+/// keeps to itself (with two underscores, or one and a capital in front); and when the stream fails.
+void emit_header(const IntegerModel& model, std::ostream& stream, const EmitOptions& options = {});
+
+/// Of a model that is nothing but one IntegerModel, as io/model.hpp loads it. Throws Error when it is anything else.
+void emit_header(const Sequential& model, std::ostream& stream, const EmitOptions& options = {});
+
+// ---- bodies ----
+
+namespace detail {
+
+/// "inline constexpr std::int8_t name[3] = {1, -2, 3};", in lines of at most 120 characters. No array has no elements.
+template <class T>
+std::string emitted_array(const std::string& name, const T* data, Index size) {
+  std::string all =
+      text("inline constexpr std::int", 8 * sizeof(T), "_t ", name, "[", std::max<Index>(size, 1), "] = {");
+  std::size_t line = 0;  // characters of it; the first holds no numbers
+  for (Index i = 0; i < size; ++i) {
+    // The least int32 is no literal: -2147483648 is a negated number that does not fit.
+    const bool least = sizeof(T) == 4 && std::int64_t{data[i]} == std::numeric_limits<std::int32_t>::min();
+    const std::string number = (least ? "INT32_MIN" : std::to_string(data[i])) + (i + 1 < size ? "," : "");
+    if (line == 0 || line + number.size() > 118) {
+      all += "\n  ";
+      line = 2;
+    }
+    all += number;
+    line += number.size();
+  }
+  return all + "};\n";
+}
+
+inline bool is_identifier(std::string_view name) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  if (name.empty() || !is_letter(name[0]) || name.find("__") != name.npos) return false;
+  for (const char c : name) {
+    if (!is_letter(c) && c != '_' && !(c >= '0' && c <= '9')) return false;
+  }
+  return true;
+}
+
+/// A float as a hexadecimal literal: the very same bits. It is finite.
+inline std::string emitted_float(float v) {
+  char digits[40];
+  std::snprintf(digits, sizeof digits, "%af", static_cast<double>(v));
+  return digits;
+}
+
+/// The constants that a user of the header reads.
+inline std::string emitted_constants(const integer::Network& network, const QuantParams<PerTensor>& input,
+                                     const QuantParams<PerTensor>& output) {
+  const Index scratch = static_cast<Index>(integer::scratch_size(network));
+  std::string all = text("\ninline constexpr std::int32_t kInputs = ", network.inputs, ", kOutputs = ", network.outputs,
+                         ";\n\n// Codes are int8: real = scale * (code - zero_point).\n");
+  all += text("inline constexpr std::int32_t kInputZeroPoint = ", input.zero_point(0),
+              ", kOutputZeroPoint = ", output.zero_point(0), ";\n#if !defined(QUANTA_NO_FLOAT)\n",
+              "inline constexpr float kInputScale = ", emitted_float(input.scale(0)),
+              ", kOutputScale = ", emitted_float(output.scale(0)), ";\n#endif\n");
+  all += text("\n// Bytes of memory that run_codes needs beside its arguments; and run.\n",
+              "inline constexpr std::int32_t kScratch = ", std::max<Index>(scratch, 1),
+              ", kWorkspace = kScratch + kInputs + kOutputs;\n");
+  return all;
+}
+
+/// The arrays of the layers, and the calls that run them.
+inline void emit_layers(const integer::Network& network, std::string& arrays, std::string& calls) {
+  const Index row = static_cast<Index>(integer::scratch_size(network)) / 2;
+  std::string from = "x";
+  for (std::int32_t i = 0; i < network.count; ++i) {
+    const integer::Layer& layer = network.layers[i];
+    const std::string to = i + 1 == network.count ? "y" : i % 2 == 0 ? "scratch" : text("scratch + ", row);
+    const std::string number = std::to_string(i);
+    arrays += "\n";
+    switch (layer.kind) {
+      case integer::Kind::linear:
+        arrays += emitted_array("kWeight" + number, layer.weight, Index{layer.outputs} * layer.inputs);
+        arrays += emitted_array("kBias" + number, layer.bias, layer.outputs);
+        arrays += emitted_array("kMultiplier" + number, layer.multiplier, layer.outputs);
+        arrays += emitted_array("kShift" + number, layer.shift, layer.outputs);
+        arrays +=
+            text("inline constexpr Linear kLinear", number, " = {", layer.inputs, ", ", layer.outputs, ", kWeight",
+                 number, ", kBias", number, ", kMultiplier", number, ", kShift", number, ", ", layer.zero_point, ", ",
+                 layer.low, ", ", layer.high, ", ", layer.double_rounding != 0 ? "true" : "false", "};\n");
+        calls += text("  detail::run_linear(detail::kLinear", number, ", ", from, ", ", to, ");\n");
+        break;
+      case integer::Kind::table:
+        arrays += emitted_array("kTable" + number, layer.table, 256);
+        calls += text("  detail::run_table(detail::kTable", number, ", ", layer.outputs, ", ", from, ", ", to, ");\n");
+        break;
+      case integer::Kind::softmax:
+        arrays += emitted_array("kExponentials" + number, layer.exponentials, 256);
+        calls += text("  detail::run_softmax(detail::kExponentials", number, ", ", layer.outputs, ", ", from, ", ", to,
+                      ");\n");
+        break;
+    }
+    from = to;
+  }
+  if (network.count == 0) calls += "  for (std::int32_t i = 0; i < kOutputs; ++i) y[i] = x[i];\n";
+  if (network.count < 2) calls += "  static_cast<void>(scratch);\n";
+}
+
+}  // namespace detail
+
+inline void emit_header(const IntegerModel& model, std::ostream& stream, const EmitOptions& options) {
+  using detail::text;
+  detail::check(detail::is_identifier(options.name), "emit_header: the name is \"", options.name,
+                "\", expected a C++ identifier of letters, digits and single underscores");
+  const IntegerNetwork owner = model.network();
+  const integer::Network network = owner.network();
+  std::string arrays, calls;
+  detail::emit_layers(network, arrays, calls);
+
+  std::string all = text("// A network of int8 codes, ", network.inputs, " inputs and ", network.outputs,
+                         " outputs, written by Quanta ", QUANTA_VERSION_MAJOR, ".", QUANTA_VERSION_MINOR, ".",
+                         QUANTA_VERSION_PATCH, ".\n//\n");
+  all +=
+      "// It needs nothing but this file: no library, no heap, no exceptions. All functions are static, so units with\n"
+      "// other flags may include it too. Where there are no floating point registers, define QUANTA_NO_FLOAT.\n";
+  all += detail::kEmittedIncludes;
+  all += text("\nnamespace ", options.name, " {\n");
+  all += detail::emitted_constants(network, model.input_params(), model.output_params());
+  all += text("\nnamespace detail {\n", detail::kEmittedFunctions, detail::kEmittedFloatFunctions, arrays,
+              "\n}  // namespace detail\n");
+  all += text(
+      "\n// y (kOutputs) from x (kInputs), codes both, with kScratch bytes of scratch; none of them overlap.\n"
+      "static inline void run_codes(const std::int8_t* x, std::int8_t* y, std::int8_t* scratch) {\n",
+      calls, "}\n");
+  all += R"code(
+#if !defined(QUANTA_NO_FLOAT)
+// The same from and to floats, with kWorkspace bytes of workspace.
+static inline void run(const float* x, float* y, std::int8_t* workspace) {
+  std::int8_t* const from = workspace + kScratch;
+  std::int8_t* const to = from + kInputs;
+  for (std::int32_t i = 0; i < kInputs; ++i) from[i] = detail::to_code(x[i], kInputScale, kInputZeroPoint);
+  run_codes(from, to, workspace);
+  for (std::int32_t i = 0; i < kOutputs; ++i) y[i] = detail::to_real(to[i], kOutputScale, kOutputZeroPoint);
+}
+#endif
+)code";
+  all += text("\n}  // namespace ", options.name, "\n");
+  stream << all << std::flush;
+  detail::check(stream.good(), "emit_header: the stream failed while ", all.size(), " bytes were written");
+}
+
+inline void emit_header(const Sequential& model, std::ostream& stream, const EmitOptions& options) {
+  const IntegerModel* integers = model.size() == 1 ? model[0].target<IntegerModel>() : nullptr;
+  detail::check(integers != nullptr, "emit_header: the model has ", model.size(), " layers",
+                model.size() > 0 ? detail::text(", the first ", model[0].name()) : std::string(),
+                ", expected one IntegerModel, which quantize_static(..., IntegerOnly{}) makes");
+  emit_header(*integers, stream, options);
+}
+
+QUANTA_NAMESPACE_END

@@ -1,0 +1,234 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// A whole network of integers: int8 codes from layer to layer, and no float between its input and its output. It is a
+// layer like any other, called with floats, which are quantized once at the input and dequantized once at the output;
+// and it has a door for codes alone. layers/integer_only.hpp makes it of a float model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <quanta/layers/integer_layer.hpp>
+#include <quanta/layers/static_linear.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// Codes are int8, per tensor: real = scale * (code - zero_point). Every code is that of integer::run
+/// (integer/network.hpp) for the same network, on every CPU.
+class IntegerModel : public CallableLayer<IntegerModel> {
+ public:
+  static constexpr const char* kName = "IntegerModel";
+
+  /// Copies a network. Throws Error unless it is sound: layers that fit each other, numbers in their ranges, and sums
+  /// that fit int32 for all codes.
+  QUANTA_LAZY
+  IntegerModel(const integer::Network& network, QuantParams<PerTensor> input, QuantParams<PerTensor> output);
+
+  Index in_features() const { return inputs_; }
+  Index out_features() const { return outputs_; }
+  /// What codes stand for at the input and at the output.
+  const QuantParams<PerTensor>& input_params() const { return input_; }
+  const QuantParams<PerTensor>& output_params() const { return output_; }
+
+  /// Codes from codes, with integers alone. x is (batch, in_features) of int8 in any storage order, or a vector: one
+  /// sample, whose result is a vector. Throws Error when x has other features.
+  template <ByteObject X>
+  Tensor<std::int8_t, rank_of<X>> run(Context& context, const X& x) const;
+  template <ByteObject X>
+  Tensor<std::int8_t, rank_of<X>> run(const X& x) const {
+    Context context;
+    return run(context, x);
+  }
+
+  /// The network as plain arrays: what a unit without floats is given.
+  QUANTA_LAZY IntegerNetwork network() const;
+
+  /// The number of outputs. Throws Error unless `features` is the number of inputs.
+  Index output_size(Index features) const {
+    detail::check(features == inputs_, kName, ": x has ", features, " features, expected ", inputs_);
+    return outputs_;
+  }
+  /// Infinities saturate; NaN counts as 0.
+  QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
+  std::string name() const { return kName; }
+  Index packed_bytes() const;
+  QUANTA_LAZY LayerInfo info() const;
+
+  /// What a file takes: the numbers "inputs", "layers", "input.scale", "input.zero_point", "output.scale" and
+  /// "output.zero_point"; and, each behind its number from 0 as in "0.kind", those that integer::Layer has.
+  QUANTA_LAZY void save(TensorList& to) const;
+  /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
+  template <class Reader>
+  static IntegerModel load(const Reader& from);
+
+ private:
+  /// y, dense, from codes that are there or are made.
+  QUANTA_LAZY
+  void run_layers(Context& context, detail::LhsOperand<std::int8_t> x, const TensorView<std::int8_t, 2>& y) const;
+
+  Index inputs_, outputs_;
+  QuantParams<PerTensor> input_, output_;
+  std::vector<detail::IntegerLayer> layers_;
+};
+
+// ---- bodies ----
+
+QUANTA_LAZY_BODY IntegerModel::IntegerModel(const integer::Network& network, QuantParams<PerTensor> input,
+                                            QuantParams<PerTensor> output)
+    : inputs_(network.inputs), outputs_(network.inputs), input_(std::move(input)), output_(std::move(output)) {
+  for (const auto* params : {&input_, &output_}) {
+    const std::int32_t zero_point = params->zero_point(0);
+    detail::check(zero_point >= -128 && zero_point <= 127, "IntegerModel: zero point ", zero_point,
+                  ", expected a code, -128 to 127");
+  }
+  detail::check(inputs_ >= 0 && network.count >= 0, "IntegerModel: ", inputs_, " inputs and ", network.count,
+                " layers, expected none below 0");
+  for (Index i = 0; i < network.count; ++i) {
+    layers_.emplace_back(network.layers[i], i, outputs_);
+    outputs_ = layers_.back().outputs();
+  }
+  detail::check(outputs_ == network.outputs, "IntegerModel: the layers give ", outputs_, " features, expected ",
+                network.outputs);
+}
+
+QUANTA_LAZY_BODY void IntegerModel::run_layers(Context& context, detail::LhsOperand<std::int8_t> x,
+                                               const TensorView<std::int8_t, 2>& y) const {
+  const Index rows = y.extent(0);
+  if (x.maker != nullptr && (layers_.empty() || !layers_.front().is_linear())) {
+    context.reserve_scratch(1, x.maker->scratch_bytes());
+    x.maker->make(0, rows, context.scratch(0));
+    x.maker = nullptr;
+  }
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    TensorView<std::int8_t, 2> to = y;
+    if (i + 1 < layers_.size()) {  // slots 1 and 2 by turns; the input may be in slot 0
+      const Index outputs = layers_[i].outputs();
+      to = TensorView<std::int8_t, 2>(context.reserve_local<std::int8_t>(1 + i % 2, rows * outputs), {rows, outputs});
+    }
+    layers_[i].run(context, x, to);
+    x = detail::integer_lhs(to);
+  }
+  for (Index r = 0; layers_.empty() && r < rows; ++r) {
+    std::copy_n(x.codes.data() + r * x.codes.stride(0), inputs_, y.data() + r * inputs_);
+  }
+}
+
+template <ByteObject X>
+Tensor<std::int8_t, rank_of<X>> IntegerModel::run(Context& context, const X& x) const {
+  static_assert(std::is_same_v<ScalarOf<X>, std::int8_t>, "quanta: codes of an IntegerModel are int8");
+  constexpr int rank = rank_of<X>;
+  detail::Input<std::int8_t, rank> input(x);
+  if (!input.view().is_dense()) input.own();
+  const TensorView<const std::int8_t, 2> rows = detail::as_rows(input.view());
+  Shape<rank> shape = input.view().shape();
+  shape[rank - 1] = output_size(shape[rank - 1]);
+  Tensor<std::int8_t, rank> result = detail::make_tensor<std::int8_t, rank>(shape);
+  run_layers(context, detail::integer_lhs(rows), {result.data(), {rows.extent(0), outputs_}});
+  return result;
+}
+
+QUANTA_LAZY_BODY void IntegerModel::forward(Context& context, const TensorView<const float, 2>& x,
+                                            const TensorView<float, 2>& y) const {
+  using Maker = detail::QuantizedRows<std::int8_t, detail::QuantizeAlike<std::int8_t>>;
+  const simd::QuantizeStep step{input_.scale(0), input_.zero_point(0), -128, 127};
+  const Maker maker(context, 0, x, {inputs_, step});
+  const Shape<2> shape{x.extent(0), outputs_};
+  const TensorView<std::int8_t, 2> codes(context.reserve_local<std::int8_t>(3, shape[0] * shape[1]), shape);
+  run_layers(context, detail::integer_lhs(maker.codes(), &maker), codes);
+  const QuantizedView<Int<8>, 2> result(reinterpret_cast<const std::byte*>(codes.data()), shape, output_.data());
+  detail::dequantize(detail::FormatDecoder<Int<8>>{result.data()}, result.map(), result.params(), y);
+}
+
+QUANTA_LAZY_BODY IntegerNetwork IntegerModel::network() const {
+  IntegerNetwork network(inputs_);
+  for (const detail::IntegerLayer& layer : layers_) layer.add_to(network);
+  return network;
+}
+
+inline Index IntegerModel::packed_bytes() const {
+  Index bytes = input_.bytes() + output_.bytes();
+  for (const detail::IntegerLayer& layer : layers_) bytes += layer.bytes();
+  return bytes;
+}
+
+QUANTA_LAZY_BODY LayerInfo IntegerModel::info() const {
+  Index parameters = 0;
+  for (const detail::IntegerLayer& layer : layers_) parameters += layer.parameters();
+  return {detail::text(Shape<2>{outputs_, inputs_}), "int8", {}, parameters};
+}
+
+QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
+  const auto all = std::make_shared<const IntegerNetwork>(network());  // lives as long as the list
+  const integer::Network net = all->network();
+  to.add("inputs", net.inputs);
+  to.add("layers", net.count);
+  to.add("input.scale", input_.scale(0));
+  to.add("input.zero_point", input_.zero_point(0));
+  to.add("output.scale", output_.scale(0));
+  to.add("output.zero_point", output_.zero_point(0));
+  std::string prefix;
+  const auto add_array = [&](const char* name, const auto* data, std::vector<Index> shape) {
+    const char* dtype = sizeof *data == 1 ? "I8" : "I32";
+    std::size_t bytes = sizeof *data;
+    for (const Index extent : shape) bytes *= usize(extent);
+    to.add(prefix + name, dtype, std::move(shape), [all, data, bytes](std::byte* file) {
+      if (bytes > 0) std::memcpy(file, data, bytes);
+    });
+  };
+  for (std::int32_t i = 0; i < net.count; ++i) {
+    const integer::Layer& layer = net.layers[i];
+    prefix = detail::text(i, ".");
+    switch (layer.kind) {
+      case integer::Kind::linear:
+        to.add_text(prefix + "kind", "linear");
+        add_array("weight", layer.weight, {layer.outputs, layer.inputs});
+        add_array("bias", layer.bias, {layer.outputs});
+        add_array("multiplier", layer.multiplier, {layer.outputs});
+        add_array("shift", layer.shift, {layer.outputs});
+        to.add(prefix + "zero_point", layer.zero_point);
+        to.add(prefix + "low", layer.low);
+        to.add(prefix + "high", layer.high);
+        to.add(prefix + "double_rounding", layer.double_rounding);
+        break;
+      case integer::Kind::table:
+        to.add_text(prefix + "kind", "table");
+        add_array("table", layer.table, {256});
+        break;
+      case integer::Kind::softmax:
+        to.add_text(prefix + "kind", "softmax");
+        add_array("exponentials", layer.exponentials, {256});
+        break;
+    }
+  }
+}
+
+template <class Reader>
+IntegerModel IntegerModel::load(const Reader& from) {
+  IntegerNetwork all(from.integer("inputs"));
+  const std::int32_t count = from.integer("layers");
+  detail::check(count >= 0, kName, ": ", count, " layers, expected none below 0");
+  for (std::int32_t i = 0; i < count; ++i) {
+    const std::string prefix = detail::text(i, ".");
+    const std::string& kind = from.text(prefix + "kind");
+    if (kind == "linear") {
+      all.add_linear({from.template integers<std::int8_t, 2>(prefix + "weight"),
+                      from.template integers<std::int32_t, 1>(prefix + "bias"),
+                      from.template integers<std::int32_t, 1>(prefix + "multiplier"),
+                      from.template integers<std::int32_t, 1>(prefix + "shift"), from.integer(prefix + "zero_point"),
+                      from.integer(prefix + "low"), from.integer(prefix + "high"),
+                      from.integer(prefix + "double_rounding") != 0});
+    } else if (kind == "table") {
+      all.add_table(from.template integers<std::int8_t, 1>(prefix + "table"));
+    } else {
+      detail::check(kind == "softmax", kName, ": layer ", i, " is of the unknown kind ", kind);
+      all.add_softmax(from.template integers<std::int32_t, 1>(prefix + "exponentials"));
+    }
+  }
+  const auto params = [&](const std::string& end) {
+    return QuantParams<PerTensor>(from.number(end + ".scale"), from.integer(end + ".zero_point"));
+  };
+  return IntegerModel(all.network(), params("input"), params("output"));
+}
+
+QUANTA_NAMESPACE_END

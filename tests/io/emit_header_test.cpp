@@ -1,0 +1,86 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What emit_header refuses, and what it writes as text. That emitted headers compute the model's bits is the leg
+// "emitted" (tests/legs/emitted.sh), which compiles them.
+#include <limits>
+#include <ostream>
+#include <sstream>
+#include <streambuf>
+
+#include <gtest/gtest.h>
+
+#include <quanta/io/emit_header.hpp>
+
+#include "tests/support/expect_error.hpp"
+
+namespace quanta::test {
+namespace {
+
+IntegerModel smallest_model() {
+  IntegerNetwork network(2);
+  const auto array = [](std::initializer_list<std::int32_t> values) {
+    Buffer<std::int32_t> buffer(static_cast<Index>(values.size()));
+    std::copy(values.begin(), values.end(), buffer.data());
+    return buffer;
+  };
+  Buffer<std::int8_t> weight(2);
+  weight[0] = -128;
+  weight[1] = 127;
+  network.add_linear({std::move(weight), array({-7}), array({1 << 30}), array({-3}), 5, -100, 100, false});
+  return {network.network(), QuantParams<PerTensor>(0.1f, 3), QuantParams<PerTensor>(0.5f, 5)};
+}
+
+std::string emitted(const IntegerModel& model, const EmitOptions& options = {}) {
+  std::ostringstream stream;
+  emit_header(model, stream, options);
+  return stream.str();
+}
+
+TEST(EmitHeader, WritesTheNetworkIntoItsNamespace) {
+  const std::string text = emitted(smallest_model(), {.name = "two_to_one"});
+  for (const char* part :
+       {"namespace two_to_one {", "kInputs = 2, kOutputs = 1;", "kInputZeroPoint = 3, kOutputZeroPoint = 5;",
+        "kInputScale = 0x1.99999ap-4f", "kOutputScale = 0x1p-1f", "std::int8_t kWeight0[2] = {\n  -128,127};",
+        "std::int32_t kBias0[1] = {\n  -7};", "kLinear0, x, y);", "}  // namespace two_to_one\n"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(text.find("quanta::"), std::string::npos);
+  EXPECT_EQ(text.find("Eigen"), std::string::npos);
+}
+
+TEST(EmitHeader, KeepsLinesShort) {
+  std::istringstream text(emitted(smallest_model()));
+  for (std::string line; std::getline(text, line);) EXPECT_LE(line.size(), 120u) << line;
+}
+
+TEST(EmitHeader, WritesTheLeastInt32AsALiteral) {
+  const std::int32_t least[] = {std::numeric_limits<std::int32_t>::min(), 1};
+  EXPECT_EQ(detail::emitted_array("a", least, 2), "inline constexpr std::int32_t a[2] = {\n  INT32_MIN,1};\n");
+}
+
+TEST(EmitHeader, RefusesNamesThatAreNone) {
+  for (const char* name : {"", "1st", "a b", "a::b", "my__net", "_net", "net-1", "n\xc3\xa4me"}) {
+    std::ostringstream stream;
+    EXPECT_ERROR(emit_header(smallest_model(), stream, {.name = name}), "emit_header: the name is", name);
+    EXPECT_TRUE(stream.str().empty());
+  }
+}
+
+TEST(EmitHeader, TakesAModelThatIsOneIntegerModel) {
+  std::ostringstream stream;
+  emit_header(Sequential{smallest_model()}, stream);
+  EXPECT_EQ(stream.str(), emitted(smallest_model()));
+  EXPECT_ERROR(emit_header(Sequential{}, stream), "0 layers", "expected one IntegerModel");
+  EXPECT_ERROR(emit_header(Sequential{smallest_model(), smallest_model()}, stream), "2 layers, the first IntegerModel");
+}
+
+struct FullDisk : std::streambuf {};  // refuses every character
+
+TEST(EmitHeader, SaysThatTheStreamFailed) {
+  FullDisk disk;
+  std::ostream stream(&disk);
+  EXPECT_ERROR(emit_header(smallest_model(), stream), "the stream failed");
+}
+
+}  // namespace
+}  // namespace quanta::test

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Emits networks as headers, and compiles and runs these with nothing else: with several instruction sets and compilers,
+# without exceptions, RTTI and the heap, and on codes also without floating point registers.
+#   emitted.sh DIR COMPILER OTHER_COMPILER CROSS_COMPILER EMULATOR
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+compiler=$1 other=$2 cross=${3-} emulator=${4-}
+require_tool "$compiler" 'such compiler'
+sources=$root/tests/legs/emitted
+
+quiet "$compiler" -std=c++20 -O1 -I"$root/include" -isystem "${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3}" \
+  "$sources/generate.cpp" -o "$dir/generate"
+quiet "$dir/generate" "$dir"
+
+# check COMPILER FLAGS [runner...]
+count=0
+check() {
+  local compiler=$1 flags="$2 -std=c++17 -fno-exceptions -fno-rtti -I$dir" runner=("${@:3}") how
+  if is_known "$compiler"; then flags+=" $warnings -Werror"; fi
+  for how in '' '-mgeneral-regs-only -DQUANTA_NO_FLOAT'; do
+    # shellcheck disable=SC2086
+    quiet "$compiler" $flags $how -c "$sources/codes.cpp" -o "$dir/codes.o"
+    # shellcheck disable=SC2086
+    quiet "$compiler" $flags -c "$sources/floats.cpp" -o "$dir/floats.o"
+    needs=$(nm -u "$dir/codes.o" "$dir/floats.o" | sed -n 's/^ *U //p' | grep -vE '^(mem(cpy|set|move|cmp)|bcmp|_GLOBAL_OFFSET_TABLE_)$' || true)
+    [[ -z $needs ]] || fail "an emitted network needs $needs: it stands alone, and takes nothing from the heap"
+    # shellcheck disable=SC2086
+    quiet "$compiler" $flags "$sources/run.cpp" "$dir/codes.o" "$dir/floats.o" -o "$dir/run"
+    quiet "${runner[@]}" "$dir/run"
+  done
+  count=$((count + 2))
+}
+
+for builder in "$compiler" "$other"; do
+  [[ $builder != *-NOTFOUND ]] || continue
+  check "$builder" "-O0 $baseline"
+  check "$builder" "-O3 $native"
+  if grep -qw avx2 /proc/cpuinfo; then check "$builder" '-O2 -mavx2'; fi
+done
+if [[ -n $cross && $cross != *-NOTFOUND && $emulator != *-NOTFOUND ]]; then
+  check "$cross" '-O2 -static -march=armv8-a' "$emulator" -cpu cortex-a72
+  check "$cross" '-O2 -static -march=armv8.2-a+dotprod' "$emulator" -cpu max
+fi
+note "$count builds"
