@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The README's first two shell blocks are the two commands: one line each, naming files that exist.
+# The README's first two shell blocks are the two commands: one line each, naming files that exist. Its snippets are
+# those of examples/first_steps, line by line, which is compiled and run. The pictures it shows are there.
 #   readme.sh DIR
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
@@ -29,4 +30,20 @@ for command in "${commands[@]:0:2}"; do
   done
   ((files > 0)) || fail "names no file: $command"
 done
-note "${commands[0]} | ${commands[1]}"
+
+snippets=0
+while IFS= read -r line; do
+  grep -qxF -- "$line" examples/first_steps/main.cpp || fail "not in examples/first_steps: $line"
+  snippets=$((snippets + 1))
+done < <(awk '
+  /^## / { shown = $0 == "## The library by example" }
+  /^```/ { inside = shown && $0 == "```cpp"; next }
+  inside && NF' README.md)
+((snippets > 0)) || fail 'the README shows no snippets'
+
+for readme in README.md examples/README.md; do
+  while IFS= read -r picture; do
+    [[ -e $(dirname "$readme")/$picture ]] || fail "$readme shows a picture that is not there: $picture"
+  done < <(sed -n 's/.*!\[[^]]*\](\([^)]*\)).*/\1/p' "$readme")
+done
+note "${commands[0]} | ${commands[1]} | $snippets lines of snippets are compiled"

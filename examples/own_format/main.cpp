@@ -6,11 +6,13 @@
 // library's own.
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 
 #include <quanta/quanta.hpp>
 #include <quanta/report.hpp>
 
+#include "../support/expect.hpp"
+
+using examples::expect;
 using quanta::Index;
 
 // ---- A format (quanta::IntegerFormat): -1, 0 and 1 in two bits ----
@@ -111,11 +113,6 @@ struct CountingKernel {
 };
 
 // ---- All at once ----
-
-void expect(bool condition, const char* what) {
-  std::printf("  %s: %s\n", condition ? "yes" : "NO", what);
-  if (!condition) std::exit(1);
-}
 
 int main() {
   const Eigen::MatrixXf weight = Eigen::MatrixXf::Random(30, 50);
