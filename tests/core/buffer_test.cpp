@@ -67,6 +67,22 @@ TEST(Buffer, MovesWithoutAllocatingAndGivesAllMemoryBack) {
   EXPECT_EQ(allocations().live_bytes, before);
 }
 
+template <class B>
+void assign_braces(B& buffer) {
+  buffer = {};
+}
+
+TEST(Buffer, LosesNothingToBracesInATemplate) {
+  const std::int64_t before = allocations().live_bytes;
+  {
+    Buffer<int> buffer(5);
+    assign_braces(buffer);
+    EXPECT_TRUE(buffer.empty());
+    EXPECT_EQ(allocations().live_bytes, before);
+  }
+  EXPECT_EQ(allocations().live_bytes, before);
+}
+
 TEST(Buffer, ReserveAllocatesOnlyToGrow) {
   Buffer<double> buffer;
   buffer.reserve(10);

@@ -41,10 +41,14 @@ class Buffer {
   /// Takes the memory; `other` is empty then.
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, Index{0})) {}
-  /// By copying or moving into `other` first: nothing is lost when memory runs out.
-  Buffer& operator=(Buffer other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
+  /// Copies first: nothing is lost when memory runs out.
+  Buffer& operator=(const Buffer& other) { return *this = Buffer(other); }
+  /// As the constructor. (One assignment of a value would do, did clang 14 destroy it: in templates it forgets to when
+  /// it is made of {}.)
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer taken(std::move(other));
+    std::swap(data_, taken.data_);
+    std::swap(size_, taken.size_);
     return *this;
   }
   ~Buffer() {

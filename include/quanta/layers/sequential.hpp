@@ -30,9 +30,12 @@ class AnyLayer {
   AnyLayer(const AnyLayer& other) : held_(other.held_ != nullptr ? other.held_->copy() : nullptr) {}
   /// Takes the layer; the other can only be assigned to or destroyed then.
   AnyLayer(AnyLayer&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
-  /// By copying or moving into `other` first.
-  AnyLayer& operator=(AnyLayer other) noexcept {
-    std::swap(held_, other.held_);
+  /// Copies first, so that nothing is lost when that fails.
+  AnyLayer& operator=(const AnyLayer& other) { return *this = AnyLayer(other); }
+  /// As the constructor.
+  AnyLayer& operator=(AnyLayer&& other) noexcept {
+    AnyLayer taken(std::move(other));
+    std::swap(held_, taken.held_);
     return *this;
   }
   ~AnyLayer() { delete held_; }
