@@ -94,7 +94,7 @@ class LowBitBench {
 /// Layer is compared with Int8Layer.
 template <class Layer, class Int8Layer>
 void add(LowBitBench& bench, const std::string& name) {
-  constexpr Index kSizes[][3] = {{1, 4096, 4096}, {1, 4096, 11008}, {128, 4096, 4096}};
+  constexpr Index kSizes[][3] = {{1, 768, 3072}, {1, 4096, 4096}, {1, 4096, 11008}, {128, 4096, 4096}};
   for (const auto& [m, k, n] : kSizes) {
     const std::string full = name + "/" + std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n);
     benchmark::RegisterBenchmark(full.c_str(),

@@ -2,6 +2,7 @@
 //
 // What emit_header refuses, and what it writes as text. That emitted headers compute the model's bits is the leg
 // "emitted" (tests/legs/emitted.sh), which compiles them.
+#include <clocale>
 #include <limits>
 #include <ostream>
 #include <sstream>
@@ -48,6 +49,19 @@ TEST(EmitHeader, WritesTheNetworkIntoItsNamespace) {
   EXPECT_EQ(text.find("Eigen"), std::string::npos);
 }
 
+// With a comma, as many locales have it, a number is two.
+TEST(EmitHeader, WritesNumbersAsTheCLocaleDoes) {
+  const std::string before = std::setlocale(LC_NUMERIC, nullptr);
+  bool found = false;
+  for (const char* locale : {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "C"}) {
+    if (std::setlocale(LC_NUMERIC, locale) == nullptr) continue;
+    found = true;
+    EXPECT_NE(emitted(smallest_model()).find("kInputScale = 0x1.99999ap-4f"), std::string::npos) << locale;
+  }
+  std::setlocale(LC_NUMERIC, before.c_str());
+  EXPECT_TRUE(found);
+}
+
 TEST(EmitHeader, KeepsLinesShort) {
   std::istringstream text(emitted(smallest_model()));
   for (std::string line; std::getline(text, line);) EXPECT_LE(line.size(), 120u) << line;
@@ -59,7 +73,8 @@ TEST(EmitHeader, WritesTheLeastInt32AsALiteral) {
 }
 
 TEST(EmitHeader, RefusesNamesThatAreNone) {
-  for (const char* name : {"", "1st", "a b", "a::b", "my__net", "_net", "net-1", "n\xc3\xa4me"}) {
+  for (const char* name :
+       {"", "1st", "a b", "a::b", "my__net", "_net", "net-1", "n\xc3\xa4me", "class", "int", "std", "xor"}) {
     std::ostringstream stream;
     EXPECT_ERROR(emit_header(smallest_model(), stream, {.name = name}), "emit_header: the name is", name);
     EXPECT_TRUE(stream.str().empty());

@@ -16,6 +16,7 @@
 //   digits::run(pixels, scores, workspace);              // floats in and out; or int8 codes, as digits::run_codes
 #pragma once
 
+#include <charconv>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -31,8 +32,8 @@ struct EmitOptions {
   std::string name = "network";  ///< the header's namespace
 };
 
-/// Writes the header. Throws Error, before anything is written, when the name is no C++ identifier or one that C++
-/// keeps to itself (with two underscores, or one and a capital in front); and when the stream fails.
+/// Writes the header. Throws Error, before anything is written, when the name is no C++ identifier, a keyword, or one
+/// that C++ keeps to itself (with two underscores, or one and a capital in front); and when the stream fails.
 void emit_header(const IntegerModel& model, std::ostream& stream, const EmitOptions& options = {});
 
 /// Of a model that is nothing but one IntegerModel, as io/model.hpp loads it. Throws Error when it is anything else.
@@ -62,20 +63,29 @@ std::string emitted_array(const std::string& name, const T* data, Index size) {
   return all + "};\n";
 }
 
+/// Can it be a namespace's name? No keyword of C++ up to C++23 can.
 inline bool is_identifier(std::string_view name) {
+  constexpr std::string_view kTaken =
+      " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class "
+      "compl concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype "
+      "default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline "
+      "int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register "
+      "reinterpret_cast requires return short signed sizeof static static_assert static_cast std struct switch "
+      "template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile "
+      "wchar_t while xor xor_eq ";
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   if (name.empty() || !is_letter(name[0]) || name.find("__") != name.npos) return false;
   for (const char c : name) {
     if (!is_letter(c) && c != '_' && !(c >= '0' && c <= '9')) return false;
   }
-  return true;
+  return kTaken.find(text(" ", std::string(name), " ")) == kTaken.npos;
 }
 
-/// A float as a hexadecimal literal: the very same bits. It is finite.
+/// A positive float as a hexadecimal literal: the very same bits, whatever the locale.
 inline std::string emitted_float(float v) {
   char digits[40];
-  std::snprintf(digits, sizeof digits, "%af", static_cast<double>(v));
-  return digits;
+  const std::to_chars_result end = std::to_chars(digits, digits + sizeof digits, v, std::chars_format::hex);
+  return "0x" + std::string(digits, end.ptr) + "f";
 }
 
 /// The constants that a user of the header reads.

@@ -19,13 +19,18 @@ inline constexpr const char kEmittedIncludes[] = R"code(#pragma once
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
+
+#if defined(__FAST_MATH__) && !defined(QUANTA_NO_FLOAT)
+#error "-ffast-math changes the results: compile without it, or define QUANTA_NO_FLOAT and use codes alone"
+#endif
 )code";
 
 /// Functions of codes.
 inline constexpr const char kEmittedFunctions[] = R"code(
-// The sum over k of x[k] * w[k], exactly.
-static inline std::int32_t dot(const std::int8_t* x, const std::int8_t* w, std::int32_t count) {
-  std::int32_t sum = 0, k = 0;
+// start + the sum over k of x[k] * w[k]. It fits int32; what is added on the way counts modulo 2^32.
+static inline std::int32_t dot(std::int32_t start, const std::int8_t* x, const std::int8_t* w, std::int32_t count) {
+  std::uint32_t sum = static_cast<std::uint32_t>(start);
+  std::int32_t k = 0;
 #if defined(__AVX512BW__) && defined(__AVX512VNNI__)
   __m512i sums = _mm512_setzero_si512();
   for (; k + 32 <= count; k += 32) {
@@ -33,9 +38,9 @@ static inline std::int32_t dot(const std::int8_t* x, const std::int8_t* w, std::
     const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + k));
     sums = _mm512_dpwssd_epi32(sums, _mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b));
   }
-  alignas(64) std::int32_t lanes[16];
+  alignas(64) std::uint32_t lanes[16];
   _mm512_store_si512(lanes, sums);
-  for (const std::int32_t lane : lanes) sum += lane;
+  for (const std::uint32_t lane : lanes) sum += lane;
 #elif defined(__AVX2__)
   __m256i sums = _mm256_setzero_si256();
   for (; k + 16 <= count; k += 16) {
@@ -43,9 +48,9 @@ static inline std::int32_t dot(const std::int8_t* x, const std::int8_t* w, std::
     const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(w + k));
     sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_cvtepi8_epi16(a), _mm256_cvtepi8_epi16(b)));
   }
-  alignas(32) std::int32_t lanes[8];
+  alignas(32) std::uint32_t lanes[8];
   _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), sums);
-  for (const std::int32_t lane : lanes) sum += lane;
+  for (const std::uint32_t lane : lanes) sum += lane;
 #elif defined(__aarch64__) && defined(__ARM_NEON)
   int32x4_t sums = vdupq_n_s32(0);
   for (; k + 16 <= count; k += 16) {
@@ -57,10 +62,10 @@ static inline std::int32_t dot(const std::int8_t* x, const std::int8_t* w, std::
     sums = vpadalq_s16(sums, vmull_s8(vget_high_s8(a), vget_high_s8(b)));
 #endif
   }
-  sum = vaddvq_s32(sums);
+  sum += static_cast<std::uint32_t>(vaddvq_s32(sums));
 #endif
-  for (; k < count; ++k) sum += x[k] * w[k];
-  return sum;
+  for (; k < count; ++k) sum += static_cast<std::uint32_t>(x[k] * w[k]);
+  return static_cast<std::int32_t>(sum);
 }
 
 // x * multiplier * 2^(shift - 31), rounded once, half up.
@@ -96,7 +101,7 @@ struct Linear {
 static inline void run_linear(const Linear& layer, const std::int8_t* x, std::int8_t* y) {
   const std::int8_t* weight = layer.weight;
   for (std::int32_t n = 0; n < layer.outputs; ++n, weight += layer.inputs) {
-    const std::int32_t sum = layer.bias[n] + dot(x, weight, layer.inputs);
+    const std::int32_t sum = dot(layer.bias[n], x, weight, layer.inputs);
     std::int64_t code = layer.double_rounding ? multiply_double_rounding(sum, layer.multiplier[n], layer.shift[n])
                                               : multiply(sum, layer.multiplier[n], layer.shift[n]);
     code += layer.zero_point;

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -50,7 +52,9 @@ class FileWriter {
 // ---- bodies ----
 
 inline FileWriter::FileWriter(const std::filesystem::path& path) : path_(path) {
-  static std::atomic<unsigned> count{0};  // of this process; another's files are told apart by "x", for exclusive
+  // Names of other processes' files, and of those that a crash left, are avoided by the time, and told apart by "x",
+  // for exclusive.
+  static std::atomic<std::int64_t> count{std::chrono::system_clock::now().time_since_epoch().count()};
   for (int attempt = 0; attempt < 100 && stream_ == nullptr; ++attempt) {
     temporary_ = path;
     temporary_ += text(".", count++, ".partial");
