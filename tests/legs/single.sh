@@ -10,9 +10,10 @@ configure "$root" "$dir/quanta" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA
 build "$dir/quanta" quanta-single-header
 mkdir -p "$dir/include/quanta"
 cp "$dir/quanta/single/quanta.hpp" "$dir/include/quanta/"
-for header in "$root"/include/quanta/*.hpp; do
-  forward=$dir/include/quanta/$(basename "$header")
-  [[ -e $forward ]] || echo '#include <quanta/quanta.hpp>' >"$forward"
+(cd "$root/include" && find quanta -name '*.hpp') | while IFS= read -r header; do  # all names lead to the one file
+  [[ $header != quanta/quanta.hpp ]] || continue
+  mkdir -p "$dir/include/$(dirname "$header")"
+  echo '#include <quanta/quanta.hpp>' >"$dir/include/$header"
 done
 configure "$root/tests/legs/single" "$dir/examples" "$compiler" "-O0 $native $warnings" \
   -DQUANTA_ROOT="$root" -DSINGLE_HEADER="$dir/include"
