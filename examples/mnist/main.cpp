@@ -10,12 +10,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "../support/command_line.hpp"
 #include "idx.hpp"
 #include "network.hpp"
 #include "report.hpp"
@@ -176,23 +176,5 @@ int run(bool quick, const std::string& directory) {
 }  // namespace mnist
 
 int main(int argc, char** argv) {
-  bool quick = false;
-  std::string directory = QUANTA_MNIST_DATA;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--quick") {
-      quick = true;
-    } else if (argument.starts_with('-')) {
-      std::fprintf(stderr, "usage: %s [--quick] [DIRECTORY]\n", argv[0]);
-      return argument == "--help" ? 0 : 1;
-    } else {
-      directory = argument;
-    }
-  }
-  try {
-    return mnist::run(quick, directory);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "mnist: %s\n", error.what());
-    return 1;
-  }
+  return examples::run_from_command_line("mnist", argc, argv, QUANTA_MNIST_DATA, &mnist::run);
 }

@@ -11,10 +11,10 @@
 // after training and every decision of an integer model is that of its network, or explained; else with 1.
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <string>
 #include <vector>
 
+#include "../support/command_line.hpp"
 #include "../support/progress.hpp"
 #include "compare.hpp"
 #include "quantize.hpp"
@@ -102,23 +102,8 @@ int run(const Plan& plan, const std::string& directory) {
 }  // namespace qat
 
 int main(int argc, char** argv) {
-  qat::Plan plan;
-  std::string directory = QUANTA_FASHION_MNIST;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--quick") {
-      plan = qat::kQuick;
-    } else if (argument.starts_with('-')) {
-      std::fprintf(stderr, "usage: %s [--quick] [DIRECTORY]\n", argv[0]);
-      return argument == "--help" ? 0 : 1;
-    } else {
-      directory = argument;
-    }
-  }
-  try {
-    return qat::run(plan, directory);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "qat: %s\n", error.what());
-    return 1;
-  }
+  const auto run = [](bool quick, const std::string& directory) {
+    return qat::run(quick ? qat::kQuick : qat::Plan{}, directory);
+  };
+  return examples::run_from_command_line("qat", argc, argv, QUANTA_FASHION_MNIST, run);
 }

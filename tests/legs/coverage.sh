@@ -13,7 +13,7 @@ dir=$(cd "$dir" && pwd)
 cd "$dir"
 rm -f ./*.gcda ./*.gcno ./*.gcov
 quiet "$compiler" -std=c++20 -O0 --coverage -fprofile-abs-path -DQUANTA_TEST_DATA="\"$root/tests/data\"" \
-  -I"$root/include" -I"$root" -isystem "${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3}" all.cpp -o all \
+  "${includes[@]}" -I"$root" all.cpp -o all \
   -lgtest -lgtest_main -lpthread
 quiet ./all --gtest_brief=1
 quiet gcov -o . ./*.gcda

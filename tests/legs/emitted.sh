@@ -7,20 +7,20 @@ compiler=$1 other=$2 cross=${3-} emulator=${4-}
 require_tool "$compiler" 'such compiler'
 sources=$root/tests/legs/emitted
 
-quiet "$compiler" -std=c++20 -O1 -I"$root/include" -isystem "${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3}" \
+quiet "$compiler" -std=c++20 -O1 "${includes[@]}" \
   "$sources/generate.cpp" -o "$dir/generate"
 quiet "$dir/generate" "$dir"
 
 # check COMPILER FLAGS [runner...]
 count=0
 check() {
-  local compiler=$1 flags="$2 -std=c++17 -fno-exceptions -fno-rtti -I$dir" runner=("${@:3}") how
+  local compiler=$1 flags="$2 -std=c++17 -fno-exceptions -fno-rtti" runner=("${@:3}") how
   if is_known "$compiler"; then flags+=" $warnings -Werror"; fi
   for how in '' '-mgeneral-regs-only -DQUANTA_NO_FLOAT'; do
     # shellcheck disable=SC2086
-    quiet "$compiler" $flags $how -c "$sources/codes.cpp" -o "$dir/codes.o"
+    quiet "$compiler" $flags $how -I"$dir" -c "$sources/codes.cpp" -o "$dir/codes.o"
     # shellcheck disable=SC2086
-    quiet "$compiler" $flags -c "$sources/floats.cpp" -o "$dir/floats.o"
+    quiet "$compiler" $flags -I"$dir" -c "$sources/floats.cpp" -o "$dir/floats.o"
     needs=$(nm -u "$dir/codes.o" "$dir/floats.o" | sed -n 's/^ *U //p' | grep -vE '^(mem(cpy|set|move|cmp)|bcmp|_GLOBAL_OFFSET_TABLE_)$' || true)
     [[ -z $needs ]] || fail "an emitted network needs $needs: it stands alone, and takes nothing from the heap"
     # shellcheck disable=SC2086

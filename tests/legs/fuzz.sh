@@ -21,7 +21,7 @@ done
 
 for target in "${targets[@]}"; do
   # shellcheck disable=SC2086
-  quiet "$compiler" $flags -I"$root/include" -I"$root" -isystem "${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3}" \
+  quiet "$compiler" $flags "${includes[@]}" -I"$root" \
     "$root/tests/fuzz/$target.cpp" -o "$dir/$target"
   # What is found goes to a directory of this run, and crashes beside it: the tree stays as it is.
   rm -rf "$dir/$target.corpus"

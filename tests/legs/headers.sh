@@ -4,7 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 which=$1 compiler=$2 cross=${3-}
 require_tool "$compiler" 'such compiler'
-common="-std=c++20 -fsyntax-only -x c++ -I$root/include -isystem ${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3} $warnings"
+common="-std=c++20 -fsyntax-only -x c++ $warnings"
 
 # compile COMPILER FLAGS HEADER...
 compile() {
@@ -14,7 +14,7 @@ compile() {
   for header in "$@"; do
     printf '#include <%s>\n#include <%s>\n' "$header" "$header" >"$dir/one.cpp"
     # shellcheck disable=SC2086
-    quiet "$compiler" $flags "$dir/one.cpp"
+    quiet "$compiler" "${first[@]}" $flags "${includes[@]}" "$dir/one.cpp"
   done
 }
 
@@ -30,8 +30,10 @@ umbrella=quanta/quanta.hpp
 # compiled once for all of them.
 echo '#include <Eigen/Core>' >"$dir/eigen.hpp"
 # shellcheck disable=SC2086
-[[ $which != all ]] || quiet "$compiler" -O1 $native ${common/-fsyntax-only -x c++/-x c++-header} "$dir/eigen.hpp" -o "$dir/eigen.hpp.gch"
-compile "$compiler" "-O1 $native -include $dir/eigen.hpp" "${headers[@]}"
+[[ $which != all ]] || quiet "$compiler" -O1 $native ${common/-fsyntax-only -x c++/-x c++-header} "${includes[@]}" "$dir/eigen.hpp" -o "$dir/eigen.hpp.gch"
+first=(-include "$dir/eigen.hpp")
+compile "$compiler" "-O1 $native" "${headers[@]}"
+first=()
 compile "$compiler" "$baseline" "$umbrella"
 compile "$compiler" -DQUANTA_FORCE_SCALAR "$umbrella"
 compile "$compiler" -fno-exceptions "$umbrella"

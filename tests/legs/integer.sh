@@ -6,14 +6,14 @@ compiler=$1 emulator=${2-}
 require_tool "$compiler" 'such compiler'
 [[ $# == 1 ]] || require_tool "$emulator" 'emulator'
 sources=$root/tests/legs/integer
-common="-std=c++20 -static -I$root/include -isystem ${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3} $warnings"
+common="-std=c++20 -static $warnings"
 
 # At -O0 nothing is inlined, and the linker would merge what both units have: they must have nothing in common.
 # shellcheck disable=SC2086
-quiet "$compiler" $common -O1 -c "$sources/main.cpp" -o "$dir/main.o"
+quiet "$compiler" $common "${includes[@]}" -O1 -c "$sources/main.cpp" -o "$dir/main.o"
 for level in -O0 -O2; do
   # shellcheck disable=SC2086
-  quiet "$compiler" $common -ffreestanding -mgeneral-regs-only $level -c "$sources/firmware.cpp" -o "$dir/firmware$level.o"
+  quiet "$compiler" $common "${includes[@]}" -ffreestanding -mgeneral-regs-only $level -c "$sources/firmware.cpp" -o "$dir/firmware$level.o"
   # shellcheck disable=SC2086
   quiet "$compiler" $common "$dir/main.o" "$dir/firmware$level.o" -o "$dir/program$level"
   # shellcheck disable=SC2086

@@ -15,6 +15,8 @@ case $(uname -m) in
   x86_64) native=-march=native baseline=-march=x86-64 ;;
   *) native=-mcpu=native baseline=-march=armv8-a ;;
 esac
+# Where the headers are. Apart from other flags, because a path may hold spaces.
+includes=(-I"$root/include" -isystem "${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3}")
 warnings='-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef'
 
 # One line for the reader of tests/run; the last one counts.

@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
 require_tool "$compiler" 'such compiler'
 sources=$root/tests/legs/odr
-common="-std=c++20 -I$root/include -isystem ${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3} $warnings"
+common="-std=c++20 $warnings"
 
 # At -O0 nothing is inlined: every function of a header is one symbol that the linker merges, the worst case.
 for level in -O0 -O2; do
@@ -13,7 +13,7 @@ for level in -O0 -O2; do
     local name=$1
     shift
     # shellcheck disable=SC2086
-    quiet "$compiler" $common $level "$@" -c "$sources/$name.cpp" -o "$dir/$name$level.o"
+    quiet "$compiler" $common $level "${includes[@]}" "$@" -c "$sources/$name.cpp" -o "$dir/$name$level.o"
     objects+=("$dir/$name$level.o")
   }
   objects=()

@@ -1,0 +1,238 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What a product reads of packed weights, whatever their format: operands in a kernel's order, and with them what the
+// epilogue and the capacity check need. gemm/packed_rhs.hpp is what users hold.
+#pragma once
+
+#include <algorithm>
+
+#include <quanta/gemm/kernels/native.hpp>
+#include <quanta/gemm/layout.hpp>
+#include <quanta/quant/params.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+namespace detail {
+
+/// What a product reads of a packed rhs: operands, sums, scales and zero points in the kernel's order. The format is no
+/// longer in the type, so that all formats share one product.
+template <GranularityKind kind, MicroKernel Kernel>
+class PackedOperands {
+ public:
+  using KernelType = Kernel;
+  static constexpr bool per_tensor = kind == GranularityKind::per_tensor;
+  static constexpr bool per_group = kind == GranularityKind::per_group;
+
+  /// Outputs and inputs.
+  Index n() const { return layout_.n; }
+  Index k() const { return layout_.k; }
+  const RhsLayout& layout() const { return layout_; }
+  /// The operands in the kernel's order.
+  const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size() / kInAByte; }
+  /// The first block of a group of a panel.
+  const typename Kernel::Rhs* blocks(Index p, Index g) const {
+    return panel(p) + layout_.first_block(g) * layout_.block_size() / kInAByte;
+  }
+  /// The operand at a position of the layout.
+  std::int32_t operand(Index position) const {
+    if constexpr (kInAByte == 1) return operands_[position];
+    return operands_[byte_of(position)] >> shift_in_byte(position) & 15;
+  }
+
+  /// May the kernel's faster form multiply this panel? False where it has none (gemm/micro_kernel.hpp).
+  bool proven(Index p) const { return !proven_.empty() && proven_[p] != 0; }
+
+  /// For the columns of a panel, in a group: the sums of the group's operands; the scales; the zero points in operand
+  /// terms, null where all are the same. Those of the next group, or panel where there is one group, follow. The
+  /// scale per tensor is a single value.
+  const std::int32_t* sums(Index p, Index g = 0) const { return sums_.data() + row(p, g); }
+  const float* scales(Index p, Index g = 0) const { return scales_.data() + row(p, g); }
+  const std::int32_t* zero_points(Index p, Index g = 0) const {
+    return zero_points_.empty() ? nullptr : zero_points_.data() + row(p, g);
+  }
+  /// How far apart what is held for panels is.
+  Index next_panel() const { return layout_.panel_size() / kInAByte; }
+  Index next_params() const { return row(1, 0); }
+  /// What rests are multiplied by when rows are prepared: by minus the zero point that all share, where they do; their
+  /// product is what sums start from.
+  std::int32_t rest_factor() const { return zero_points_.empty() ? -zero_point_ : 1; }
+  float scale(Index column, Index g = 0) const { return scales_[per_tensor ? 0 : place(column, g)]; }
+
+  /// The largest sums of positive and of negative (code - zero_point), over a column or over one of its groups: what
+  /// the capacity check starts from.
+  struct Extremes {
+    std::int64_t positive = 0;
+    std::int64_t negative = 0;
+    void add(std::int64_t value) { (value > 0 ? positive : negative) += value > 0 ? value : -value; }
+    void cover(const Extremes& other) {
+      positive = std::max(positive, other.positive);
+      negative = std::max(negative, other.negative);
+    }
+  };
+  const Extremes& column_extremes() const { return column_; }
+  const Extremes& group_extremes() const { return group_; }
+  /// The exact sums of one column, or of one of its groups.
+  Extremes extremes(Index column, Index first_group, Index last_group) const;
+
+  /// All memory held: operands with their padding, scales, zero points, sums and flags.
+  Index packed_bytes() const {
+    return static_cast<Index>(operands_.bytes() + proven_.bytes() + sums_.bytes() + scales_.bytes() +
+                              zero_points_.bytes());
+  }
+
+  /// The scales and zero points of the weights, as QuantParams orders them. `shift` is operand - code, here and below.
+  void unpack_params(std::int32_t shift, Buffer<float>& scales, Buffer<std::int32_t>& zero_points) const;
+  /// Their codes: `pack` is pack_bits of the format.
+  template <class Code>
+  void unpack_codes(std::int32_t shift, void (*pack)(const Code*, Index first, Index count, std::byte* stream),
+                    std::byte* stream) const;
+
+ protected:
+  /// `unpack` is unpack_bits of the format. There is a parameter for every output or group.
+  template <class Code>
+  PackedOperands(Index n, Index k, Index group, const ParamsData& params, std::int32_t shift, const std::byte* codes,
+                 void (*unpack)(const std::byte* stream, Index first, Index count, Code*));
+
+  std::int32_t zero_point_of(Index column, Index g) const {
+    return zero_points_.empty() ? zero_point_ : zero_points_[place(column, per_group ? g : 0)];
+  }
+  /// Where what is held for each column and group lies.
+  Index row(Index p, Index g) const { return (p * (per_group ? layout_.groups() : 1) + g) * Kernel::kNr; }
+  Index place(Index column, Index g) const { return row(column / Kernel::kNr, g) + column % Kernel::kNr; }
+
+  static constexpr Index kInAByte = 8 / kRhsBits<Kernel>;
+  static constexpr Index kBlockBytes = Index{Kernel::kNr} * Kernel::kKr / kInAByte;
+  static Index byte_of(Index position) {
+    return position / (kBlockBytes * kInAByte) * kBlockBytes + position % kBlockBytes;
+  }
+  static int shift_in_byte(Index position) { return static_cast<int>(position / kBlockBytes % kInAByte) * 4; }
+  void put_operand(Index position, std::int32_t operand) {
+    using Rhs = typename Kernel::Rhs;
+    if constexpr (kInAByte == 1) {
+      operands_[position] = static_cast<Rhs>(operand);
+    } else {
+      Rhs& byte = operands_[byte_of(position)];
+      byte = static_cast<Rhs>(byte | operand << shift_in_byte(position));
+    }
+  }
+
+  RhsLayout layout_;
+  Buffer<typename Kernel::Rhs> operands_;
+  Buffer<std::uint8_t> proven_;
+  Buffer<std::int32_t> sums_;
+  Buffer<float> scales_;
+  Buffer<std::int32_t> zero_points_;
+  std::int32_t zero_point_ = 0;
+  Extremes column_, group_;
+};
+
+// ---- bodies ----
+
+template <GranularityKind kind, MicroKernel Kernel>
+template <class Code>
+PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, const ParamsData& params,
+                                             std::int32_t shift, const std::byte* codes,
+                                             void (*unpack)(const std::byte*, Index, Index, Code*)) {
+  using Rhs = typename Kernel::Rhs;
+  check(k <= std::numeric_limits<Index>::max() / (Index{64} * Kernel::kNr * Kernel::kKr), "PackedRhs: ", k,
+        " inputs are beyond any memory");  // where there are no outputs: their codes take none
+  layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
+  const Index groups = layout_.groups(), padded = layout_.padded_n();
+
+  operands_ = Buffer<Rhs>(layout_.size() / kInAByte, Rhs{0});
+  sums_ = Buffer<std::int32_t>(groups * padded, 0);
+  const Index scale_rows = per_group ? groups : 1;
+  scales_ = Buffer<float>(per_tensor ? 1 : scale_rows * padded, 0.0f);
+  // Codes that are shifted to be operands have zero points that are shifted too, and then are no longer 0.
+  const bool has_zero_points = params.zero_points != nullptr || (shift != 0 && !per_group);
+  if (has_zero_points) zero_points_ = Buffer<std::int32_t>(scale_rows * padded, 0);
+  if (!has_zero_points) zero_point_ = shift;
+
+  for (Index column = 0; column < n; ++column) {
+    for (Index row = 0; row < scale_rows; ++row) {
+      const Index p = per_tensor ? 0 : column * scale_rows + row;
+      scales_[per_tensor ? 0 : place(column, row)] = params.scale(p);
+      if (has_zero_points) zero_points_[place(column, row)] = params.zero_point(p) + shift;
+    }
+  }
+
+  constexpr Index kChunk = 1024 / Kernel::kKr * Kernel::kKr;
+  Code piece[kChunk];
+  for (Index column = 0; column < n; ++column) {
+    Extremes whole;
+    for (Index g = 0; g < groups; ++g) {
+      const std::int32_t zero_point = zero_point_of(column, g);
+      Extremes part;
+      std::int64_t sum = 0;
+      for (Index first = 0; first < layout_.group_length(g); first += kChunk) {
+        const Index count = std::min(kChunk, layout_.group_length(g) - first);
+        unpack(codes, column * k + g * group + first, count, piece);
+        const Index block = layout_.position(column, g * group + first);
+        for (Index i = 0; i < count; ++i) {
+          const std::int32_t operand = piece[i] + shift;
+          put_operand(block + i / Kernel::kKr * layout_.block_size() + i % Kernel::kKr, operand);
+          sum += operand;
+          part.add(operand - zero_point);
+        }
+      }
+      sums_[place(column, g)] = static_cast<std::int32_t>(static_cast<std::uint64_t>(sum));
+      group_.cover(part);
+      whole = {whole.positive + part.positive, whole.negative + part.negative};
+    }
+    column_.cover(whole);
+  }
+  if constexpr (HasProvenForm<Kernel>) {
+    proven_ = Buffer<std::uint8_t>(layout_.panels(), 0);
+    for (Index p = 0; p < layout_.panels(); ++p) proven_[p] = Kernel::proves(panel(p), layout_.blocks()) ? 1 : 0;
+  }
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+void PackedOperands<kind, Kernel>::unpack_params(std::int32_t shift, Buffer<float>& scales,
+                                                 Buffer<std::int32_t>& zero_points) const {
+  const Index rows = per_group ? layout_.groups() : 1, columns = per_tensor ? 1 : layout_.n;
+  scales = Buffer<float>(columns * rows);
+  zero_points = Buffer<std::int32_t>(columns * rows, 0);
+  const bool has_zero_points = !zero_points_.empty();
+  for (Index column = 0; column < columns; ++column) {
+    for (Index row = 0; row < rows; ++row) {
+      scales[column * rows + row] = scale(column, row);
+      if (has_zero_points) zero_points[column * rows + row] = zero_point_of(column, row) - shift;
+    }
+  }
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+template <class Code>
+void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift, void (*pack)(const Code*, Index, Index, std::byte*),
+                                                std::byte* stream) const {
+  constexpr Index kChunk = 1024;
+  Code codes[kChunk];
+  Index column = 0, step = 0;
+  for (Index first = 0; first < layout_.n * layout_.k; first += kChunk) {
+    const Index count = std::min(kChunk, layout_.n * layout_.k - first);
+    for (Index i = 0; i < count; ++i) {
+      codes[i] = static_cast<Code>(operand(layout_.position(column, step)) - shift);
+      if (++step == layout_.k) {
+        step = 0;
+        ++column;
+      }
+    }
+    pack(codes, first, count, stream);
+  }
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+auto PackedOperands<kind, Kernel>::extremes(Index column, Index first_group, Index last_group) const -> Extremes {
+  Extremes e;
+  for (Index g = first_group; g < last_group; ++g) {
+    const std::int32_t zero_point = zero_point_of(column, g);
+    const Index start = g * layout_.group;
+    for (Index step = start; step < start + layout_.group_length(g); ++step) {
+      e.add(std::int64_t{operand(layout_.position(column, step))} - zero_point);
+    }
+  }
+  return e;
+}
+
+}  // namespace detail
+QUANTA_NAMESPACE_END
