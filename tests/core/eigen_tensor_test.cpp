@@ -97,6 +97,16 @@ TEST(EigenTensor, ExpressionsThatChangeTheShapeAreSeen) {
   EXPECT_EQ(seen(shuffled.view())[7], x(0, 1, 1));
 }
 
+TEST(EigenTensor, PartsOfTensorsWithOtherIndexTypesAreSeen) {
+  Eigen::Tensor<float, 3, Eigen::RowMajor, int> x(2, 3, 4);
+  for (int i = 0; i < 24; ++i) x.data()[i] = static_cast<float>(i);
+  const detail::Input<float, 2> chip(x.chip(1, 0));
+  EXPECT_EQ(seen(chip.view()), std::vector<float>(x.data() + 12, x.data() + 24));
+  const detail::Input<float, 3> slice(x.slice(std::array<int, 3>{0, 1, 2}, std::array<int, 3>{2, 1, 2}));
+  EXPECT_EQ(slice.view().shape(), (Shape<3>{2, 1, 2}));
+  EXPECT_EQ(seen(slice.view()), (std::vector<float>{6, 7, 18, 19}));
+}
+
 TEST(EigenTensor, IntegersAreTakenAsTheyAre) {
   RowTensor<std::int8_t, 2> codes(2, 2);
   codes.setValues({{1, -2}, {3, -128}});

@@ -31,9 +31,11 @@ lacks=$(lacking ${LEG_NEEDS-})
 
 configure "$root" "$dir/build" "$compiler" "$flags" -DQUANTA_BUILD_TESTS=ON -DQUANTA_BUILD_BENCH=OFF \
   -DQUANTA_BUILD_EXAMPLES=OFF -DQUANTA_INSTALL=OFF -DCMAKE_UNITY_BUILD=ON "$@"
+SECONDS=0
 build "$dir/build" "$target"
+built=$SECONDS
 [[ -z $lacks ]] || skip "compiled, not run: this CPU lacks$lacks"
 quiet "${runner[@]}" "$dir/build/tests/$target" --gtest_brief=1
 count=$(sed -n 's/^\[==========\] \([0-9]* tests\?\) from.* ran.*/\1/p' "$dir/log" | tail -n 1)
 isas=$(grep "^ISAs" "$dir/log" | tail -n 1 || true)
-note "${count:-passed}; ${isas%%;*};${isas##*;}"
+note "${count:-passed}; ${isas%%;*};${isas##*;}; $built s to build, $((SECONDS - built)) to run"

@@ -133,7 +133,8 @@ auto stored_view(const X& x, Pointer data) {
   constexpr int rank = EigenTraits<X>::rank;
   Shape<rank> shape;
   Shape<rank> strides;
-  for (std::size_t d = 0; d < usize(rank); ++d) shape[d] = x.dimensions()[d];
+  const Eigen::DSizes<Index, rank> sizes(x.dimensions());  // of any index type, or known at compile time
+  for (std::size_t d = 0; d < usize(rank); ++d) shape[d] = sizes[d];
   if constexpr (int(X::Layout) == int(Eigen::RowMajor)) {
     return TensorView<T, rank>(data, shape);
   } else {
@@ -180,10 +181,11 @@ void Input<T, rank>::evaluate(const X& x) {
     using Cast = std::remove_cvref_t<decltype(cast)>;
     constexpr int layout = int(Eigen::internal::traits<X>::Layout);
     const Eigen::TensorEvaluator<const Cast, Eigen::DefaultDevice> evaluator(cast, Eigen::DefaultDevice());
-    Eigen::DSizes<Index, rank> sizes;
+    using I = typename Eigen::internal::traits<X>::Index;  // assigned to another one, chips and slices do not compile
+    Eigen::DSizes<I, rank> sizes;
     for (int d = 0; d < rank; ++d) sizes[usize(d)] = evaluator.dimensions()[usize(d)];
     copy_ = Buffer<T>(sizes.TotalSize());
-    Eigen::TensorMap<Eigen::Tensor<T, rank, layout, Index>> target(copy_.data(), sizes);
+    Eigen::TensorMap<Eigen::Tensor<T, rank, layout, I>> target(copy_.data(), sizes);
     target = cast;
     view_ = stored_view<const T>(target, static_cast<const T*>(target.data()));
   }

@@ -10,7 +10,7 @@
 #pragma once
 
 #include <array>
-#include <memory>
+#include <new>
 #include <utility>
 
 #include <quanta/core/context.hpp>
@@ -182,8 +182,7 @@ class PanelOutputs {
     static_assert(std::is_trivially_destructible_v<Panel>);
     for (Index p = 0; p < std::min(count, kMost); ++p) {  // count is no more: this is for the compiler to see
       const Index column = (first + p) * nr;
-      std::construct_at(&(*this)[p], output, rhs,
-                        PanelColumns{output.dst, column, std::min<Index>(nr, rhs.n() - column)});
+      new (&(*this)[p]) Panel(output, rhs, PanelColumns{output.dst, column, std::min<Index>(nr, rhs.n() - column)});
     }
   }
   Panel& operator[](Index p) { return reinterpret_cast<Panel*>(memory_)[p]; }

@@ -26,10 +26,10 @@ class PackedCodes {
  public:
   PackedCodes() = default;
   /// `stream` is that of format/bits.hpp, of (n, k) codes of `bits` bits. The bits of `flip` are turned in every code.
-  PackedCodes(Index n, Index k, int bits, int lanes, std::uint32_t flip, const std::byte* stream);
+  QUANTA_LAZY PackedCodes(Index n, Index k, int bits, int lanes, std::uint32_t flip, const std::byte* stream);
 
   /// The stream again. There is room for packed_size(n k, bits) bytes.
-  void unpack(std::byte* stream) const;
+  QUANTA_LAZY void unpack(std::byte* stream) const;
 
   Index n() const { return n_; }
   Index k() const { return k_; }
@@ -47,7 +47,7 @@ class PackedCodes {
     return output / lanes_ * panel_bytes() + (row * lanes_ + output % lanes_) * unit_bits() / 8;
   }
   /// `flip` in every code that begins in a unit or goes on there.
-  std::uint32_t flips(Index row) const;
+  QUANTA_LAZY std::uint32_t flips(Index row) const;
   /// f(row, first code's bit in the stream, bits in use) for every unit of an output.
   template <class F>
   void for_each_unit(Index output, F f) const;
@@ -61,7 +61,7 @@ class PackedCodes {
 // ---- bodies ----
 
 /// The bits [first, first + count) of a stream, count <= 32, as a number.
-inline std::uint32_t read_bits(const std::byte* stream, Index first, Index count) {
+QUANTA_LAZY std::uint32_t read_bits(const std::byte* stream, Index first, Index count) {
   const Index shift = first % 8;
   std::uint64_t word = 0;
   std::memcpy(&word, stream + first / 8, usize((shift + count + 7) / 8));
@@ -69,7 +69,7 @@ inline std::uint32_t read_bits(const std::byte* stream, Index first, Index count
 }
 
 /// Adds them to a stream that has zeros there.
-inline void write_bits(std::byte* stream, Index first, Index count, std::uint32_t bits) {
+QUANTA_LAZY void write_bits(std::byte* stream, Index first, Index count, std::uint32_t bits) {
   const Index shift = first % 8, bytes = (shift + count + 7) / 8;
   std::uint64_t word = 0;
   std::memcpy(&word, stream + first / 8, usize(bytes));
@@ -77,7 +77,7 @@ inline void write_bits(std::byte* stream, Index first, Index count, std::uint32_
   std::memcpy(stream + first / 8, &word, usize(bytes));
 }
 
-inline std::uint32_t PackedCodes::flips(Index row) const {
+QUANTA_LAZY_BODY std::uint32_t PackedCodes::flips(Index row) const {
   std::uint32_t result = 0;
   const Index first = row * unit_bits();
   for (Index bit = first / bits_ * bits_; flip_ != 0 && bit < first + unit_bits(); bit += bits_) {
@@ -95,7 +95,8 @@ void PackedCodes::for_each_unit(Index output, F f) const {
   }
 }
 
-inline PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes, std::uint32_t flip, const std::byte* stream)
+QUANTA_LAZY_BODY PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes, std::uint32_t flip,
+                                          const std::byte* stream)
     : n_(n), k_(k), bits_(bits), lanes_(lanes), flip_(flip) {
   check(k <= std::numeric_limits<Index>::max() / (Index{64} * lanes), "weights: ", k, " inputs are beyond any memory");
   if (n == 0) return;
@@ -110,7 +111,7 @@ inline PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes, std::uint
   }
 }
 
-inline void PackedCodes::unpack(std::byte* stream) const {
+QUANTA_LAZY_BODY void PackedCodes::unpack(std::byte* stream) const {
   std::fill_n(stream, packed_size(n_ * k_, bits_), std::byte{0});
   for (Index output = 0; output < n_; ++output) {
     for_each_unit(output, [&](Index row, Index first, Index count) {

@@ -22,6 +22,7 @@ class PackedWeights {
 
  public:
   /// From weights (n, k): `stream` as in format/bits.hpp, scales and zero points (null: all 0) as QuantParams has them.
+  QUANTA_LAZY
   PackedWeights(const LevelKernels& kernels, Index n, Index k, const GranularityInfo& granularity,
                 const std::byte* stream, const HeldScales& scales, const std::int32_t* zero_points)
       : kernels_(&kernels),

@@ -12,6 +12,7 @@ namespace detail {
 
 class PanelParams {
  public:
+  QUANTA_LAZY
   PanelParams(Index n, Index k, int lanes, const GranularityInfo& granularity, const HeldScales& scales,
               const std::int32_t* zero_points);
 
@@ -19,7 +20,7 @@ class PanelParams {
   Index group() const { return group_; }
   Index rows() const { return ceil_div(k_, group_); }
   bool has_zero_points() const { return !zero_points_.empty() || !minus_zeros_.empty(); }
-  float largest_scale() const;
+  QUANTA_LAZY float largest_scale() const;
 
   /// Are rows there? Then these are a panel's, from that of step 0 on: scales, and zero points' negatives, null where
   /// all are 0.
@@ -29,11 +30,11 @@ class PanelParams {
     return minus_zeros_.empty() ? nullptr : minus_zeros_.data() + panel * rows() * lanes_;
   }
   /// Else this makes `count` rows of a panel, from `first` on. minus_zeros is not written where there are none.
-  void make_rows(Index panel, Index first, Index count, float* scales, float* minus_zeros) const;
+  QUANTA_LAZY void make_rows(Index panel, Index first, Index count, float* scales, float* minus_zeros) const;
 
   /// What it was made of.
-  HeldScales held_scales() const;
-  Buffer<std::int32_t> held_zero_points() const;
+  QUANTA_LAZY HeldScales held_scales() const;
+  QUANTA_LAZY Buffer<std::int32_t> held_zero_points() const;
 
   Index bytes() const {
     return held_.bytes() + static_cast<Index>(zero_points_.bytes() + scale_rows_.bytes() + minus_zeros_.bytes());
@@ -64,8 +65,9 @@ class PanelParams {
 
 // ---- bodies ----
 
-inline PanelParams::PanelParams(Index n, Index k, int lanes, const GranularityInfo& granularity,
-                                const HeldScales& scales, const std::int32_t* zero_points)
+QUANTA_LAZY_BODY
+PanelParams::PanelParams(Index n, Index k, int lanes, const GranularityInfo& granularity, const HeldScales& scales,
+                         const std::int32_t* zero_points)
     : n_(n), k_(k), group_(std::max<Index>(k, 1)), lanes_(lanes), map_(param_map(granularity, Shape<2>{n, k})) {
   const int axis = (granularity.axis + 2) % 2;
   const bool in_groups = granularity.kind == GranularityKind::per_group;
@@ -91,14 +93,15 @@ inline PanelParams::PanelParams(Index n, Index k, int lanes, const GranularityIn
   for_each_held([&](Index at, Index param) { minus_zeros_[at] = -static_cast<float>(zero_points[param]); });
 }
 
-inline float PanelParams::largest_scale() const {
+QUANTA_LAZY_BODY float PanelParams::largest_scale() const {
   float largest = map_.count == 0 ? 1.0f : 0.0f;
   for (const float scale : scale_rows_) largest = std::max(largest, scale);
   for (Index i = 0; i < held_.size(); ++i) largest = std::max(largest, data().scale(i));
   return largest;
 }
 
-inline void PanelParams::make_rows(Index panel, Index first, Index count, float* scales, float* minus_zeros) const {
+QUANTA_LAZY_BODY
+void PanelParams::make_rows(Index panel, Index first, Index count, float* scales, float* minus_zeros) const {
   if (map_.count == 0) return static_cast<void>(std::fill_n(scales, count * lanes_, 1.0f));  // Unscaled
   const ParamsData params = data();
   const bool has_zero_points = params.zero_points != nullptr;
@@ -129,14 +132,14 @@ inline void PanelParams::make_rows(Index panel, Index first, Index count, float*
   }
 }
 
-inline HeldScales PanelParams::held_scales() const {
+QUANTA_LAZY_BODY HeldScales PanelParams::held_scales() const {
   if (!has_rows()) return held_;
   Buffer<float> scales(map_.count);
   for_each_held([&](Index at, Index param) { scales[param] = scale_rows_[at]; });
   return HeldScales(std::move(scales));
 }
 
-inline Buffer<std::int32_t> PanelParams::held_zero_points() const {
+QUANTA_LAZY_BODY Buffer<std::int32_t> PanelParams::held_zero_points() const {
   if (minus_zeros_.empty()) return zero_points_;
   Buffer<std::int32_t> zero_points(map_.count);
   for_each_held([&](Index at, Index param) { zero_points[param] = -static_cast<std::int32_t>(minus_zeros_[at]); });

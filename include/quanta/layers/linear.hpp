@@ -32,8 +32,8 @@ Buffer<float> copy_bias(const char* layer, const B& bias, Index n) {
 }
 
 /// y[row, column + i] = sums[i] + bias[column + i], where NaN is the one quiet NaN. Rows of y are dense.
-inline void store_with_bias(const TensorView<float, 2>& y, Index row, Index column, Index count, const float* sums,
-                            const Buffer<float>& bias) {
+QUANTA_LAZY void store_with_bias(const TensorView<float, 2>& y, Index row, Index column, Index count, const float* sums,
+                                 const Buffer<float>& bias) {
   float* to = y.data() + row * y.stride(0) + column;
   for (Index i = 0; i < count; ++i) {
     const float value = fp::opaque(sums[i]) + bias[column + i];

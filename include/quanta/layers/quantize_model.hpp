@@ -139,7 +139,7 @@ class CalibrationRun {
 };
 
 /// The numbers of the layers that are Linear, those of nested Sequentials one by one.
-inline std::vector<Index> numbers_of_linears(const Sequential& model) {
+QUANTA_LAZY std::vector<Index> numbers_of_linears(const Sequential& model) {
   std::vector<const AnyLayer*> layers;
   flatten(model, layers);
   std::vector<Index> numbers;

@@ -36,12 +36,12 @@ class Softmax : public CallableLayer<Softmax> {
 
   QUANTA_LAZY static void apply(const float* x, Index n, float* y);
   /// The largest that is not NaN; -inf where there is none.
-  static float largest(const float* x, Index n);
+  QUANTA_LAZY static float largest(const float* x, Index n);
 };
 
 // ---- bodies ----
 
-inline float Softmax::largest(const float* x, Index n) {
+QUANTA_LAZY_BODY float Softmax::largest(const float* x, Index n) {
   constexpr float lowest = -std::numeric_limits<float>::infinity();
   constexpr int kChains = 4;  // hide the latency of max
   typename L::F most[kChains];

@@ -30,7 +30,7 @@ template <class Operands>
 void forward_alike(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y,
                    const ActivationParams& activation, const Operands& weights, const Buffer<float>& bias);
 /// What a file takes.
-void save_activation(TensorList& to, const ActivationParams& activation);
+QUANTA_LAZY void save_activation(TensorList& to, const ActivationParams& activation);
 template <class Reader>
 ActivationParams load_activation(const Reader& from);
 
@@ -164,7 +164,7 @@ void forward_alike(Context& context, const TensorView<const float, 2>& x, const 
   multiply_linear(context, lhs, weights, bias, y);
 }
 
-inline void save_activation(TensorList& to, const ActivationParams& activation) {
+QUANTA_LAZY_BODY void save_activation(TensorList& to, const ActivationParams& activation) {
   to.add_text("activation.format", activation.format);
   to.add("activation.scale", activation.scale);
   to.add("activation.zero_point", activation.zero_point);

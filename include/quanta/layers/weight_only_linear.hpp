@@ -13,12 +13,12 @@ QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
 /// Gives packed weights to a file as what they were packed from. They must outlive the list.
-void save_packed(TensorList& to, const PackedWeights& weights, const FormatInfo& format,
-                 const GranularityInfo& granularity);
+QUANTA_LAZY void save_packed(TensorList& to, const PackedWeights& weights, const FormatInfo& format,
+                             const GranularityInfo& granularity);
 
 /// WeightOnlyLinear::forward: one for all formats and granularities.
-void forward_in_float(Context& context, const PackedWeights& weights, const Buffer<float>& bias,
-                      const TensorView<const float, 2>& x, const TensorView<float, 2>& y);
+QUANTA_LAZY void forward_in_float(Context& context, const PackedWeights& weights, const Buffer<float>& bias,
+                                  const TensorView<const float, 2>& x, const TensorView<float, 2>& y);
 
 }  // namespace detail
 
@@ -107,8 +107,8 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
 
 namespace detail {
 
-inline void save_packed(TensorList& to, const PackedWeights& weights, const FormatInfo& format,
-                        const GranularityInfo& granularity) {
+QUANTA_LAZY_BODY void save_packed(TensorList& to, const PackedWeights& weights, const FormatInfo& format,
+                                  const GranularityInfo& granularity) {
   const HeldScales scales = weights.params().held_scales();
   const Buffer<std::int32_t> zero_points = weights.params().held_zero_points();
   to.add("weight", format, {weights.n(), weights.k()}, granularity,
@@ -116,8 +116,8 @@ inline void save_packed(TensorList& to, const PackedWeights& weights, const Form
          [&weights](std::byte* codes) { weights.codes().unpack(codes); });
 }
 
-inline void forward_in_float(Context& context, const PackedWeights& weights, const Buffer<float>& bias,
-                             const TensorView<const float, 2>& x, const TensorView<float, 2>& y) {
+QUANTA_LAZY_BODY void forward_in_float(Context& context, const PackedWeights& weights, const Buffer<float>& bias,
+                                       const TensorView<const float, 2>& x, const TensorView<float, 2>& y) {
   weights.multiply(context, x, [&](Index row, Index column, Index count, const float* sums) {
     store_with_bias(y, row, column, count, sums, bias);
   });
