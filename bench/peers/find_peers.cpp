@@ -1,6 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Which libraries this program was built with. QUANTA_BENCH_<LIBRARY> comes from CMakeLists.txt.
+#include "low_bit_peer.hpp"
 #include "peer.hpp"
 
 namespace bench {
@@ -43,6 +44,14 @@ PeerList find_peers(const Threads& threads) {
   add("gemmlowp", none);
 #endif
   return list;
+}
+
+std::vector<std::unique_ptr<LowBitPeer>> find_low_bit_peers() {
+  std::vector<std::unique_ptr<LowBitPeer>> found;
+#if defined(QUANTA_BENCH_ONNXRUNTIME)
+  if (auto peer = make_onnxruntime_low_bit()) found.push_back(std::move(peer));
+#endif
+  return found;
 }
 
 }  // namespace bench

@@ -59,12 +59,25 @@ inline std::string port(const std::string& name, int type, const Shape& shape) {
   return Message().bytes(1, name).bytes(2, Message().bytes(1, tensor.text()).text()).text();  // name, type
 }
 
+/// A node's integer by name.
+struct Attribute {
+  std::string name;
+  std::int64_t value;
+};
+
 /// `domain` is empty for ONNX's own operators. An empty input is one left out.
 inline std::string node(const std::string& operation, const std::string& domain, const std::vector<std::string>& inputs,
-                        const std::string& output) {
+                        const std::string& output, const std::vector<Attribute>& attributes = {}) {
   Message message;
   for (const std::string& input : inputs) message.bytes(1, input);  // input
-  message.bytes(2, output).bytes(4, operation).bytes(7, domain);    // output, op_type, domain
+  message.bytes(2, output).bytes(4, operation);                     // output, op_type
+  for (const auto& [name, value] : attributes) {
+    constexpr std::uint64_t kInt = 2;
+    Message attribute;
+    attribute.bytes(1, name).integer(3, static_cast<std::uint64_t>(value)).integer(20, kInt);  // name, i, type
+    message.bytes(5, attribute.text());                                                        // attribute
+  }
+  message.bytes(7, domain);  // domain
   return message.text();
 }
 

@@ -1,21 +1,17 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// ONNX Runtime, loaded when the program runs: from $QUANTA_ONNXRUNTIME, else from where CMake was told. Each product is
-// a model of one operator, or two: int32 MatMulInteger, real MatMulIntegerToFloat and Relu, codes QGemm, dynamic
-// DynamicQuantizeMatMul (one scale for all rows, where ours has one for each).
+// ONNX Runtime. Each product is a model of one operator, or two: int32 MatMulInteger, real MatMulIntegerToFloat and
+// Relu, codes QGemm, dynamic DynamicQuantizeMatMul (one scale for all rows, where ours has one for each). Those with
+// weights of 4 bits are MatMulNBits.
 #include <cstdlib>
 
+#include "low_bit_peer.hpp"
 #include "onnx_model.hpp"
-#include "onnxruntime_api.hpp"
+#include "onnx_session.hpp"
 #include "peer.hpp"
 
 namespace bench {
 namespace {
-
-struct Runtime {
-  ort::Api api;
-  ort::Handle environment = nullptr, memory = nullptr;
-};
 
 /// The model of a problem's form, with its constants inside. Its input is A, its output Y.
 std::string model_of(const Problem& problem, int lhs_type, int result_type) {
@@ -68,60 +64,34 @@ std::string model_of(const Problem& problem, int lhs_type, int result_type) {
 template <class T>
 class OnnxRuntimeProduct final : public ProductOf<T> {
  public:
-  OnnxRuntimeProduct(const Problem& problem, const Runtime& runtime)
-      : ProductOf<T>(problem, problem.form), api_(runtime.api) {
-    const bool dynamic = problem.form == Form::kDynamic;
-    const int lhs_type = dynamic ? ort::kFloat : problem.signed_lhs ? ort::kS8 : ort::kU8;
-    const int result_type = std::is_same_v<T, float>          ? ort::kFloat
-                            : std::is_same_v<T, std::int32_t> ? ort::kS32
-                                                              : ort::kU8;
-    ort::Handle options = nullptr;
-    api_.call(ort::kCreateSessionOptions, &options);
-    api_.call(ort::kDisablePerSessionThreads, options);
-    constexpr int kAllOptimizations = 99;
-    api_.call(ort::kSetGraphOptimization, options, kAllOptimizations);
-    const std::string model = model_of(problem, lhs_type, result_type);
-    api_.call(ort::kCreateSessionFromArray, runtime.environment, static_cast<const void*>(model.data()), model.size(),
-              options, &session_);
-    api_.release(ort::kReleaseSessionOptions, options);
-
-    const auto bind = [&](const void* data, std::size_t bytes, Index columns, int type) {
-      const std::int64_t shape[] = {problem.size.m, columns};
-      ort::Handle value = nullptr;
-      api_.call(ort::kCreateTensorWithData, runtime.memory, const_cast<void*>(data), bytes,
-                static_cast<const std::int64_t*>(shape), std::size_t{2}, type, &value);
-      return value;
-    };
-    const auto lhs_size = static_cast<std::size_t>(problem.codes.size());
-    lhs_ = dynamic ? bind(problem.x.data(), lhs_size * sizeof(float), problem.size.k, lhs_type)
-                   : bind(problem.codes.data(), lhs_size, problem.size.k, lhs_type);
-    dst_ = bind(this->results_.data(), this->results_.size() * sizeof(T), problem.size.n, result_type);
-  }
-  ~OnnxRuntimeProduct() override {
-    api_.release(ort::kReleaseValue, lhs_);
-    api_.release(ort::kReleaseValue, dst_);
-    api_.release(ort::kReleaseSession, session_);
-  }
-  OnnxRuntimeProduct(const OnnxRuntimeProduct&) = delete;
-  OnnxRuntimeProduct& operator=(const OnnxRuntimeProduct&) = delete;
-
-  void run() override {
-    const char* const inputs[] = {"A"};
-    const char* const outputs[] = {"Y"};
-    const ort::Handle lhs[] = {lhs_};
-    api_.call(ort::kRun, session_, ort::Handle{}, static_cast<const char* const*>(inputs),
-              static_cast<const ort::Handle*>(lhs), std::size_t{1}, static_cast<const char* const*>(outputs),
-              std::size_t{1}, &dst_);
-  }
+  OnnxRuntimeProduct(const Problem& problem, const ort::Runtime& runtime)
+      : ProductOf<T>(problem, problem.form),
+        session_(
+            runtime, model_of(problem, lhs_type(problem), kResultType), lhs(problem),
+            {this->results_.data(), this->results_.size() * sizeof(T), problem.size.m, problem.size.n, kResultType}) {}
+  void run() override { session_.run(); }
 
  private:
-  const ort::Api& api_;
-  ort::Handle session_ = nullptr, lhs_ = nullptr, dst_ = nullptr;
+  static constexpr int kResultType = std::is_same_v<T, float>          ? ort::kFloat
+                                     : std::is_same_v<T, std::int32_t> ? ort::kS32
+                                                                       : ort::kU8;
+  static int lhs_type(const Problem& problem) {
+    if (problem.form == Form::kDynamic) return ort::kFloat;
+    return problem.signed_lhs ? ort::kS8 : ort::kU8;
+  }
+  static ort::Bound lhs(const Problem& problem) {
+    const bool dynamic = problem.form == Form::kDynamic;
+    const void* const data = dynamic ? static_cast<const void*>(problem.x.data()) : problem.codes.data();
+    const auto size = static_cast<std::size_t>(problem.codes.size());
+    return {data, dynamic ? size * sizeof(float) : size, problem.size.m, problem.size.k, lhs_type(problem)};
+  }
+
+  ort::Session session_;
 };
 
 class OnnxRuntimePeer final : public Peer {
  public:
-  explicit OnnxRuntimePeer(const Runtime& runtime) : runtime_(runtime) {}
+  explicit OnnxRuntimePeer(const ort::Runtime& runtime) : runtime_(runtime) {}
   std::string name() const override { return "ONNX_Runtime"; }
   std::string version() const override { return runtime_.api.version(); }
   std::unique_ptr<Product> prepare(const Problem& problem) override {
@@ -131,25 +101,73 @@ class OnnxRuntimePeer final : public Peer {
   }
 
  private:
-  Runtime runtime_;
+  ort::Runtime runtime_;
+};
+
+class OnnxRuntimeLowBitProduct final : public LowBitProduct {
+ public:
+  OnnxRuntimeLowBitProduct(const LowBitProblem& problem, const ort::Runtime& runtime)
+      : LowBitProduct(problem),
+        session_(runtime, model_of(problem),
+                 {problem.x, sizeof(float) * size(problem.m, problem.k), problem.m, problem.k, ort::kFloat},
+                 {results_.data(), sizeof(float) * results_.size(), problem.m, problem.n, ort::kFloat}) {}
+  void run() override { session_.run(); }
+
+ private:
+  static std::size_t size(Index rows, Index columns) { return static_cast<std::size_t>(rows * columns); }
+
+  static std::string model_of(const LowBitProblem& problem) {
+    // Codes of (n, groups, group) from 0 to 15, two to a byte, the first in the low bits; 8 stands for 0.
+    const Index groups = problem.k / problem.group;
+    std::vector<std::uint8_t> bytes(size(problem.n, problem.k) / 2);
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = static_cast<std::uint8_t>((problem.codes[2 * i] + 8) | (problem.codes[2 * i + 1] + 8) << 4);
+    }
+    const std::vector<std::string> constants = {
+        onnx::constant("B", ort::kU8, {problem.n, groups, problem.group / 2}, bytes.data(), bytes.size()),
+        onnx::constant("scales", ort::kFloat, {problem.n * groups}, problem.scales,
+                       sizeof(float) * size(problem.n, groups))};
+    constexpr std::int64_t kInFloat = 1, kInInt8 = 4;
+    const std::string product = onnx::node("MatMulNBits", "com.microsoft", {"A", "B", "scales"}, "Y",
+                                           {{"K", problem.k},
+                                            {"N", problem.n},
+                                            {"bits", 4},
+                                            {"block_size", problem.group},
+                                            {"accuracy_level", problem.quantize_x ? kInInt8 : kInFloat}});
+    return onnx::model({product}, constants, onnx::port("A", ort::kFloat, {problem.m, problem.k}),
+                       onnx::port("Y", ort::kFloat, {problem.m, problem.n}));
+  }
+
+  ort::Session session_;
+};
+
+class OnnxRuntimeLowBitPeer final : public LowBitPeer {
+ public:
+  explicit OnnxRuntimeLowBitPeer(const ort::Runtime& runtime) : runtime_(runtime) {}
+  std::string name() const override { return "ONNX_Runtime"; }
+  std::string version() const override { return runtime_.api.version(); }
+  std::unique_ptr<LowBitProduct> prepare(const LowBitProblem& problem) override {
+    const bool power_of_two = (problem.group & (problem.group - 1)) == 0;
+    if (problem.group < 16 || !power_of_two || problem.k % problem.group != 0) return nullptr;
+    return std::make_unique<OnnxRuntimeLowBitProduct>(problem, runtime_);
+  }
+
+ private:
+  ort::Runtime runtime_;
 };
 
 }  // namespace
 
 std::unique_ptr<Peer> make_onnxruntime(const Threads& threads) {
-  const char* const told = std::getenv("QUANTA_ONNXRUNTIME");
-  Runtime runtime;
-  if (!runtime.api.load(told != nullptr ? told : QUANTA_ONNXRUNTIME_PATH)) return nullptr;
-  // One pool for all sessions: cold weights are many of them.
-  ort::Handle options = nullptr;
-  runtime.api.call(ort::kCreateThreadingOptions, &options);
-  runtime.api.call(ort::kSetGlobalIntraOpThreads, options, threads.count);
-  runtime.api.call(ort::kSetGlobalInterOpThreads, options, 1);
-  constexpr int kErrors = 3, kDeviceAllocator = 0, kDefaultMemory = 0;
-  runtime.api.call(ort::kCreateEnvWithGlobalThreads, kErrors, static_cast<const char*>("bench"), options,
-                   &runtime.environment);
-  runtime.api.call(ort::kCreateCpuMemoryInfo, kDeviceAllocator, kDefaultMemory, &runtime.memory);
+  ort::Runtime runtime;
+  if (!runtime.load(threads.count)) return nullptr;
   return std::make_unique<OnnxRuntimePeer>(runtime);
+}
+
+std::unique_ptr<LowBitPeer> make_onnxruntime_low_bit() {
+  ort::Runtime runtime;
+  if (!runtime.load(1)) return nullptr;
+  return std::make_unique<OnnxRuntimeLowBitPeer>(runtime);
 }
 
 }  // namespace bench
