@@ -101,6 +101,15 @@ int main(int argc, char** argv) {
   std::printf(
       "\nMin-max, moving average and percentile (99.99 %%) choose one range for all formats; MSE and entropy are\n"
       "told the format. Rounding to 15 steps costs more than losing the tails.\n");
+  quanta::CalibrationSketch<quanta::PerChannel<1>> seen_by_channel;
+  seen_by_channel.observe(x);
+  const auto show_sketch = [](const char* name, const auto& sketch) {
+    using Sketch = std::decay_t<decltype(sketch)>;
+    std::printf("A sketch %-12s %6d bytes, bins of %.1f %% of their value\n", name, static_cast<int>(sketch.bytes()),
+                100.0 * Sketch::kResolution);
+  };
+  show_sketch("per tensor:", seen.sketch());
+  show_sketch("of a channel:", seen_by_channel.sketch(0));
 
   for (std::size_t bits = 0; bits < 2; ++bits) {
     for (const auto& other : {min_max, moving, percentile, entropy}) {

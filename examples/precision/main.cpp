@@ -1,13 +1,14 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// What precision costs: bytes for each parameter, a trained network's accuracy against its size in every format, and
-// the file and the time of a network in float and in int8.
+// What precision costs: bytes for each parameter, a trained network's logits and accuracy against its size in every
+// format, and the file and the time of a network in float and in int8.
 //
 //   example_precision [DIRECTORY]
 //
 // prints, and draws a picture into DIRECTORY.
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include <quanta/io.hpp>
 #include <quanta/quanta.hpp>
@@ -29,7 +30,7 @@ using HalfScales = quanta::WithScales<PerGroup<size>, quanta::Fp16>;
 struct Named {
   const char* name;
   quanta::FormatChoice format;
-  double label_side = 1.0;  // in the picture: 1 right, -1 left of the point
+  double label_side = 1.0;  // in the picture: 1 right, -1 left of the point, 0 not in the picture
 };
 
 // A format costs its bits and its scales. Measured on a weight (1024, 1024), all the memory that is held.
@@ -57,13 +58,18 @@ void accuracy_against_size(const std::string& directory) {
   const std::vector<Named> formats = {
       {"FP16", choice<quanta::Fp16>()},
       {"BF16", choice<quanta::Bf16>(), -1.0},
+      {"INT8/all", choice<Int<8>>(quanta::PerTensor{}), 0.0},
       {"INT8", choice<Int<8>>()},
       {"E4M3", choice<quanta::E4M3>(), -1.0},
       {"MXFP8", choice<quanta::MXFP8>()},
       {"INT6", choice<Int<6>>()},
       {"MXFP6", choice<quanta::MXFP6>()},
+      {"INT4/all", choice<Int<4>>(quanta::PerTensor{}), 0.0},
       {"INT4", choice<Int<4>>(), -1.0},
+      {"INT4/64", choice<Int<4>, HalfScales<64>>(), 0.0},
+      {"NF4/64", choice<quanta::NF4, HalfScales<64>>(), 0.0},
       {"INT4/32", choice<Int<4>, HalfScales<32>>(), -1.0},
+      {"NF4/32", choice<quanta::NF4, HalfScales<32>>(), 0.0},
       {"NF4", choice<quanta::NF4>()},
       {"NF4 d.q.", choice<quanta::NF4, DoubleQuantized>(), -1.0},
       {"MXFP4", choice<quanta::MXFP4>(), -1.0},
@@ -73,39 +79,56 @@ void accuracy_against_size(const std::string& directory) {
   };
   const Eigen::MatrixXf images = digits::test_images();
   examples::Plot plot(directory, "accuracy", 860, 480);
-  std::printf("\nA network 784-256-128-10, its weights in each format, on 10000 images\n%-10s %9s %10s\n", "", "KB",
-              "accuracy");
+  std::printf("\nA network 784-256-128-10, its weights in each format, on 10000 images\n%-10s %9s %12s %13s %10s\n", "",
+              "KB", "bits/weight", "SNR of logits", "accuracy");
+  struct Figures {
+    double bits, snr_db, percent;  // for each weight, of the logits against those of FP32, of the images
+  };
+  Matrix logits_of_float;
   // A weight-only layer gives the outputs of a float layer with the dequantized weights.
-  const auto measure = [&](const char* name, double label_side, const quanta::FormatChoice* format) {
+  const auto measure = [&](const std::string& name, double label_side, const quanta::FormatChoice* format) {
     quanta::Sequential model;
-    Index bytes = 0;
+    Index weights = 0, weight_bytes = 0, bias_bytes = 0;
     for (const int layer : {1, 2, 3}) {
       const Eigen::MatrixXf weight = digits::weight(layer);
       const Eigen::VectorXf bias = digits::bias(layer);
       if (layer > 1) model.push_back(quanta::Relu{});
-      bytes += 4 * bias.size();
+      weights += weight.size();
+      bias_bytes += 4 * bias.size();
       if (format == nullptr) {
-        bytes += 4 * weight.size();
+        weight_bytes += 4 * weight.size();
         model.push_back(quanta::Linear(weight, bias));
       } else {
         const quanta::AnyQuantizedTensor quantized = format->quantize(weight);
-        bytes += quantized.bytes();
+        weight_bytes += quantized.bytes();
         model.push_back(quanta::Linear(quantized.dequantize<2>(), bias));
       }
     }
-    const Matrix outputs = model(images.transpose());
-    const double percent = digits::accuracy(Eigen::Map<const Eigen::MatrixXf>(outputs.data(), 10, images.cols()));
-    const double kb = static_cast<double>(bytes) / 1000.0;
-    std::printf("%-10s %9.1f %8.2f %%\n", name, kb, percent);
-    plot.row("points", {kb, percent, label_side}, name);
-    return percent;
+    const Matrix logits = model(images.transpose());
+    if (format == nullptr) logits_of_float = logits;
+    const Figures figures{8.0 * static_cast<double>(weight_bytes) / static_cast<double>(weights),
+                          quanta::error_metrics(logits_of_float, logits).snr_db,
+                          digits::accuracy(Eigen::Map<const Eigen::MatrixXf>(logits.data(), 10, images.cols()))};
+    const double kb = static_cast<double>(weight_bytes + bias_bytes) / 1000.0;
+    char snr[16] = "-";  // of float against itself
+    if (format != nullptr) std::snprintf(snr, sizeof snr, "%.1f dB", figures.snr_db);
+    std::printf("%-10s %9.1f %12.3f %13s %8.2f %%\n", name.c_str(), kb, figures.bits, snr, figures.percent);
+    if (label_side != 0.0) plot.row("points", {kb, figures.percent, label_side}, name);
+    return figures;
   };
-  const double of_float = measure("FP32", 1.0, nullptr);
+  const double of_float = measure("FP32", 1.0, nullptr).percent;
   expect_near(of_float, 97.89, 1e-9, "accuracy of float");
+  std::map<std::string, Figures> of;
   for (const auto& [name, format, label_side] : formats) {
-    const double percent = measure(name, label_side, &format);
-    expect(percent > of_float - (std::string(name) == "INT2/16" ? 7.0 : 0.4), name);
+    of[name] = measure(name, label_side, &format);
+    expect(of[name].percent > of_float - (of[name].bits < 3.5 ? 7.0 : 0.4), name);
   }
+  expect(of["INT8"].snr_db > of["INT8/all"].snr_db, "a scale per output beats one for all in int8");
+  expect(of["INT4"].snr_db > of["INT4/all"].snr_db + 2.0, "a scale per output beats one for all in int4");
+  expect(of["INT4/64"].snr_db > of["INT4"].snr_db + 1.0, "scales per 64 beat scales per output");
+  expect(of["INT4/32"].snr_db > of["INT4/64"].snr_db, "scales per 32 beat scales per 64");
+  expect(of["NF4/64"].bits == of["INT4/64"].bits && of["NF4/32"].bits == of["INT4/32"].bits,
+         "NF4 and int4 are compared at equal bits");
   plot.draw(R"(
 set grid lc rgb '#dddddd'; unset key
 set title 'A network 784-256-128-10 on 10 000 images of MNIST, its weights in each format'
