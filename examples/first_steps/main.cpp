@@ -230,6 +230,27 @@ quanta::StaticLinear<quanta::Int<4>> frozen(fake.quantizer().quantize(weight), b
   expect(quanta::error_metrics(quanta::Linear(fake.forward(weight), bias)(fake_x.forward(hidden)), frozen(hidden)).snr_db > 100.0, "the integers it ends in");
 }
 
+void questions() {
+  using Bytes = Eigen::Matrix<std::int8_t, Eigen::Dynamic, Eigen::Dynamic>;
+  const Bytes eigen_int8_weight = Bytes::Constant(3, 300, -128), eigen_int8_lhs = Bytes::Constant(2, 300, -128);
+  Eigen::MatrixXi sums(2, 3);
+const quanta::QuantizedTensor<quanta::Int<8>, 2> b(eigen_int8_weight, quanta::QuantParams<quanta::PerTensor>(1.0f));   // (n, k)
+const auto packed = quanta::pack(b);
+quanta::gemm(eigen_int8_lhs, quanta::ZeroPoint{0}, packed, sums);    // sums(i, j), int32: sum over k of lhs(i, k) * b(j, k)
+
+  expect(sums == Eigen::MatrixXi::Constant(2, 3, 128 * 128 * 300), "nothing saturates");
+
+  const Eigen::Matrix<std::uint8_t, 256, 784> their_codes = Eigen::Matrix<std::uint8_t, 256, 784>::Constant(9);
+  const std::vector<float> scales(256 * 7, 0.5f);
+  const std::vector<int> zero_points(256 * 7, 8);
+const quanta::QuantParams<quanta::PerGroup<128>> their_params(scales, zero_points);    // one of each per row and group, row by row
+const quanta::QuantizedTensor<quanta::UInt<4>, 2, quanta::PerGroup<128>> theirs(their_codes, their_params);
+const quanta::WeightOnlyLinear<quanta::UInt<4>, quanta::PerGroup<128>> from_elsewhere(theirs, bias);
+
+  const Matrix exact = quanta::Linear(Eigen::MatrixXf::Constant(256, 784, 0.5f), bias)(batch);
+  expect(quanta::error_metrics(exact, from_elsewhere(batch)).max_error == 0.0, "codes from elsewhere");
+}
+
 }  // namespace
 
 int main() {
@@ -246,6 +267,7 @@ int main() {
   whole_models();
   integers_only();
   train();
+  questions();
   std::filesystem::current_path(here);
   std::filesystem::remove_all(there);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds every example with native flags and runs it; each ends with an error when one of its figures is off.
+# Builds every example with native flags and runs it; each ends with an error when one of its figures is off. What they
+# print must be what is recorded, and shown in the READMEs.
 #   examples.sh DIR COMPILER
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
@@ -14,6 +15,7 @@ configure "$root" "$dir/build" "$compiler" "-O1 -DNDEBUG $native" -DQUANTA_BUILD
   -DQUANTA_BUILD_BENCH=OFF -DQUANTA_INSTALL=OFF
 build "$dir/build"
 quiet ctest --test-dir "$dir/build" --output-on-failure --no-tests=error
+quiet bash "$root/tests/figures" "$dir/build"  # the READMEs show what these printed
 
 # They draw where gnuplot is installed.
 pictures='nothing drawn, for want of gnuplot'

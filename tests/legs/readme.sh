@@ -1,26 +1,38 @@
 #!/usr/bin/env bash
-# The README's first two shell blocks are the two commands: one line each, naming files that exist. Its snippets are
-# those of examples/first_steps, line by line, which is compiled and run. The pictures it shows are there.
-#   readme.sh DIR
+# What the READMEs say holds: the first two shell blocks of the main one are the two commands, one line each, naming
+# files that exist; its C++ and CMake are compiled, the whole programs here, the snippets in the examples; links lead
+# somewhere, files named are there, and figures are those recorded (tests/figures; the leg "examples" compares these with
+# what is printed).
+#   readme.sh DIR COMPILER
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+compiler=$1
+require_tool "$compiler" 'such compiler'
+dir=$(cd "$dir" && pwd)
 cd "$root"
 [[ -e README.md ]] || fail 'there is no README.md'
 
-# Each block as one line: its language, then its lines joined by "\n" (two characters).
-mapfile -t blocks < <(awk '
-  /^```/ && !inside { inside = 1; text = substr($0, 4) ":"; lines = 0; next }
-  /^```/ { inside = 0; print text; next }
-  inside { text = text (lines++ ? "\\n" : "") $0 }' README.md)
+quiet bash tests/figures
+
+# The code blocks: DIR/blocks/01.sh, 02.text, ...
+rm -rf "$dir/blocks" "$dir/project"
+mkdir -p "$dir/blocks" "$dir/project"
+awk -v to="$dir/blocks/" '
+  /^```/ && !file { file = sprintf("%s%02d.%s", to, ++count, substr($0, 4)); printf "" > file; next }
+  /^```/ { close(file); file = ""; next }
+  file { print > file }' README.md
+
+# ---- The two commands -----------------------------------------------------------------------------------------------
+
 commands=()
-for block in "${blocks[@]}"; do
-  case ${block%%:*} in
-    sh) commands+=("${block#*:}") ;;
-    bash | shell | console | zsh) ((${#commands[@]} >= 2)) || fail "a ${block%%:*} block stands above the two commands" ;;
+for block in "$dir"/blocks/*; do
+  case ${block##*.} in
+    sh) commands+=("$(cat "$block")") ;;
+    bash | shell | console | zsh) ((${#commands[@]} >= 2)) || fail "a ${block##*.} block stands above the two commands" ;;
   esac
 done
 ((${#commands[@]} >= 2)) || fail 'the README has fewer than two sh blocks'
 for command in "${commands[@]:0:2}"; do
-  [[ -n $command && $command != *'\n'* ]] || fail "not one line: $command"
+  [[ -n $command && $command != *$'\n'* ]] || fail "not one line: $command"
   files=0
   for word in $command; do
     if [[ $word == */* ]]; then
@@ -31,19 +43,83 @@ for command in "${commands[@]:0:2}"; do
   ((files > 0)) || fail "names no file: $command"
 done
 
+# ---- Code -----------------------------------------------------------------------------------------------------------
+
+# A block that is a file of its own says its name, or is the first program; every line of the others is a line of an
+# example.
 snippets=0
-while IFS= read -r line; do
-  grep -qxF -- "$line" examples/first_steps/main.cpp || fail "not in examples/first_steps: $line"
-  snippets=$((snippets + 1))
-done < <(awk '
-  /^## / { shown = $0 == "## The library by example" }
-  /^```/ { inside = shown && $0 == "```cpp"; next }
-  inside && NF' README.md)
+for block in "$dir"/blocks/*.cpp; do
+  if grep -qE 'int main|extern "C"' "$block"; then
+    name=$(sed -nE '1s,^// ([a-z]+[.]cpp).*,\1,p' "$block")
+    cp "$block" "$dir/project/${name:-first.cpp}"
+    continue
+  fi
+  while IFS= read -r line; do
+    [[ -n $line ]] || continue
+    grep -qxF -- "$line" examples/*/main.cpp || fail "not in examples/*/main.cpp: $line"
+    snippets=$((snippets + 1))
+  done <"$block"
+done
 ((snippets > 0)) || fail 'the README shows no snippets'
 
-for readme in README.md examples/README.md; do
-  while IFS= read -r picture; do
-    [[ -e $(dirname "$readme")/$picture ]] || fail "$readme shows a picture that is not there: $picture"
-  done < <(sed -n 's/.*!\[[^]]*\](\([^)]*\)).*/\1/p' "$readme")
+# The CMake blocks: three ways to come by Quanta, of which the leg "consumer" tests all and this the first; what a
+# program links; the program that picks its instruction set, which names those of x86.
+cmake_blocks=("$dir"/blocks/*.cmake)
+((${#cmake_blocks[@]} == 3)) || fail "expected three blocks of CMake, got ${#cmake_blocks[@]}"
+for line in 'add_subdirectory(quanta)' 'FetchContent_MakeAvailable(quanta)' 'find_package(quanta 0.1 REQUIRED'; do
+  grep -qF "$line" "${cmake_blocks[0]}" || fail "no line in the README: $line"
 done
-note "${commands[0]} | ${commands[1]} | $snippets lines of snippets are compiled"
+ln -s "$root" "$dir/project/quanta"
+{
+  echo 'cmake_minimum_required(VERSION 3.22)'
+  echo 'project(readme LANGUAGES CXX)'
+  grep -F 'add_subdirectory(quanta)' "${cmake_blocks[0]}"
+  echo 'add_executable(your_program first.cpp)'
+  if [[ -e /usr/include/nlohmann/json.hpp ]]; then cat "${cmake_blocks[1]}"; else grep -v quanta::io "${cmake_blocks[1]}"; fi
+  [[ $(uname -m) != x86_64 ]] || cat "${cmake_blocks[2]}"
+} >"$dir/project/CMakeLists.txt"
+configure "$dir/project" "$dir/build" "$compiler" "-O0 $warnings"
+build "$dir/build"
+for program in your_program program; do
+  [[ ! -x $dir/build/$program ]] || quiet "$dir/build/$program"
+done
+
+# ---- Links and names of files ---------------------------------------------------------------------------------------
+
+# anchors FILE: what its headings can be linked by.
+anchors() { sed -nE 's/^#+ //p' "$1" | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-'; }
+
+names=0
+while IFS= read -r readme; do
+  folder=$(dirname "$readme")
+  while IFS= read -r target; do
+    case $target in
+      http*) ;;
+      '#'*) anchors "$readme" | grep -qxF -- "${target#?}" || fail "$readme links a heading that is not there: $target" ;;
+      *) [[ -e $folder/$target ]] || fail "$readme links or shows what is not there: $target" ;;
+    esac
+    names=$((names + 1))
+  done < <(grep -oE '\]\([^)]*\)' "$readme" | sed -E 's/^..(.*).$/\1/')
+
+  while IFS= read -r name; do
+    case $name in
+      build/* | */x/y* | x/y*) continue ;;  # to be made; any
+    esac
+    found=''
+    for place in "$folder/$name" "$name" "include/$name" "include/quanta/$name" "$dir/project/$name" ".cmake/$name.in"; do
+      [[ ! -e $place ]] || found=$place
+    done
+    [[ -n $found ]] || fail "$readme names what is not there: $name"
+    names=$((names + 1))
+  done < <(
+    grep -oE '`[A-Za-z0-9_./-]+`' "$readme" | tr -d '`' | grep -E '/|[.](hpp|cpp|sh|md|txt|pc|json)$' || true
+    grep -oE '(^|[ `(])(tests|bench|examples|include)/[A-Za-z0-9_/.-]*[A-Za-z0-9_/]' "$readme" | sed -E 's/^[ `(]//' || true
+  )
+done < <(find . -name build -prune -o -name '*.md' -print)
+for example in examples/*/CMakeLists.txt; do
+  example=$(basename "$(dirname "$example")")
+  for readme in README.md examples/README.md; do
+    grep -qF "\`$example\`" "$readme" || fail "$readme does not name the example $example"
+  done
+done
+note "${commands[0]} | ${commands[1]} | $snippets lines of snippets are compiled, $names links and names"
