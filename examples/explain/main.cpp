@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) sizes[i - 1] = std::atoll(argv[i]);
   const auto [m, n, k] = sizes;
   try {
-    std::fputs(quanta::explain(m, n, k, quanta::UInt<8>{}, quanta::Int<8>{}, {.measure = true}).text().c_str(), stdout);
+    std::puts(quanta::explain(m, n, k, quanta::UInt<8>{}, quanta::Int<8>{}, {.measure = true}).text().c_str());
   } catch (const quanta::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

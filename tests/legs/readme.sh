@@ -47,6 +47,7 @@ done
 
 # A block that is a file of its own says its name, or is the first program; every line of the others is a line of an
 # example.
+sed 's/^ *//' examples/*/main.cpp >"$dir/lines"
 snippets=0
 for block in "$dir"/blocks/*.cpp; do
   if grep -qE 'int main|extern "C"' "$block"; then
@@ -54,9 +55,9 @@ for block in "$dir"/blocks/*.cpp; do
     cp "$block" "$dir/project/${name:-first.cpp}"
     continue
   fi
-  while IFS= read -r line; do
+  while read -r line; do
     [[ -n $line ]] || continue
-    grep -qxF -- "$line" examples/*/main.cpp || fail "not in examples/*/main.cpp: $line"
+    grep -qxF -- "$line" "$dir/lines" || fail "not in examples/*/main.cpp: $line"
     snippets=$((snippets + 1))
   done <"$block"
 done
@@ -99,7 +100,8 @@ while IFS= read -r readme; do
       *) [[ -e $folder/$target ]] || fail "$readme links or shows what is not there: $target" ;;
     esac
     names=$((names + 1))
-  done < <(grep -oE '\]\([^)]*\)' "$readme" | sed -E 's/^..(.*).$/\1/')
+  done < <(awk '/^```/ { code = !code } !code { gsub(/`[^`]*`/, ""); print }' "$readme" | sed -nE 's/\]\(/\n&/gp' |
+    sed -nE 's/^\]\(([^)]*)\).*/\1/p')
 
   while IFS= read -r name; do
     case $name in
@@ -113,7 +115,8 @@ while IFS= read -r readme; do
     names=$((names + 1))
   done < <(
     grep -oE '`[A-Za-z0-9_./-]+`' "$readme" | tr -d '`' | grep -E '/|[.](hpp|cpp|sh|md|txt|pc|json)$' || true
-    grep -oE '(^|[ `(])(tests|bench|examples|include)/[A-Za-z0-9_/.-]*[A-Za-z0-9_/]' "$readme" | sed -E 's/^[ `(]//' || true
+    grep -v '^<!-- ' "$readme" | grep -oE '(^|[ `(])(tests|bench|examples|include)/[A-Za-z0-9_/.-]*[A-Za-z0-9_/]' |
+      sed -E 's/^[ `(]//' || true
   )
 done < <(find . -name build -prune -o -name '*.md' -print)
 for example in examples/*/CMakeLists.txt; do
