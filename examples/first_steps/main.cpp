@@ -240,7 +240,8 @@ quanta::gemm(eigen_int8_lhs, quanta::ZeroPoint{0}, packed, sums);    // sums(i, 
 
   expect(sums == Eigen::MatrixXi::Constant(2, 3, 128 * 128 * 300), "nothing saturates");
 
-  const Eigen::Matrix<std::uint8_t, 256, 784> their_codes = Eigen::Matrix<std::uint8_t, 256, 784>::Constant(9);
+  using Codes = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic>;
+  const Codes their_codes = Codes::Constant(256, 784, 9);
   const std::vector<float> scales(256 * 7, 0.5f);
   const std::vector<int> zero_points(256 * 7, 8);
 const quanta::QuantParams<quanta::PerGroup<128>> their_params(scales, zero_points);    // one of each per row and group, row by row
