@@ -114,7 +114,7 @@ while IFS= read -r readme; do
     [[ -n $found ]] || fail "$readme names what is not there: $name"
     names=$((names + 1))
   done < <(
-    grep -oE '`[A-Za-z0-9_./-]+`' "$readme" | tr -d '`' | grep -E '/|[.](hpp|cpp|sh|md|txt|pc|json)$' || true
+    grep -oE '`[A-Za-z0-9_./-]+`' "$readme" | tr -d '`' | grep -E '/|[.](hpp|cpp|sh|txt|pc|json)$' || true
     grep -v '^<!-- ' "$readme" | grep -oE '(^|[ `(])(tests|bench|examples|include)/[A-Za-z0-9_/.-]*[A-Za-z0-9_/]' |
       sed -E 's/^[ `(]//' || true
   )
