@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The ways into a user's build: the installed package by CMake and by pkg-config, add_subdirectory and FetchContent.
+# The ways into a user's build: the installed package by CMake and by pkg-config, add_subdirectory and FetchContent; and
+# that Eigen 5 is taken, and Eigen 3.3 refused, by the version that its package says.
 #   consumer.sh DIR COMPILER
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
@@ -18,6 +19,34 @@ for how in package subdirectory fetch; do
 done
 ways='find_package, add_subdirectory, FetchContent'
 said=$(tail -n 1 "$dir/log")
+
+# eigen_package VERSION: this machine's Eigen as a package that calls itself so, and that no other major version will do.
+eigen_package() {
+  local folder=$dir/eigen-$1/share/eigen3/cmake
+  mkdir -p "$folder"
+  cat >"$folder/Eigen3Config.cmake" <<END
+add_library(Eigen3::Eigen INTERFACE IMPORTED)
+set_target_properties(Eigen3::Eigen PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${QUANTA_EIGEN_INCLUDE:-/usr/include/eigen3}")
+END
+  cat >"$folder/Eigen3ConfigVersion.cmake" <<END
+set(PACKAGE_VERSION $1)
+if(NOT PACKAGE_FIND_VERSION OR PACKAGE_FIND_VERSION_MAJOR EQUAL ${1%%.*})
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+END
+}
+eigen_package 5.0.1
+eigen_package 3.3.9
+for how in package subdirectory; do
+  consumer=("$root/tests/legs/consumer" -DCMAKE_CXX_COMPILER="$compiler" -DQUANTA_HOW="$how" -DQUANTA_ROOT="$root")
+  quiet cmake -S "${consumer[@]}" -B "$dir/$how-eigen-5" -DCMAKE_PREFIX_PATH="$dir/eigen-5.0.1;$dir/prefix"
+  grep -q "^Eigen3_DIR:.*/eigen-5.0.1/" "$dir/$how-eigen-5/CMakeCache.txt" || fail "$how: another Eigen was found"
+  if cmake -S "${consumer[@]}" -B "$dir/$how-eigen-3.3" -DCMAKE_PREFIX_PATH="$dir/eigen-3.3.9;$dir/prefix" \
+    >"$dir/refused" 2>&1; then
+    fail "$how: Eigen 3.3.9 was taken"
+  fi
+  tr -s ' \n' ' ' <"$dir/refused" | grep -q 'found 3[.]3[.]9' || fail "$how: Eigen 3.3.9 was refused without a word"
+done
 
 if command -v pkg-config >/dev/null; then
   export PKG_CONFIG_PATH=$dir/prefix/share/pkgconfig

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Writes the library as one header, and builds the examples with nothing but that.
-#   single.sh DIR COMPILER
+# Writes the library as one header, and builds the examples with nothing but that: all of them with the first compiler,
+# those that use most of it with the other.
+#   single.sh DIR COMPILER OTHER_COMPILER
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-compiler=$1
+compiler=$1 other=$2
 require_tool "$compiler" 'such compiler'
+require_tool "$other" 'such compiler'
 
 configure "$root" "$dir/quanta" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA_BUILD_BENCH=OFF \
   -DQUANTA_BUILD_EXAMPLES=OFF
@@ -15,7 +17,9 @@ cp "$dir/quanta/single/quanta.hpp" "$dir/include/quanta/"
   mkdir -p "$dir/include/$(dirname "$header")"
   echo '#include <quanta/quanta.hpp>' >"$dir/include/$header"
 done
-configure "$root/tests/legs/single" "$dir/examples" "$compiler" "-O0 $native $warnings" \
-  -DQUANTA_ROOT="$root" -DSINGLE_HEADER="$dir/include"
+flags=(-DQUANTA_ROOT="$root" -DSINGLE_HEADER="$dir/include")
+configure "$root/tests/legs/single" "$dir/examples" "$compiler" "-O0 $native $warnings" "${flags[@]}"
 build "$dir/examples"
+configure "$root/tests/legs/single" "$dir/others" "$other" "-O0 $native $warnings" "${flags[@]}"
+build "$dir/others" example_first_steps example_mnist
 note "$(wc -l <"$dir/quanta/single/quanta.hpp") lines"
