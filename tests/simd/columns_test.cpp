@@ -120,7 +120,10 @@ TYPED_TEST(Columns, QuantizeAndScaleFollowTheDefinition) {
       ASSERT_NO_FATAL_FAILURE((check_columns<L, std::int32_t>(rows, columns, -130, 130, true)));
     }
   }
+  // So many that rows share what they are multiplied with, and that columns come in blocks.
   check_columns<L, std::uint8_t>(3, 2500, 0, 255, true);
+  check_columns<L, std::uint8_t>(9, 1500, 0, 255, true);
+  check_columns<L, std::int8_t>(6, 5300, -127, 127, false);
 }
 
 // For every code and many scales: the floats around (code + 1/2) * scale.

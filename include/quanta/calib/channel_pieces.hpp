@@ -29,17 +29,11 @@ template <int rank>
 TensorView<const float, rank> channels_of(const TensorView<const float, rank>& view, int axis, Index first, Index count,
                                           int to) {
   Shape<rank> shape = view.shape(), strides = view.strides();
-  const auto move = [&](Shape<rank>& of) {
-    const Index moved = of[usize(axis)];
-    if (to <= axis) {
-      std::copy_backward(of.begin() + to, of.begin() + axis, of.begin() + axis + 1);
-    } else {
-      std::copy(of.begin() + axis + 1, of.begin() + to + 1, of.begin() + axis);
-    }
-    of[usize(to)] = moved;
-  };
-  move(shape);
-  move(strides);
+  const int step = to > axis ? 1 : -1;
+  for (int d = axis; d != to; d += step) {  // past one after another, which keep their order
+    std::swap(shape[usize(d)], shape[usize(d + step)]);
+    std::swap(strides[usize(d)], strides[usize(d + step)]);
+  }
   shape[usize(to)] = count;
   return TensorView<const float, rank>(view.data() + first * view.stride(axis), shape, strides);
 }

@@ -113,6 +113,19 @@ struct ColumnSteps {
   }
 };
 
+/// Codes while they are the bits of reals around kRounder, which are ordered as the reals: of those the integers are
+/// the low ones.
+template <class L>
+struct CodeBits {
+  typename L::I least, most;
+  typename L::F rounder;
+
+  CodeBits(std::int32_t low, std::int32_t high, typename L::F with_zero_point)
+      : least(L::set_int(std::bit_cast<std::int32_t>(kRounder) + low)),
+        most(L::set_int(std::bit_cast<std::int32_t>(kRounder) + high)),
+        rounder(with_zero_point) {}
+};
+
 /// By division: the definition.
 template <class L, class Step, class Code>
 QUANTA_ALWAYS_INLINE void quantize_divided(const float* x, Index first, Index last, const Step& step, Code* codes) {
@@ -125,38 +138,31 @@ QUANTA_ALWAYS_INLINE void quantize_divided(const float* x, Index first, Index la
   }
 }
 
-/// By multiplication, a few vectors at a time, which share one test. Up to where less than those are left; returns
-/// that. Codes have at most 16 bits.
-template <class L, int vectors, class Step, class Code>
-QUANTA_ALWAYS_INLINE Index quantize_multiplied(const float* x, Index first, Index last, const Step& step,
-                                               std::int32_t low, std::int32_t high, Code* codes) {
-  // As bits: those of reals around kRounder, of which the integers are the low ones, are ordered as the reals.
-  const typename L::I least = L::set_int(std::bit_cast<std::int32_t>(kRounder) + low);
-  const typename L::I most = L::set_int(std::bit_cast<std::int32_t>(kRounder) + high);
-  const typename L::F rounder = step.rounder();
-  Index i = first;
-  for (; i + vectors * L::width <= last; i += vectors * L::width) {
-    typename L::I code[vectors];
-    typename L::I difference = L::set_int(0);
-    QUANTA_UNROLL for (int v = 0; v < vectors; ++v) {
-      const Index at = i + v * L::width;
-      const typename L::F value = L::load(x + at);
-      const typename L::F less = L::fma(value, step.less(at), rounder);
-      const typename L::F more = L::fma(value, step.more(at), rounder);
-      difference = L::or_int(difference, L::difference(less, more));
-      code[v] = L::min_int(L::max_int(step.rounded(at, L::float_bits(less)), least), most);
-    }
-    if (L::all_zero(difference)) {
-      if constexpr (vectors == 4) {
-        L::store_narrow(codes + i, code[0], code[1], code[2], code[3]);
-      } else {
-        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) L::store_narrow(codes + i + v * L::width, code[v]);
-      }
-    } else {
-      quantize_divided<L>(x, i, i + vectors * L::width, step, codes);
-    }
+/// By multiplication, a few vectors at a time, which share one test: `vectors` of them `apart` from each other, whose
+/// steps are as far apart, or (rows) the same. Codes have at most 16 bits.
+template <class L, int vectors, bool rows, class Step, class Code>
+QUANTA_ALWAYS_INLINE void multiply_vectors(const float* x, Index i, Index apart, const Step& step,
+                                           const CodeBits<L>& bits, Code* codes) {
+  typename L::I code[vectors];
+  typename L::I difference = L::set_int(0);
+  QUANTA_UNROLL for (int v = 0; v < vectors; ++v) {
+    const Index at = i + (rows ? 0 : v * apart);
+    const typename L::F value = L::load(x + i + v * apart);
+    const typename L::F less = L::fma(value, step.less(at), bits.rounder);
+    const typename L::F more = L::fma(value, step.more(at), bits.rounder);
+    difference = L::or_int(difference, L::difference(less, more));
+    code[v] = L::min_int(L::max_int(step.rounded(at, L::float_bits(less)), bits.least), bits.most);
   }
-  return i;
+  if (!L::all_zero(difference)) {
+    for (int v = 0; v < vectors; ++v) {
+      const Index moved = rows ? v * apart : 0, at = i + (rows ? 0 : v * apart);
+      quantize_divided<L>(x + moved, at, at + L::width, step, codes + moved);
+    }
+  } else if constexpr (vectors == 4 && !rows) {
+    L::store_narrow(codes + i, code[0], code[1], code[2], code[3]);
+  } else {
+    QUANTA_UNROLL for (int v = 0; v < vectors; ++v) L::store_narrow(codes + i + v * apart, code[v]);
+  }
 }
 
 /// Is it worth while to multiply? Not with so many codes that most vectors would be divided as well.
@@ -169,8 +175,10 @@ template <class L, class Step, class Code>
 QUANTA_ALWAYS_INLINE void quantize_from(const float* x, Index first, Index last, const Step& step, std::int32_t low,
                                         std::int32_t high, Code* codes) {
   if (multiplies<L, Code>(low, high)) {
-    first = quantize_multiplied<L, 4>(x, first, last, step, low, high, codes);
-    first = quantize_multiplied<L, 1>(x, first, last, step, low, high, codes);
+    const CodeBits<L> bits(low, high, step.rounder());
+    constexpr Index w = L::width;
+    for (; first + 4 * w <= last; first += 4 * w) multiply_vectors<L, 4, false>(x, first, w, step, bits, codes);
+    for (; first + w <= last; first += w) multiply_vectors<L, 1, false>(x, first, w, step, bits, codes);
   }
   quantize_divided<L>(x, first, last, step, codes);
 }
@@ -196,7 +204,18 @@ QUANTA_ALWAYS_INLINE void quantize_columns(const float* x, Index rows, Index str
       L::store(factors.less + i, L::mul(inverse, L::set(1.0f - kSpread)));
       L::store(factors.more + i, L::mul(inverse, L::set(1.0f + kSpread)));
     }
-    for (Index r = 0; r < rows; ++r) {
+    // Of many columns the factors leave the first-level cache; then some rows at a time share what is read of them.
+    constexpr Index kMany = 1024;
+    constexpr int kTogether = 4;
+    const CodeBits<L> bits(steps.low, steps.high, step.rounder());
+    Index r = 0;
+    for (; n > kMany && r + kTogether <= rows; r += kTogether) {
+      const Index start = r * stride + first;
+      for (Index i = 0; i < n; i += L::width) {
+        multiply_vectors<L, kTogether, true>(x + start, i, stride, step, bits, codes + start);
+      }
+    }
+    for (; r < rows; ++r) {
       quantize_from<L>(x + r * stride + first, 0, n, step, steps.low, steps.high, codes + r * stride + first);
     }
   }
