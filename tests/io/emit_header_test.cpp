@@ -28,7 +28,7 @@ IntegerModel smallest_model() {
   weight[0] = -128;
   weight[1] = 127;
   network.add_linear({std::move(weight), array({-7}), array({1 << 30}), array({-3}), 5, -100, 100, false});
-  return {network.network(), QuantParams<PerTensor>(0.1f, 3), QuantParams<PerTensor>(0.5f, 5)};
+  return {network.network(), {QuantParams<PerTensor>(0.1f, 3), QuantParams<PerTensor>(0.5f, 5)}};
 }
 
 std::string emitted(const IntegerModel& model, const EmitOptions& options = {}) {

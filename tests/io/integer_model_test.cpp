@@ -8,6 +8,7 @@
 
 #include "tests/io/plain_safetensors.hpp"
 #include "tests/io/safetensors_files.hpp"
+#include "tests/support/integer_networks.hpp"
 #include "tests/support/tensors.hpp"
 
 namespace quanta::test {
@@ -61,6 +62,19 @@ TEST(IntegerModelFile, CanBeReadByAnyReader) {
   EXPECT_EQ(file.metadata().at("0.layer"), "IntegerModel");
 }
 
+TEST(IntegerModelFile, IsRefusedWhenItIsCutAtAnyByte) {
+  const Path path("quanta_cut_integers.safetensors");
+  Random random(7);
+  const IntegerNetwork network = random_network(3, "ltds", {2, 4}, random);
+  save(*path, IntegerModel(network.network(), activations_of(network.network())));
+  const std::string whole = file_contents((*path).string());
+  EXPECT_EQ(load(parse(whole)).size(), 1);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const std::vector<char> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+    EXPECT_FILE_ERROR(load(Safetensors::from_memory(std::as_bytes(std::span(cut)), "cut")), "cut: ");
+  }
+}
+
 /// A model of one layer in a file, its entries changed before they are written.
 template <class Change>
 void expect_refused(Change change, const std::string& reason) {
@@ -77,7 +91,7 @@ void expect_refused(Change change, const std::string& reason) {
   const QuantParams<PerTensor> params(1.0f);
   network.add_linear(std::move(linear));
   TensorList list;
-  Sequential{IntegerModel(network.network(), params, params)}.save(list);
+  Sequential{IntegerModel(network.network(), {params, params})}.save(list);
   TensorList changed;
   for (const auto& entry : list.tensors()) {
     std::string bytes(usize(entry.bytes), '\0');
@@ -107,6 +121,7 @@ TEST(IntegerModelFile, IsRefusedWhenItIsNotSound) {
   expect_refused(set("0.zero_point", 200), "zero point 200");
   expect_refused(set("input.zero_point", 200), "zero point 200");
   expect_refused(set("input.scale", 0), "scale");
+  expect_refused(set("0.scale", 0), "scale");
   expect_refused(set("inputs", 0xffffffff), "-1 features");
   expect_refused(set("inputs", 2), "weight has 1 elements, expected 2");
   expect_refused(set("layers", 2), "1.kind");

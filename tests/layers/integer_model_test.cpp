@@ -24,7 +24,7 @@ CodeMatrix code_matrix(const Codes& codes, Index rows) {
 }
 
 IntegerModel integer_model(const IntegerNetwork& network) {
-  return IntegerModel(network.network(), QuantParams<PerTensor>(0.03f, 17), QuantParams<PerTensor>(0.4f, -5));
+  return IntegerModel(network.network(), activations_of(network.network()));
 }
 
 void expect_portable_codes(const IntegerNetwork& network, Index rows, Random& random) {
@@ -100,8 +100,9 @@ TEST(IntegerModel, QuantizesFloatsOnceAndDequantizesOnce) {
       codes.push_back(static_cast<std::int8_t>(reference::code(x.data()[i], {0.03f, 17}, -128, 127)));
     }
     std::vector<float> expected;
+    const QuantParams<PerTensor>& params = model.output_params();
     for (const std::int8_t code : run_portably(network.network(), codes, 6)) {
-      expected.push_back(reference::real(code, {0.4f, -5}));
+      expected.push_back(reference::real(code, {params.scale(0), params.zero_point(0)}));
     }
     EXPECT_TRUE(same_bits(model(x), expected)) << kinds;
     EXPECT_TRUE(same_bits(model(col_major(x)), expected)) << kinds;
@@ -194,7 +195,8 @@ struct Spoiled {
   IntegerModel model() const {
     const integer::Layer layer{kind,       inputs, outputs, codes, bias,  multiplier,  shift,
                                zero_point, low,    high,    0,     codes, exponentials};
-    return IntegerModel({&layer, 1, 3, network_outputs}, QuantParams<PerTensor>(1.0f), QuantParams<PerTensor>(1.0f));
+    const QuantParams<PerTensor> params(1.0f, std::min(zero_point, 127));
+    return IntegerModel({&layer, 1, 3, network_outputs}, {params, params});
   }
 };
 
@@ -246,10 +248,20 @@ TEST(IntegerModel, RefusesNetworksThatAreNotSound) {
   EXPECT_ERROR(s.model(), "layer 0", "exponential 255");
 }
 
-TEST(IntegerModel, RefusesZeroPointsThatAreNoCodes) {
+TEST(IntegerModel, RefusesParametersThatDoNotFitTheNetwork) {
   const QuantParams<PerTensor> sound(1.0f), other(1.0f, 128);
-  EXPECT_ERROR(IntegerModel(IntegerNetwork(3).network(), other, sound), "zero point 128");
-  EXPECT_ERROR(IntegerModel(IntegerNetwork(3).network(), sound, other), "zero point 128");
+  EXPECT_ERROR(IntegerModel(IntegerNetwork(3).network(), {other}), "zero point 128");
+  EXPECT_ERROR(IntegerModel(IntegerNetwork(3).network(), {sound, sound}), "2 activations", "each of the 0 layers");
+  EXPECT_ERROR(IntegerModel(IntegerNetwork(3).network(), {}), "0 activations");
+  Random random(10);
+  const IntegerNetwork network = random_network(3, "tl", {2}, random);
+  std::vector<QuantParams<PerTensor>> activations = activations_of(network.network());
+  const int zero_point = activations[2].zero_point(0);
+  activations[2] = QuantParams<PerTensor>(1.0f, zero_point ^ 1);
+  EXPECT_ERROR(IntegerModel(network.network(), activations), "layer 1", "zero point " + std::to_string(zero_point),
+               std::to_string(zero_point ^ 1));
+  activations[2] = other;
+  EXPECT_ERROR(IntegerModel(network.network(), activations), "zero point 128");
 }
 
 TEST(IntegerNetwork, RefusesArraysOfOtherSizes) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <quanta/layers/integer_network.hpp>
+#include <quanta/quant/params.hpp>
 
 #include "tests/gemm/fixed_point_oracle.hpp"
 #include "tests/support/random.hpp"
@@ -119,6 +120,17 @@ inline IntegerNetwork random_network(Index inputs, const char* kinds, const std:
     }
   }
   return network;
+}
+
+/// The input's parameters and those of each layer's output, with zero points as the layers have them.
+inline std::vector<QuantParams<PerTensor>> activations_of(const integer::Network& network) {
+  std::vector<QuantParams<PerTensor>> activations = {QuantParams<PerTensor>(0.03f, 17)};
+  for (int i = 0; i < network.count; ++i) {
+    const integer::Layer& layer = network.layers[i];
+    activations.emplace_back(0.4f + 0.1f * static_cast<float>(network.count - 1 - i),
+                             layer.kind == integer::Kind::linear ? layer.zero_point : -5);
+  }
+  return activations;
 }
 
 /// integer::run of some rows, with scratch of just the size it asks for.

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <quanta/core/table.hpp>
-#include <quanta/layers/sequential.hpp>
+#include <quanta/layers/integer_steps.hpp>
+#include <quanta/layers/shown_layers.hpp>
 #include <quanta/quant/error_metrics.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
-/// One layer of the quantized model against the layer of the float model in its place, over all batches.
+/// One layer of the quantized model against the layer of the float model in its place, over all batches. In the place
+/// of an integer layer there may be several: "Linear + Relu".
 struct LayerComparison {
   std::string float_layer;  ///< the float model's, its name
   std::string layer;        ///< the quantized model's, its name
@@ -21,7 +23,7 @@ struct LayerComparison {
 
 /// What compare gives: where a quantized model loses what.
 struct Comparison {
-  std::vector<LayerComparison> layers;  ///< those of nested Sequentials one by one
+  std::vector<LayerComparison> layers;  ///< those of nested Sequentials, and parts of layers, one by one
   Index samples = 0;                    ///< rows of all batches
 
   /// A table with headings and a line per layer: the SNR and cosine of the chain, and the SNR of the layer alone.
@@ -29,10 +31,16 @@ struct Comparison {
 };
 
 /// Runs both models. `batches` is anything to loop over, once: its elements are Eigen objects (batch, features), or
-/// vectors, each one sample. The result does not depend on how samples are split into batches. Throws Error when the
-/// models have different numbers of layers, a batch does not fit a model, or outputs of two layers differ in size.
+/// vectors, each one sample. The result does not depend on how samples are split into batches. Layers within an
+/// IntegerModel are compared one by one, their codes as the reals that they stand for. Throws Error when the models
+/// have different numbers of layers, a batch does not fit a model, or outputs of two layers differ in size.
 template <class Batches>
 Comparison compare(const Sequential& float_model, const Sequential& quantized_model, Batches&& batches);
+/// With a model that is one layer, an IntegerModel.
+template <Layer L, class Batches>
+Comparison compare(const Sequential& float_model, const L& quantized_model, Batches&& batches) {
+  return compare(float_model, Sequential{quantized_model}, batches);
+}
 
 // ---- bodies ----
 
@@ -41,53 +49,90 @@ namespace detail {
 /// Both models side by side.
 class ComparisonRun {
  public:
-  ComparisonRun(const Sequential& float_model, const Sequential& quantized_model) {
-    flatten(float_model, float_layers_);
-    flatten(quantized_model, layers_);
-    check(layers_.size() == float_layers_.size(), "compare: the float model has ", float_layers_.size(),
-          " layers, the quantized one ", layers_.size(), ", expected as many");
-    chain_.resize(layers_.size());
-    alone_.resize(layers_.size());
+  ComparisonRun(const Sequential& float_model, const Sequential& quantized_model) : shown_(quantized_model) {
+    std::vector<const AnyLayer*> floats;
+    flatten(float_model, floats);
+    const std::vector<ShownLayer>& layers = shown_.rows();
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < layers.size() && at < floats.size(); ++i) {
+      const std::size_t count = layers[i].is_part ? count_of_step(floats, at, layers, i + 1) : 1;
+      rows_.push_back({std::vector<const AnyLayer*>(&floats[at], &floats[at] + count), layers[i].layer});
+      at += count;
+    }
+    check(at == floats.size() && rows_.size() == layers.size(), "compare: the float model has ", floats.size(),
+          " layers, the quantized one ", layers.size(), ", expected as many");
   }
 
   void observe(const TensorView<const float, 2>& batch) {
+    const Index samples = batch.extent(0);
     TensorView<const float, 2> x = batch, quantized_x = batch;
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const Index features = float_layers_[i]->output_size(x.extent(1));
-      const Index got = layers_[i]->output_size(quantized_x.extent(1));
-      check(got == features, "compare: layer ", i, " (", layers_[i]->name(), ") gives ", got,
-            " features, that of the "
-            "float model (",
-            float_layers_[i]->name(), ") ", features);
-      const Shape<2> shape = {batch.extent(0), features};
-      const auto output = [&](int which) {
-        return TensorView<float, 2>(outputs_[which].reserve(shape[0] * shape[1]), shape);
-      };
-      const int turn = static_cast<int>(i % 2);
-      const TensorView<float, 2> y = output(turn), quantized_y = output(2 + turn), alone_y = output(4);
-      float_layers_[i]->forward(context_, x, y);
-      layers_[i]->forward(context_, quantized_x, quantized_y);
-      layers_[i]->forward(context_, x, alone_y);
-      add_rows(y, quantized_y, chain_[i]);
-      add_rows(y, alone_y, alone_[i]);
-      x = y;
+    const auto output = [&](Buffer<float>& held, Index features) {
+      return TensorView<float, 2>(held.reserve(samples * features), {samples, features});
+    };
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      Row& row = rows_[i];
+      const AnyLayer& layer = *row.layer;
+      Index features = x.extent(1);
+      for (const AnyLayer* one : row.floats) features = one->output_size(features);
+      const Index got = layer.output_size(quantized_x.extent(1));
+      check(got == features, "compare: layer ", i, " (", layer.name(), ") gives ", got,
+            " features, that of the float model (", row.float_name(), ") ", features);
+      const TensorView<float, 2> alone = output(alone_, features), quantized_y = output(outputs_[2 + i % 2], features);
+      layer.forward(context_, x, alone);
+      layer.forward(context_, quantized_x, quantized_y);
+      for (const AnyLayer* one : row.floats) {
+        const TensorView<float, 2> y = output(outputs_[turn_], one->output_size(x.extent(1)));
+        turn_ = 1 - turn_;
+        one->forward(context_, x, y);
+        x = y;
+      }
+      add_rows(x, quantized_y, row.chain);
+      add_rows(x, alone, row.alone);
       quantized_x = quantized_y;
     }
-    samples_ += batch.extent(0);
+    samples_ += samples;
   }
 
   Comparison result() const {
     Comparison all;
     all.samples = samples_;
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      all.layers.push_back({float_layers_[i]->name(), layers_[i]->name(), chain_[i].metrics(), alone_[i].metrics()});
+    for (const Row& row : rows_) {
+      all.layers.push_back({row.float_name(), row.layer->name(), row.chain.metrics(), row.alone.metrics()});
     }
     return all;
   }
 
  private:
-  /// Row by row, so that the sums do not depend on the batches.
-  static void add_rows(const TensorView<float, 2>& x, const TensorView<float, 2>& approx, ErrorSums& sums) {
+  /// A layer of the quantized model, and those of the float model in its place.
+  struct Row {
+    std::vector<const AnyLayer*> floats;
+    const AnyLayer* layer;
+    ErrorSums chain = {}, alone = {};
+
+    std::string float_name() const {
+      std::string name;
+      for (const AnyLayer* one : floats) name += (name.empty() ? "" : " + ") + one->name();
+      return name;
+    }
+  };
+
+  /// How many layers, from `first` on, an integer layer stands for: one, with those that join it, but for one that the
+  /// quantized model's next layer is.
+  static std::size_t count_of_step(const std::vector<const AnyLayer*>& floats, std::size_t first,
+                                   const std::vector<ShownLayer>& layers, std::size_t next) {
+    std::size_t at = first;
+    while (at + 1 < floats.size() && joins(*floats[at], nullptr)) ++at;
+    const AnyLayer* const step = floats[at++];
+    const bool followed = next < layers.size() && !layers[next].is_part;
+    while (at < floats.size() && joins(*floats[at], step)) {
+      if (followed && floats[at]->name() == layers[next].layer->name()) break;
+      ++at;
+    }
+    return at - first;
+  }
+
+  /// Sample by sample, so that the sums do not depend on the batches.
+  static void add_rows(const TensorView<const float, 2>& x, const TensorView<float, 2>& approx, ErrorSums& sums) {
     const Index features = x.extent(1);
     for (Index r = 0; r < x.extent(0); ++r) {
       sums.add(error_sums(TensorView<const float, 1>(x.data() + r * features, {features}),
@@ -95,11 +140,12 @@ class ComparisonRun {
     }
   }
 
-  std::vector<const AnyLayer*> float_layers_, layers_;
-  std::vector<ErrorSums> chain_, alone_;
+  ShownLayers shown_;
+  std::vector<Row> rows_;
   Index samples_ = 0;
   Context context_;
-  Buffer<float> outputs_[5];  // of the float model's last two layers, the quantized one's, and one alone
+  Buffer<float> outputs_[4], alone_;  // of the float model's last two layers, and of the quantized one's
+  int turn_ = 0;                      // which of the float model's is free
 };
 
 }  // namespace detail

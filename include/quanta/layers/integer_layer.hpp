@@ -27,18 +27,24 @@ class IntegerLayer {
   QUANTA_LAZY IntegerLayer(const integer::Layer& layer, Index number, Index inputs);
 
   Index outputs() const { return outputs_; }
-  /// Does it read codes that are made while they are multiplied?
-  bool is_linear() const { return linear_.has_value(); }
-
+  /// Of y, where the layer computes with it.
+  std::optional<std::int32_t> zero_point() const {
+    return linear_ ? std::optional(linear_->requantize.params().zero_point(0)) : std::nullopt;
+  }
   /// y (batch, outputs), dense, from x (batch, inputs).
   QUANTA_LAZY void run(Context& context, const LhsOperand<std::int8_t>& x, const TensorView<std::int8_t, 2>& y) const;
 
   /// Adds the layer it was made of.
   QUANTA_LAZY void add_to(IntegerNetwork& network) const;
 
-  Index bytes() const;
+  /// Does it read codes that are made while they are multiplied?
+  bool is_linear() const { return linear_.has_value(); }
+  const char* kind() const { return linear_ ? "linear" : table_.empty() ? "softmax" : "table"; }
   /// Weights and biases.
   Index parameters() const { return linear_ ? outputs_ * (inputs_ + 1) : 0; }
+  Index bytes() const;
+  /// Of its weight, or its table of 256 numbers.
+  QUANTA_LAZY LayerInfo info() const;
 
  private:
   using Weights = PackedRhs<Int<8>, PerTensor>;
@@ -154,6 +160,12 @@ QUANTA_LAZY_BODY void IntegerLayer::add_to(IntegerNetwork& network) const {
 inline Index IntegerLayer::bytes() const {
   const Index tables = static_cast<Index>(table_.bytes() + exponentials_.bytes());
   return linear_ ? linear_->weights.packed_bytes() + linear_->requantize.bytes() : tables;
+}
+
+QUANTA_LAZY_BODY LayerInfo IntegerLayer::info() const {
+  if (!linear_) return {"(256)", table_.empty() ? "int32" : "int8", {}, 0};
+  const std::string granularity = quanta::description(PerChannel<0>{}.info(), 2);
+  return {text(Shape<2>{outputs_, inputs_}), "int8", granularity, parameters()};
 }
 
 }  // namespace detail

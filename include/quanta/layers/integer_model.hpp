@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <quanta/layers/integer_layer.hpp>
+#include <quanta/layers/sequential.hpp>
 #include <quanta/layers/static_linear.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -21,17 +22,20 @@ class IntegerModel : public CallableLayer<IntegerModel> {
  public:
   static constexpr const char* kName = "IntegerModel";  ///< what name() says
 
-  /// Copies a network. Throws Error unless it is sound: layers that fit each other, numbers in their ranges, and sums
-  /// that fit int32 for all codes.
+  /// Copies a network. `activations` are what codes stand for: at the input, then at the output of each layer. Throws
+  /// Error unless all is sound: layers that fit each other, numbers in their ranges, and sums that fit int32 for all
+  /// codes.
   QUANTA_LAZY
-  IntegerModel(const integer::Network& network, QuantParams<PerTensor> input, QuantParams<PerTensor> output);
+  IntegerModel(const integer::Network& network, std::vector<QuantParams<PerTensor>> activations);
 
   Index in_features() const { return inputs_; }    ///< codes of a row of x
   Index out_features() const { return outputs_; }  ///< codes of a row of y
   /// What codes stand for at the input.
-  const QuantParams<PerTensor>& input_params() const { return input_; }
+  const QuantParams<PerTensor>& input_params() const { return activations_.front(); }
   /// What codes stand for at the output.
-  const QuantParams<PerTensor>& output_params() const { return output_; }
+  const QuantParams<PerTensor>& output_params() const { return activations_.back(); }
+  /// What codes stand for: at the input, then at the output of each layer.
+  const std::vector<QuantParams<PerTensor>>& activation_params() const { return activations_; }
 
   /// Codes from codes, with integers alone. x is (batch, in_features) of int8 in any storage order, or a vector: one
   /// sample, whose result is a vector. Throws Error when x has other features.
@@ -58,9 +62,13 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   Index packed_bytes() const;                 ///< all that it holds: packed weights, tables and the rest
   /// Its shape (out, in), and the parameters of all of its layers.
   QUANTA_LAZY LayerInfo info() const;
+  /// Its layers one by one, each of which quantizes its input and dequantizes its output. Scales of 2^120 and more set
+  /// apart, codes are the same. Their names are "IntegerModel: linear", "IntegerModel: table" and so on.
+  QUANTA_LAZY std::vector<AnyLayer> parts() const;
 
-  /// What a file takes: the numbers "inputs", "layers", "input.scale", "input.zero_point", "output.scale" and
-  /// "output.zero_point"; and, each behind its number from 0 as in "0.kind", those that integer::Layer has.
+  /// What a file takes: the numbers "inputs", "layers", "input.scale" and "input.zero_point"; and, each behind its
+  /// number from 0 as in "0.kind", those that integer::Layer has, the text "kind", and "scale" and "zero_point" of its
+  /// output.
   QUANTA_LAZY void save(TensorList& to) const;
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
@@ -71,26 +79,35 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   QUANTA_LAZY
   void run_layers(Context& context, detail::LhsOperand<std::int8_t> x, const TensorView<std::int8_t, 2>& y) const;
 
+  struct Part;
+
   Index inputs_, outputs_;
-  QuantParams<PerTensor> input_, output_;
+  std::vector<QuantParams<PerTensor>> activations_;
   std::vector<detail::IntegerLayer> layers_;
 };
 
 // ---- bodies ----
 
-QUANTA_LAZY_BODY IntegerModel::IntegerModel(const integer::Network& network, QuantParams<PerTensor> input,
-                                            QuantParams<PerTensor> output)
-    : inputs_(network.inputs), outputs_(network.inputs), input_(std::move(input)), output_(std::move(output)) {
-  for (const auto* params : {&input_, &output_}) {
-    const std::int32_t zero_point = params->zero_point(0);
+QUANTA_LAZY_BODY IntegerModel::IntegerModel(const integer::Network& network,
+                                            std::vector<QuantParams<PerTensor>> activations)
+    : inputs_(network.inputs), outputs_(network.inputs), activations_(std::move(activations)) {
+  detail::check(inputs_ >= 0 && network.count >= 0, "IntegerModel: ", inputs_, " inputs and ", network.count,
+                " layers, expected none below 0");
+  const auto count = static_cast<Index>(activations_.size());
+  detail::check(count == Index{network.count} + 1, "IntegerModel: the parameters of ", count,
+                " activations, expected those of the input and of each of the ", network.count, " layers");
+  for (const QuantParams<PerTensor>& params : activations_) {
+    const std::int32_t zero_point = params.zero_point(0);
     detail::check(zero_point >= -128 && zero_point <= 127, "IntegerModel: zero point ", zero_point,
                   ", expected a code, -128 to 127");
   }
-  detail::check(inputs_ >= 0 && network.count >= 0, "IntegerModel: ", inputs_, " inputs and ", network.count,
-                " layers, expected none below 0");
   for (Index i = 0; i < network.count; ++i) {
     layers_.emplace_back(network.layers[i], i, outputs_);
     outputs_ = layers_.back().outputs();
+    const std::int32_t zero_point = activations_[usize(i + 1)].zero_point(0);
+    const std::int32_t own = layers_.back().zero_point().value_or(zero_point);
+    detail::check(own == zero_point, "IntegerModel: layer ", i, " has the zero point ", own,
+                  ", that of its output's parameters is ", zero_point);
   }
   detail::check(outputs_ == network.outputs, "IntegerModel: the layers give ", outputs_, " features, expected ",
                 network.outputs);
@@ -135,12 +152,13 @@ Tensor<std::int8_t, rank_of<X>> IntegerModel::run(Context& context, const X& x) 
 QUANTA_LAZY_BODY void IntegerModel::forward(Context& context, const TensorView<const float, 2>& x,
                                             const TensorView<float, 2>& y) const {
   using Maker = detail::QuantizedRows<std::int8_t, detail::QuantizeAlike<std::int8_t>>;
-  const simd::QuantizeStep step{input_.scale(0), input_.zero_point(0), -128, 127};
+  const simd::QuantizeStep step{input_params().scale(0), input_params().zero_point(0), -128, 127};
   const Maker maker(context, 0, x, {inputs_, step});
   const Shape<2> shape{x.extent(0), outputs_};
   const TensorView<std::int8_t, 2> codes(context.reserve_local<std::int8_t>(3, shape[0] * shape[1]), shape);
   run_layers(context, detail::integer_lhs(maker.codes(), &maker), codes);
-  const QuantizedView<Int<8>, 2> result(reinterpret_cast<const std::byte*>(codes.data()), shape, output_.data());
+  const QuantizedView<Int<8>, 2> result(reinterpret_cast<const std::byte*>(codes.data()), shape,
+                                        output_params().data());
   detail::dequantize(detail::FormatDecoder<Int<8>>{result.data()}, result.map(), result.params(), y);
 }
 
@@ -151,7 +169,8 @@ QUANTA_LAZY_BODY IntegerNetwork IntegerModel::network() const {
 }
 
 inline Index IntegerModel::packed_bytes() const {
-  Index bytes = input_.bytes() + output_.bytes();
+  Index bytes = 0;
+  for (const QuantParams<PerTensor>& params : activations_) bytes += params.bytes();
   for (const detail::IntegerLayer& layer : layers_) bytes += layer.bytes();
   return bytes;
 }
@@ -162,15 +181,40 @@ QUANTA_LAZY_BODY LayerInfo IntegerModel::info() const {
   return {detail::text(Shape<2>{outputs_, inputs_}), "int8", {}, parameters};
 }
 
+/// A model of one layer under the name of that.
+struct IntegerModel::Part {
+  IntegerModel model;
+  Index bytes;  ///< without the parameters of the input, which the layer before has
+
+  Index output_size(Index features) const { return model.output_size(features); }
+  QUANTA_LAZY void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
+    model.forward(context, x, y);
+  }
+  std::string name() const { return detail::text(kName, ": ", model.layers_.front().kind()); }
+  Index packed_bytes() const { return bytes; }
+  QUANTA_LAZY LayerInfo info() const { return model.layers_.front().info(); }
+};
+
+QUANTA_LAZY_BODY std::vector<AnyLayer> IntegerModel::parts() const {
+  std::vector<AnyLayer> parts;
+  const IntegerNetwork all = network();
+  for (Index i = 0; i < all.network().count; ++i) {
+    const integer::Layer& layer = all.network().layers[i];
+    const auto first = activations_.begin() + i;
+    IntegerModel one({&layer, 1, layer.inputs, layer.outputs}, {first[0], first[1]});
+    const Index bytes = one.packed_bytes() - (i == 0 ? 0 : first[0].bytes());
+    parts.emplace_back(Part{std::move(one), bytes});
+  }
+  return parts;
+}
+
 QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
   const auto all = std::make_shared<const IntegerNetwork>(network());  // lives as long as the list
   const integer::Network net = all->network();
   to.add("inputs", net.inputs);
   to.add("layers", net.count);
-  to.add("input.scale", input_.scale(0));
-  to.add("input.zero_point", input_.zero_point(0));
-  to.add("output.scale", output_.scale(0));
-  to.add("output.zero_point", output_.zero_point(0));
+  to.add("input.scale", input_params().scale(0));
+  to.add("input.zero_point", input_params().zero_point(0));
   std::string prefix;
   const auto add_array = [&](const char* name, const auto* data, std::vector<Index> shape) {
     const char* dtype = sizeof *data == 1 ? "I8" : "I32";
@@ -182,25 +226,25 @@ QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
   };
   for (std::int32_t i = 0; i < net.count; ++i) {
     const integer::Layer& layer = net.layers[i];
+    const QuantParams<PerTensor>& params = activations_[usize(i + 1)];
     prefix = detail::text(i, ".");
+    to.add_text(prefix + "kind", layers_[usize(i)].kind());
+    to.add(prefix + "scale", params.scale(0));
+    to.add(prefix + "zero_point", params.zero_point(0));
     switch (layer.kind) {
       case integer::Kind::linear:
-        to.add_text(prefix + "kind", "linear");
         add_array("weight", layer.weight, {layer.outputs, layer.inputs});
         add_array("bias", layer.bias, {layer.outputs});
         add_array("multiplier", layer.multiplier, {layer.outputs});
         add_array("shift", layer.shift, {layer.outputs});
-        to.add(prefix + "zero_point", layer.zero_point);
         to.add(prefix + "low", layer.low);
         to.add(prefix + "high", layer.high);
         to.add(prefix + "double_rounding", layer.double_rounding);
         break;
       case integer::Kind::table:
-        to.add_text(prefix + "kind", "table");
         add_array("table", layer.table, {256});
         break;
       case integer::Kind::softmax:
-        to.add_text(prefix + "kind", "softmax");
         add_array("exponentials", layer.exponentials, {256});
         break;
     }
@@ -210,6 +254,11 @@ QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
 template <class Reader>
 IntegerModel IntegerModel::load(const Reader& from) {
   IntegerNetwork all(from.integer("inputs"));
+  std::vector<QuantParams<PerTensor>> activations;
+  const auto add_params = [&](const std::string& prefix) {
+    activations.emplace_back(from.number(prefix + "scale"), from.integer(prefix + "zero_point"));
+  };
+  add_params("input.");
   const std::int32_t count = from.integer("layers");
   detail::check(count >= 0, kName, ": ", count, " layers, expected none below 0");
   for (std::int32_t i = 0; i < count; ++i) {
@@ -228,11 +277,9 @@ IntegerModel IntegerModel::load(const Reader& from) {
       detail::check(kind == "softmax", kName, ": layer ", i, " is of the unknown kind ", kind);
       all.add_softmax(from.template integers<std::int32_t, 1>(prefix + "exponentials"));
     }
+    add_params(prefix);
   }
-  const auto params = [&](const std::string& end) {
-    return QuantParams<PerTensor>(from.number(end + ".scale"), from.integer(end + ".zero_point"));
-  };
-  return IntegerModel(all.network(), params("input"), params("output"));
+  return IntegerModel(all.network(), std::move(activations));
 }
 
 QUANTA_NAMESPACE_END

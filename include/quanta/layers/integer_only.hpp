@@ -14,20 +14,12 @@
 // between two models of integers: Sequential{before, LayerNorm{weight, bias}, after}.
 #pragma once
 
-#include <quanta/gemm/activations.hpp>
-#include <quanta/layers/flatten.hpp>
-#include <quanta/layers/integer_model.hpp>
-#include <quanta/layers/integer_tables.hpp>
+#include <quanta/layers/integer_builder.hpp>
+#include <quanta/layers/integer_steps.hpp>
 #include <quanta/layers/integer_weights.hpp>
 #include <quanta/layers/quantize_model.hpp>
-#include <quanta/layers/softmax.hpp>
 
 QUANTA_NAMESPACE_BEGIN
-
-/// As the last argument of quantize_static: no float between the model's input and its output.
-struct IntegerOnly {
-  bool double_rounding = false;  ///< requantize with the two roundings of gemmlowp and the older TFLite
-};
 
 /// Each batch goes through the float model once. Its input and the output of each Linear (after the bounds that
 /// follow), Gelu and GeluTanh are observed by a copy of `calibrator`, whose range gives them a scale and zero point
@@ -48,80 +40,28 @@ IntegerModel quantize_static(const Sequential& model, Batches&& batches, const C
 
 namespace detail {
 
-/// What becomes one layer of the network: a layer of the float model, and the bounds that follow it.
-struct IntegerStep {
-  const AnyLayer* layer;
-  Index number;  ///< of the layer, for messages
-  Range bounds = {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
-  Index observed = -1;  ///< the activation that is its output; -1 where it needs no calibration
-};
-
-/// The bounds that a layer is, if it is one of those.
-inline std::optional<Range> bounds_of(const AnyLayer& layer) {
-  if (const Relu* relu = layer.target<Relu>()) return bounds_of(*relu);
-  if (const Relu6* relu6 = layer.target<Relu6>()) return bounds_of(*relu6);
-  if (const Clamp* clamp = layer.target<Clamp>()) return bounds_of(*clamp);
-  return std::nullopt;
-}
-
-/// Throws Error when a layer has no integer counterpart.
-inline std::vector<IntegerStep> integer_steps(const Sequential& model) {
-  std::vector<const AnyLayer*> layers;
-  flatten(model, layers);
-  std::vector<IntegerStep> steps;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const AnyLayer& layer = *layers[i];
-    if (layer.target<Flatten>() != nullptr) continue;
-    const auto number = static_cast<Index>(i);
-    const std::optional<Range> bounds = bounds_of(layer);
-    IntegerStep* const last = steps.empty() ? nullptr : &steps.back();
-    if (bounds && last != nullptr && (last->layer->target<Linear>() != nullptr || bounds_of(*last->layer))) {
-      last->bounds = {std::clamp(last->bounds.min, bounds->min, bounds->max),
-                      std::clamp(last->bounds.max, bounds->min, bounds->max)};
-      if (last->observed >= 0) last->observed = number + 1;
-      continue;
-    }
-    const bool calibrated =
-        layer.target<Linear>() != nullptr || layer.target<Gelu>() != nullptr || layer.target<GeluTanh>() != nullptr;
-    const bool known = calibrated || bounds || layer.target<Sigmoid>() != nullptr || layer.target<Tanh>() != nullptr ||
-                       layer.target<Softmax>() != nullptr;
-    check(known, "quantize_static: layer ", number, " (", layer.name(),
-          ") has no integer counterpart; those of IntegerOnly are Linear, Relu, Relu6, Clamp, Sigmoid, Tanh, Gelu, "
-          "GeluTanh, Softmax and Flatten");
-    steps.push_back({&layer, number});
-    if (bounds) steps.back().bounds = *bounds;
-    if (calibrated) steps.back().observed = number + 1;
-  }
-  return steps;
-}
-
-/// Adds a step whose input has the parameters `params`, and makes them those of its output. `fitted` is for the steps
-/// that are calibrated.
-inline void add_step(IntegerNetwork& network, const IntegerStep& step, QuantParams<PerTensor>& params,
-                     const std::optional<AsymmetricQuantizer<Int<8>>>& fitted, IntegerOnly options) {
+/// Adds a step. `fitted` is for those that are calibrated.
+inline void add_step(IntegerBuilder& builder, const IntegerStep& step,
+                     const std::optional<AsymmetricQuantizer<Int<8>>>& fitted) {
+  using Activation = AsymmetricQuantizer<Int<8>>;
   const AnyLayer& layer = *step.layer;
-  const QuantParams<PerTensor> from = params;
-  if (fitted) params = fitted->params();
-  if (layer.target<Linear>() != nullptr) {
-    const Clamp bounds(step.bounds.min, step.bounds.max);
-    network.add_linear(
-        integer_linear(*layer.target<Linear>(), step.number, from, *fitted, bounds, options.double_rounding));
+  const Clamp bounds(step.bounds.min, step.bounds.max);
+  if (const Linear* linear = layer.target<Linear>()) {
+    const auto weight = quantize_weight_for_bias(*linear, step.number, builder.output_params());
+    builder.linear(weight, linear->bias(), *fitted, bounds);
   } else if (layer.target<Gelu>() != nullptr) {
-    network.add_table(integer_table(gelu_of, from, params));
+    builder.table(gelu_of, *fitted);
   } else if (layer.target<GeluTanh>() != nullptr) {
-    network.add_table(integer_table(gelu_tanh_of, from, params));
+    builder.table(gelu_tanh_of, *fitted);
   } else if (layer.target<Sigmoid>() != nullptr) {
-    params = QuantParams<PerTensor>(0x1p-8f, -128);
-    network.add_table(integer_table(sigmoid_of, from, params));
+    builder.table(sigmoid_of, Activation(0x1p-8f, -128));
   } else if (layer.target<Tanh>() != nullptr) {
-    params = QuantParams<PerTensor>(0x1p-7f, 0);
-    network.add_table(integer_table(tanh_of, from, params));
+    builder.table(tanh_of, Activation(0x1p-7f, 0));
   } else if (layer.target<Softmax>() != nullptr) {
-    params = QuantParams<PerTensor>(0x1p-8f, -128);
-    network.add_softmax(integer_exponentials(from.scale(0)));
+    builder.softmax();
   } else {
-    const double low = static_cast<double>(step.bounds.min), high = static_cast<double>(step.bounds.max);
-    network.add_table(integer_table([=](double x) { return std::clamp(x, low, high); }, from, params));
+    const double low = static_cast<double>(bounds.low), high = static_cast<double>(bounds.high);
+    builder.table([=](double x) { return std::clamp(x, low, high); }, Activation(builder.output_params()));
   }
 }
 
@@ -139,15 +79,13 @@ IntegerModel quantize_static(const Sequential& model, Batches&& batches, const C
 
   using Activation = AsymmetricQuantizer<Int<8>>;
   auto seen = run.calibrators().begin();
-  const QuantParams<PerTensor> input = Activation::fit(*seen++).params();
-  QuantParams<PerTensor> params = input;
-  IntegerNetwork network(run.features());
+  IntegerBuilder builder(run.features(), Activation::fit(*seen++), options);
   for (const detail::IntegerStep& step : steps) {
     std::optional<Activation> fitted;
     if (step.observed >= 0) fitted = Activation::fit(*seen++);
-    detail::add_step(network, step, params, fitted, options);
+    detail::add_step(builder, step, fitted);
   }
-  return IntegerModel(network.network(), input, params);
+  return builder.model();
 }
 
 QUANTA_NAMESPACE_END

@@ -1,14 +1,13 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// From a float Linear, and what its input and output are quantized with, to a linear layer of a network of integers.
+// The weight of a linear layer of a network of integers, from a float Linear and what its input is quantized with.
 #pragma once
 
 #include <bit>
 #include <cstdlib>
 
-#include <quanta/gemm/requantize.hpp>
-#include <quanta/layers/integer_network.hpp>
 #include <quanta/layers/linear.hpp>
+#include <quanta/quant/quantizer.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -49,32 +48,6 @@ inline QuantizedTensor<Int<8>, 2, PerChannel<0>> quantize_weight_for_bias(const 
   }
   if (wider) codes = Q(QuantParams<PerChannel<0>>(scales)).quantize(weight);
   return codes;
-}
-
-/// The layer's integers: those of a Requantize, with what the zero point of x adds in the bias. `number` is the
-/// layer's, for messages.
-inline IntegerNetwork::Linear integer_linear(const Linear& linear, Index number, const QuantParams<PerTensor>& x,
-                                             const AsymmetricQuantizer<Int<8>>& output, const Clamp& bounds,
-                                             bool double_rounding) {
-  const auto weight = quantize_weight_for_bias(linear, number, x);
-  const auto packed = pack(weight);
-  const auto requantize = double_rounding
-                              ? Requantize(x.scale(0), packed, output, linear.bias(), bounds, DoubleRounding{})
-                              : Requantize(x.scale(0), packed, output, linear.bias(), bounds);
-  const Index n = linear.out_features(), k = linear.in_features();
-  IntegerNetwork::Linear result{
-      Buffer<std::int8_t>(n * k),    Buffer<std::int32_t>(n), Buffer<std::int32_t>(n), Buffer<std::int32_t>(n),
-      output.params().zero_point(0), requantize.min_code(),   requantize.max_code(),   double_rounding};
-  const auto* codes = reinterpret_cast<const std::int8_t*>(weight.view().data());
-  std::copy_n(codes, n * k, result.weight.data());
-  for (Index i = 0; i < n; ++i) {
-    std::int64_t sum = 0;
-    for (Index j = 0; j < k; ++j) sum += codes[i * k + j];
-    result.bias[i] = static_cast<std::int32_t>(requantize.bias(i) - x.zero_point(0) * sum);  // fits: one of the sums
-    result.multiplier[i] = requantize.multiplier(i).multiplier;
-    result.shift[i] = requantize.multiplier(i).shift;
-  }
-  return result;
 }
 
 }  // namespace detail

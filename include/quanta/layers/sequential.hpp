@@ -48,6 +48,9 @@ class AnyLayer {
   std::string name() const { return held_->name(); }            ///< the layer's own
   Index packed_bytes() const { return held_->packed_bytes(); }  ///< the layer's own
   LayerInfo info() const { return held_->info(); }              ///< the layer's own; empty where it does not tell
+  /// What the layer is made of, where it has a member `std::vector<AnyLayer> parts() const`: layers that, one after the
+  /// other, give what it gives. Tables show these in its place. Empty for all others; a Sequential is one of those.
+  std::vector<AnyLayer> parts() const { return held_->parts(); }
 
   /// Is it a SavableLayer?
   bool can_save() const { return held_->can_save(); }
@@ -74,6 +77,7 @@ class AnyLayer {
     virtual std::string name() const = 0;
     virtual Index packed_bytes() const = 0;
     virtual LayerInfo info() const = 0;
+    virtual std::vector<AnyLayer> parts() const = 0;
     virtual bool can_save() const = 0;
     virtual void save(TensorList& to) const = 0;
   };
@@ -91,6 +95,13 @@ class AnyLayer {
     LayerInfo info() const override {
       if constexpr (requires { layer.info(); }) {
         return layer.info();
+      } else {
+        return {};
+      }
+    }
+    std::vector<AnyLayer> parts() const override {
+      if constexpr (requires { layer.parts(); }) {
+        return layer.parts();
       } else {
         return {};
       }

@@ -1,10 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// What a model is made of: a row per layer, those of nested Sequentials one by one.
+// What a model is made of: a row per layer, those of nested Sequentials and of integer-only models one by one.
 #pragma once
 
 #include <quanta/core/table.hpp>
-#include <quanta/layers/sequential.hpp>
+#include <quanta/layers/shown_layers.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -17,7 +17,7 @@ struct LayerSummary {
 
 /// What a model is made of: what summary gives.
 struct Summary {
-  std::vector<LayerSummary> layers;  ///< those of nested Sequentials one by one
+  std::vector<LayerSummary> layers;  ///< those of nested Sequentials, and parts of layers, one by one
   Index parameters = 0;              ///< of all layers
   Index bytes = 0;                   ///< of all layers
 
@@ -27,15 +27,20 @@ struct Summary {
 
 /// The layers of a model and what they hold, as packed for this unit's instructions.
 inline Summary summary(const Sequential& model) {
-  std::vector<const AnyLayer*> layers;
-  detail::flatten(model, layers);
+  const detail::ShownLayers shown(model);
   Summary result;
-  for (const AnyLayer* layer : layers) {
+  for (const auto& [layer, is_part] : shown.rows()) {
     result.layers.push_back({layer->name(), layer->info(), layer->packed_bytes()});
     result.parameters += result.layers.back().info.parameters;
     result.bytes += result.layers.back().bytes;
   }
   return result;
+}
+
+/// Of a model that is one layer, an IntegerModel.
+template <Layer L>
+Summary summary(const L& model) {
+  return summary(Sequential{model});
 }
 
 // ---- bodies ----

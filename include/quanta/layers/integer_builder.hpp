@@ -1,0 +1,154 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// A network of integers layer by layer, from weights in codes and quantizers of activations: those that training found,
+// or those of a calibration, as layers/integer_only.hpp has them.
+//
+//   quanta::IntegerBuilder builder(784, pixels);                      // a quantizer of the input
+//   builder.linear(weight1, bias1, hidden, quanta::Relu{});           // codes, reals, a quantizer of the output
+//   builder.linear(weight2, bias2, scores);
+//   const quanta::IntegerModel model = builder.model();
+#pragma once
+
+#include <quanta/layers/integer_model.hpp>
+#include <quanta/layers/integer_tables.hpp>
+
+QUANTA_NAMESPACE_BEGIN
+
+/// How a network of integers is to be made; as the last argument of quantize_static: no float between the model's input
+/// and its output.
+struct IntegerOnly {
+  bool double_rounding = false;  ///< requantize with the two roundings of gemmlowp and the older TFLite
+};
+
+/// Makes an IntegerModel. Quantizers of activations are per tensor, of formats of at most 8 bits: codes of UInt<8>
+/// become those of Int<8>, 128 less, and all others stay as they are, within the bounds of their format.
+class IntegerBuilder {
+ public:
+  /// Of so many inputs. A network takes any int8: throws Error unless the quantizer gives all 256 codes.
+  template <class Scheme, IntegerFormat A>
+  IntegerBuilder(Index inputs, const Quantizer<Scheme, A, PerTensor>& input, IntegerOnly options = {});
+
+  /// y = x * weight' + bias within bounds, in codes of `output`. weight (out, in) has a signed format of at most 8
+  /// bits, per tensor or PerChannel<0>, and no zero points; bias (out); `bounds` is a Relu, Relu6 or Clamp. The bias is
+  /// rounded to int32 in units of scale_x * scale_w[n]. Throws Error when sizes differ or int32 cannot hold the bias;
+  /// model() does when it cannot hold the sums.
+  template <IntegerFormat F, Granularity G, RealObject B, class Scheme, IntegerFormat A, detail::ClampStage S = Clamp>
+  void linear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& output,
+              const S& bounds = S(-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()));
+
+  /// y = f(x) for each real x, in codes of `output`, the nearest ones. f maps doubles.
+  template <class F, class Scheme, IntegerFormat A>
+  void table(F f, const Quantizer<Scheme, A, PerTensor>& output);
+
+  /// Softmax over all codes of a row. Those of the output have the scale 1/256 and the zero point -128.
+  void softmax() {
+    network_.add_softmax(detail::integer_exponentials(output_params().scale(0)));
+    activations_.emplace_back(0x1p-8f, -128);
+  }
+
+  /// What codes of the last layer stand for; without layers those of the input.
+  const QuantParams<PerTensor>& output_params() const { return activations_.back(); }
+
+  /// All layers so far. Throws Error as the constructor of IntegerModel.
+  QUANTA_LAZY IntegerModel model() const { return {network_.network(), activations_}; }
+
+ private:
+  /// What is left of a quantizer of activations.
+  struct Activation {
+    QuantParams<PerTensor> params;
+    std::int32_t low, high;  ///< its codes
+  };
+  template <class Scheme, IntegerFormat A>
+  static Activation activation(const Quantizer<Scheme, A, PerTensor>& quantizer);
+
+  QUANTA_LAZY void add_linear(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight,
+                              const TensorView<const float, 1>& bias, const Activation& output, const Clamp& bounds);
+
+  IntegerNetwork network_;
+  std::vector<QuantParams<PerTensor>> activations_;
+  IntegerOnly options_;
+};
+
+// ---- bodies ----
+
+template <class Scheme, IntegerFormat A>
+IntegerBuilder::Activation IntegerBuilder::activation(const Quantizer<Scheme, A, PerTensor>& quantizer) {
+  static_assert(A::bits <= 8, "quanta: activations have formats of at most 8 bits");
+  constexpr std::int32_t shift = A::max > 127 ? -128 : 0;
+  const QuantParams<PerTensor>& params = quantizer.params();
+  return {QuantParams<PerTensor>(params.scale(0), params.zero_point(0) + shift), quantizer.min_code() + shift,
+          quantizer.max_code() + shift};
+}
+
+template <class Scheme, IntegerFormat A>
+IntegerBuilder::IntegerBuilder(Index inputs, const Quantizer<Scheme, A, PerTensor>& input, IntegerOnly options)
+    : network_(inputs), activations_{activation(input).params}, options_(options) {
+  detail::check(input.max_code() - input.min_code() == 255, "IntegerBuilder: the input's quantizer gives codes from ",
+                input.min_code(), " to ", input.max_code(), ", expected all 256 of int8 or uint8");
+}
+
+template <IntegerFormat F, Granularity G, RealObject B, class Scheme, IntegerFormat A, detail::ClampStage S>
+void IntegerBuilder::linear(const QuantizedTensor<F, 2, G>& weight, const B& bias,
+                            const Quantizer<Scheme, A, PerTensor>& output, const S& bounds) {
+  static_assert(F::bits <= 8 && F::min < 0, "quanta: weights of integer models have signed formats of at most 8 bits");
+  static_assert(std::is_same_v<G, PerTensor> || std::is_same_v<G, PerChannel<0>>,
+                "quanta: weights of integer models have scales per tensor or PerChannel<0>");
+  Buffer<float> scales(weight.extent(0));
+  for (Index n = 0; n < scales.size(); ++n) {
+    const Index p = weight.params().size() == 1 ? 0 : n;
+    detail::check(weight.params().zero_point(p) == 0, "IntegerBuilder: weight has the zero point ",
+                  weight.params().zero_point(p), ", expected a symmetric one");
+    scales[n] = weight.params().scale(p);
+  }
+  detail::Input<float, 1> reals(bias);
+  if (!reals.view().is_dense()) reals.own();
+  const Range range = detail::bounds_of(bounds);
+  add_linear({weight.codes(), QuantParams<PerChannel<0>>(scales)}, reals.view(), activation(output),
+             Clamp(range.min, range.max));
+}
+
+QUANTA_LAZY_BODY void IntegerBuilder::add_linear(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight,
+                                                 const TensorView<const float, 1>& bias, const Activation& output,
+                                                 const Clamp& bounds) {
+  const QuantParams<PerTensor> x = output_params();
+  const auto packed = pack(weight);
+  const AsymmetricQuantizer<Int<8>> y(output.params);
+  const auto bias_map = detail::tensor_map(bias);
+  const auto requantize = options_.double_rounding
+                              ? Requantize(x.scale(0), packed, y, bias_map, bounds, DoubleRounding{})
+                              : Requantize(x.scale(0), packed, y, bias_map, bounds);
+  const Index n = weight.extent(0), k = weight.extent(1);
+  IntegerNetwork::Linear linear{Buffer<std::int8_t>(n * k),
+                                Buffer<std::int32_t>(n),
+                                Buffer<std::int32_t>(n),
+                                Buffer<std::int32_t>(n),
+                                output.params.zero_point(0),
+                                std::clamp(requantize.min_code(), output.low, output.high),
+                                std::clamp(requantize.max_code(), output.low, output.high),
+                                options_.double_rounding};
+  const auto* codes = reinterpret_cast<const std::int8_t*>(weight.view().data());
+  std::copy_n(codes, n * k, linear.weight.data());
+  for (Index i = 0; i < n; ++i) {
+    std::int64_t sum = 0;
+    for (Index j = 0; j < k; ++j) sum += codes[i * k + j];
+    const std::int64_t units = requantize.bias(i) - x.zero_point(0) * sum;
+    linear.bias[i] = static_cast<std::int32_t>(units);
+    detail::check(linear.bias[i] == units, "IntegerBuilder: the bias of output ", i, " and what the zero point of x ",
+                  "adds are ", units, " units, outside int32");
+    linear.multiplier[i] = requantize.multiplier(i).multiplier;
+    linear.shift[i] = requantize.multiplier(i).shift;
+  }
+  network_.add_linear(std::move(linear));
+  activations_.push_back(output.params);
+}
+
+template <class F, class Scheme, IntegerFormat A>
+void IntegerBuilder::table(F f, const Quantizer<Scheme, A, PerTensor>& output) {
+  const auto [params, low, high] = activation(output);
+  Buffer<std::int8_t> codes = detail::integer_table(f, output_params(), params);
+  for (std::int8_t& code : codes) code = static_cast<std::int8_t>(std::clamp<std::int32_t>(code, low, high));
+  network_.add_table(std::move(codes));
+  activations_.push_back(params);
+}
+
+QUANTA_NAMESPACE_END
