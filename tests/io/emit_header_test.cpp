@@ -41,7 +41,7 @@ TEST(EmitHeader, WritesTheNetworkIntoItsNamespace) {
   const std::string text = emitted(smallest_model(), {.name = "two_to_one"});
   for (const char* part :
        {"namespace two_to_one {", "kInputs = 2, kOutputs = 1;", "kInputZeroPoint = 3, kOutputZeroPoint = 5;",
-        "kInputScale = 0x1.99999ap-4f", "kOutputScale = 0x1p-1f", "std::int8_t kWeight0[2] = {\n  -128,127};",
+        "kInputScale = 0x1.99999ap-4f", "kOutputScale = 0x1p-1f", "std::int8_t kWeight0[65] = {\n  -128,127};",
         "std::int32_t kBias0[1] = {\n  -7};", "kLinear0, x, y);", "}  // namespace two_to_one\n"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part;
   }

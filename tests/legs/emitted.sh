@@ -11,8 +11,8 @@ quiet "$compiler" -std=c++20 -O1 "${includes[@]}" \
   "$sources/generate.cpp" -o "$dir/generate"
 quiet "$dir/generate" "$dir"
 
-# check COMPILER FLAGS [runner...]
-count=0
+# check COMPILER FLAGS [runner...]; the runner "none": compiles alone
+count=0 unrun=
 check() {
   local compiler=$1 flags="$2 -std=c++17 -fno-exceptions -fno-rtti" runner=("${@:3}") how
   if is_known "$compiler"; then flags+=" $warnings -Werror"; fi
@@ -23,6 +23,11 @@ check() {
     quiet "$compiler" $flags -I"$dir" -c "$sources/floats.cpp" -o "$dir/floats.o"
     needs=$(nm -u "$dir/codes.o" "$dir/floats.o" | sed -n 's/^ *U //p' | grep -vE '^(mem(cpy|set|move|cmp)|bcmp|_GLOBAL_OFFSET_TABLE_)$' || true)
     [[ -z $needs ]] || fail "an emitted network needs $needs: it stands alone, and takes nothing from the heap"
+    if [[ ${runner[*]} == none ]]; then
+      unrun="; $2 compiled, not run: this CPU lacks it"
+      count=$((count + 1))
+      return
+    fi
     # shellcheck disable=SC2086
     quiet "$compiler" $flags "$sources/run.cpp" "$dir/codes.o" "$dir/floats.o" -o "$dir/run"
     quiet "${runner[@]}" "$dir/run"
@@ -35,9 +40,14 @@ for builder in "$compiler" "$other"; do
   check "$builder" "-O0 $baseline"
   check "$builder" "-O3 $native"
   if grep -qw avx2 /proc/cpuinfo; then check "$builder" '-O2 -mavx2'; fi
+  if grep -qw avx_vnni /proc/cpuinfo; then
+    check "$builder" '-O2 -mavx2 -mavxvnni'
+  elif [[ $(uname -m) == x86_64 ]]; then
+    check "$builder" '-O2 -mavx2 -mavxvnni' none
+  fi
 done
 if [[ -n $cross && $cross != *-NOTFOUND && $emulator != *-NOTFOUND ]]; then
   check "$cross" '-O2 -static -march=armv8-a' "$emulator" -cpu cortex-a72
   check "$cross" '-O2 -static -march=armv8.2-a+dotprod' "$emulator" -cpu max
 fi
-note "$count builds"
+note "$count builds$unrun"

@@ -2,6 +2,7 @@
 //
 // The emitted networks on codes, in a unit that may have no floating point registers. Returns how many rows differ.
 
+#include "blocks.hpp"
 #include "cases.hpp"
 #include "deep.hpp"
 #include "deep_twice.hpp"

@@ -2,6 +2,7 @@
 //
 // The emitted networks on floats. Returns how many rows differ from the library's by a bit.
 
+#include "blocks.hpp"
 #include "cases.hpp"
 #include "deep.hpp"
 #include "deep_twice.hpp"

@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
     x(3, 0) = -std::numeric_limits<float>::infinity();
     x(4, 0) = std::numeric_limits<float>::quiet_NaN();
     x(5, 0) = -0.0f;
+    for (Index r = 2; r < 6; ++r) x(r, inputs - 1) = x(r, 0);
     Tensor<std::int8_t, 2> codes(kRows, inputs);
     for (Index i = 0; i < codes.size(); ++i) codes.data()[i] = static_cast<std::int8_t>(random_float() * 128.0f);
     const Tensor<std::int8_t, 2> results = model.run(codes);
@@ -90,9 +91,11 @@ int main(int argc, char** argv) {
     add("wide" + end, Sequential{random_linear(130, 300), Relu6{}, random_linear(300, 10)}, 130, options);
   }
   add("one", Sequential{random_linear(16, 3)}, 16, {});
+  add("blocks", Sequential{random_linear(128, 13), random_linear(13, 64), Relu{}, random_linear(64, 8)}, 128, {});
   add("tables", Sequential{Sigmoid{}, random_linear(31, 31), Tanh{}, random_linear(31, 31), Clamp{-0.5f, 0.75f}}, 31,
       {});
-  cases << "#define NETWORKS(use) use(deep) use(wide) use(deep_twice) use(wide_twice) use(one) use(tables)\n";
+  cases
+      << "#define NETWORKS(use) use(deep) use(wide) use(deep_twice) use(wide_twice) use(one) use(blocks) use(tables)\n";
   cases << "#define ROWS " << kRows << "\n";
   return cases.good() ? 0 : 1;
 }
