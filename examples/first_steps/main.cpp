@@ -222,12 +222,18 @@ auto fake_x = quanta::FakeQuantize<quanta::UInt<4>>::learned(hidden, quanta::Rol
 const auto used      = fake.forward(weight);                         // what to multiply with, in float
 const auto gradients = fake.backward(weight, gradient_of_used);      // .x, straight through, and .scales
 fake.set_scales(stepped(fake.scales(), gradients.scales));           // by your optimizer; or leave them as they are
+  const auto pixels = quanta::AsymmetricQuantizer<quanta::UInt<8>>::fit(hidden);
 quanta::StaticLinear<quanta::Int<4>> frozen(fake.quantizer().quantize(weight), bias, fake_x.quantizer());   // integers
+quanta::IntegerBuilder builder(784, pixels);                         // or no floats between layers: a quantizer of the input,
+builder.linear(fake.quantizer().quantize(weight), bias, fake_x.quantizer(), quanta::Relu{});   // and of each layer's output
+const quanta::IntegerModel integers = builder.model();               // #include <quanta/integer.hpp>
 
   const double snr_db = quanta::error_metrics(weight, used).snr_db;
   std::printf("training        int4 weights in float, %.2f dB\n", snr_db);
   expect(snr_db > 12.0, "fake quantization");
   expect(quanta::error_metrics(quanta::Linear(fake.forward(weight), bias)(fake_x.forward(hidden)), frozen(hidden)).snr_db > 100.0, "the integers it ends in");
+  const Matrix after = fake_x.forward(quanta::Relu{}(quanta::Linear(fake.forward(weight), bias)(hidden)));
+  expect(quanta::error_metrics(after, integers(hidden)).snr_db > 15.0, "integers alone");
 }
 
 void questions() {

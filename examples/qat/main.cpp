@@ -1,8 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Quantization-aware training on Fashion-MNIST: a float network, the same quantized after training, and trained on with
-// fake quantization; the accuracy of each. The fake-quantized networks are frozen to integer models, whose decisions
-// are compared with theirs image by image.
+// fake quantization; the accuracy of each. The fake-quantized networks are frozen to integer models, of layers with
+// floats between and of int8 from pixels to logits, whose decisions are compared with theirs image by image.
 //
 //   example_qat [--quick] [DIRECTORY]
 //
@@ -17,6 +17,7 @@
 #include "../support/command_line.hpp"
 #include "../support/progress.hpp"
 #include "compare.hpp"
+#include "integers.hpp"
 #include "quantize.hpp"
 #include "report.hpp"
 
@@ -54,6 +55,7 @@ int run(const Plan& plan, const std::string& directory) {
 
   const examples::Progress progress;
   Agreement agreement4, agreement2;
+  IntegerAgreement integers4, integers2;
   for (int seed = 1; seed <= plan.seeds; ++seed) {
     const std::string name = "seed " + std::to_string(seed);
     std::mt19937 random(static_cast<unsigned>(seed));
@@ -85,6 +87,8 @@ int run(const Plan& plan, const std::string& directory) {
     add(frozen2(test_images));
     agreement4.compare(fake4, frozen4, test_images);
     agreement2.compare(fake2, frozen2, test_images);
+    integers4.compare(fake4, freeze_to_integers(fake4, calibration_images), test_images);
+    integers2.compare(fake2, freeze_to_integers(fake2, calibration_images), test_images);
     progress.show("");
     print_row(name, columns, [](const Column& c) { return c.accuracies.back(); });
   }
@@ -95,7 +99,8 @@ int run(const Plan& plan, const std::string& directory) {
   }
   const bool recovered = print_recovery(columns[0], columns[4], columns[6]);
   const bool agreed4 = print_agreement("4 bits", agreement4), agreed2 = print_agreement("2 bits", agreement2);
-  return recovered && agreed4 && agreed2 ? 0 : 1;
+  const bool integral4 = print_agreement("4 bits", integers4), integral2 = print_agreement("2 bits", integers2);
+  return recovered && agreed4 && agreed2 && integral4 && integral2 ? 0 : 1;
 }
 
 }  // namespace

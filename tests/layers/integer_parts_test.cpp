@@ -3,6 +3,7 @@
 // What summary and compare show of the layers within an IntegerModel, against loops over its integers.
 #include <cmath>
 
+#include <quanta/calib/min_max.hpp>
 #include <quanta/layers/integer_only.hpp>
 #include <quanta/layers/layer_norm.hpp>
 #include <quanta/report.hpp>

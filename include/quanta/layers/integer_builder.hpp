@@ -29,9 +29,10 @@ class IntegerBuilder {
   IntegerBuilder(Index inputs, const Quantizer<Scheme, A, PerTensor>& input, IntegerOnly options = {});
 
   /// y = x * weight' + bias within bounds, in codes of `output`. weight (out, in) has a signed format of at most 8
-  /// bits, per tensor or PerChannel<0>, and no zero points; bias (out); `bounds` is a Relu, Relu6 or Clamp. The bias is
-  /// rounded to int32 in units of scale_x * scale_w[n]. Throws Error when sizes differ or int32 cannot hold the bias;
-  /// model() does when it cannot hold the sums.
+  /// bits, per tensor or PerChannel<0>, and no zero points; bias (out); `bounds` is a Relu, Relu6 or Clamp. Codes of b
+  /// bits become int8 codes 2^(8 - b) times as large, and their scales as much smaller: they stand for the same reals,
+  /// and the bias, which is rounded to int32 in units of scale_x * scale_w[n], keeps more of its bits. Throws Error
+  /// when sizes differ or int32 cannot hold the bias; model() does when it cannot hold the sums.
   template <IntegerFormat F, Granularity G, RealObject B, class Scheme, IntegerFormat A, detail::ClampStage S = Clamp>
   void linear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& output,
               const S& bounds = S(-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()));
@@ -93,17 +94,22 @@ void IntegerBuilder::linear(const QuantizedTensor<F, 2, G>& weight, const B& bia
   static_assert(F::bits <= 8 && F::min < 0, "quanta: weights of integer models have signed formats of at most 8 bits");
   static_assert(std::is_same_v<G, PerTensor> || std::is_same_v<G, PerChannel<0>>,
                 "quanta: weights of integer models have scales per tensor or PerChannel<0>");
+  Tensor<std::int8_t, 2> codes = weight.codes();
   Buffer<float> scales(weight.extent(0));
   for (Index n = 0; n < scales.size(); ++n) {
     const Index p = weight.params().size() == 1 ? 0 : n;
     detail::check(weight.params().zero_point(p) == 0, "IntegerBuilder: weight has the zero point ",
                   weight.params().zero_point(p), ", expected a symmetric one");
     scales[n] = weight.params().scale(p);
+    constexpr int factor = 1 << (8 - F::bits);
+    if (scales[n] < fp::kMinScale * factor) continue;
+    scales[n] /= factor;
+    for (Index k = 0; k < weight.extent(1); ++k) codes(n, k) = static_cast<std::int8_t>(codes(n, k) * factor);
   }
   detail::Input<float, 1> reals(bias);
   if (!reals.view().is_dense()) reals.own();
   const Range range = detail::bounds_of(bounds);
-  add_linear({weight.codes(), QuantParams<PerChannel<0>>(scales)}, reals.view(), activation(output),
+  add_linear({codes, QuantParams<PerChannel<0>>(scales)}, reals.view(), activation(output),
              Clamp(range.min, range.max));
 }
 
