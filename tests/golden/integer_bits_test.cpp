@@ -10,9 +10,7 @@
 namespace quanta::test {
 namespace {
 
-void add_integers(Recorder& recorder, const std::string& name, const Sequential& model, IntegerOnly options) {
-  const std::vector<RowTensor<float, 2>> batches = {random_tensor<2>({40, 83}, 6), random_tensor<2>({17, 83}, 7)};
-  const IntegerModel fixed = quantize_static(model, batches, EntropyCalibrator<>{}, options);
+void add_integers(Recorder& recorder, const std::string& name, const IntegerModel& fixed) {
   const IntegerNetwork owner = fixed.network();
   const integer::Network network = owner.network();
   for (std::int32_t i = 0; i < network.count; ++i) {
@@ -44,6 +42,21 @@ void add_integers(Recorder& recorder, const std::string& name, const Sequential&
   recorder.add(name + ".portable", y);
 }
 
+void add_integers(Recorder& recorder, const std::string& name, const Sequential& model, IntegerOnly options) {
+  const std::vector<RowTensor<float, 2>> batches = {random_tensor<2>({40, 83}, 6), random_tensor<2>({17, 83}, 7)};
+  add_integers(recorder, name, quantize_static(model, batches, EntropyCalibrator<>{}, options));
+}
+
+IntegerModel built_of(const Linear& one, const Linear& two) {
+  IntegerBuilder builder(83, AsymmetricQuantizer<UInt<8>>(0.01f, 117));
+  builder.linear(SymmetricQuantizer<Int<4>, PerChannel<0>>::fit_quantize(one.weight()), one.bias(),
+                 AsymmetricQuantizer<UInt<4>>(0.05f), Relu{});
+  builder.table([](double x) { return x * x; }, AsymmetricQuantizer<UInt<8>>(0.003f));
+  builder.linear(SymmetricQuantizer<Int<2>>::fit_quantize(two.weight()), two.bias(),
+                 AsymmetricQuantizer<Int<8>>(0.01f, 5));
+  return builder.model();
+}
+
 }  // namespace
 
 void golden_integer(Recorder& recorder) {
@@ -53,6 +66,7 @@ void golden_integer(Recorder& recorder) {
   add_integers(recorder, "relu.double_rounding", Sequential{one, Relu{}, two}, {.double_rounding = true});
   add_integers(recorder, "tables", Sequential{Tanh{}, one, Gelu{}, Sigmoid{}, two, GeluTanh{}, Clamp(-0.1f, 0.9f)}, {});
   add_integers(recorder, "softmax", Sequential{one, Relu6{}, two, Softmax{}}, {});
+  add_integers(recorder, "built", built_of(one, two));
 }
 
 }  // namespace quanta::test

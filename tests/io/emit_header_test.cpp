@@ -13,6 +13,7 @@
 #include <quanta/io/emit_header.hpp>
 
 #include "tests/support/expect_error.hpp"
+#include "tests/support/integer_networks.hpp"
 
 namespace quanta::test {
 namespace {
@@ -47,6 +48,22 @@ TEST(EmitHeader, WritesTheNetworkIntoItsNamespace) {
   }
   EXPECT_EQ(text.find("quanta::"), std::string::npos);
   EXPECT_EQ(text.find("Eigen"), std::string::npos);
+}
+
+/// A model of one layer with one output.
+std::string emitted_row(Index inputs) {
+  Random random(3);
+  const IntegerNetwork network = random_network(inputs, "l", {1}, random);
+  return emitted(IntegerModel(network.network(), activations_of(network.network())));
+}
+
+TEST(EmitHeader, PadsRowsOfWeightsToWholeBlocksWhereThatTakesLittle) {
+  EXPECT_NE(emitted_row(784).find("kLinear0 = {784, 1, 832, kWeight0,"), std::string::npos);
+  EXPECT_NE(emitted_row(784).find("alignas(64) inline constexpr std::int8_t kWeight0[832] = {"), std::string::npos);
+  EXPECT_NE(emitted_row(128).find("kWeight0[128] = {"), std::string::npos);
+  EXPECT_NE(emitted_row(57).find("kWeight0[64] = {"), std::string::npos);
+  EXPECT_NE(emitted_row(56).find("kLinear0 = {56, 1, 56, kWeight0,"), std::string::npos);  // 64 are over an eighth more
+  EXPECT_NE(emitted_row(56).find("kWeight0[119] = {"), std::string::npos);  // a block may be read from the last byte on
 }
 
 // With a comma, as many locales have it, a number is two.
