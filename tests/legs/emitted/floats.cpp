@@ -6,6 +6,7 @@
 #include "cases.hpp"
 #include "deep.hpp"
 #include "deep_twice.hpp"
+#include "ends.hpp"
 #include "one.hpp"
 #include "tables.hpp"
 #include "wide.hpp"

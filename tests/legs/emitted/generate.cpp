@@ -59,9 +59,8 @@ int main(int argc, char** argv) {
   std::ofstream cases(directory + "/cases.hpp");
   cases << "#pragma once\n#include <cstdint>\n";
   constexpr Index kRows = 20;
-  const auto add = [&](const std::string& name, const Sequential& floats, Index inputs, IntegerOnly options) {
-    const Matrix calibration = random_matrix(100, inputs, 1.0f);
-    const IntegerModel model = quantize_static(floats, std::vector<Matrix>{calibration}, MinMaxCalibrator<>{}, options);
+  const auto add_model = [&](const std::string& name, const IntegerModel& model) {
+    const Index inputs = model.in_features();
     std::ofstream header(directory + "/" + name + ".hpp");
     emit_header(model, header, {.name = name});
 
@@ -75,12 +74,18 @@ int main(int argc, char** argv) {
     for (Index r = 2; r < 6; ++r) x(r, inputs - 1) = x(r, 0);
     Tensor<std::int8_t, 2> codes(kRows, inputs);
     for (Index i = 0; i < codes.size(); ++i) codes.data()[i] = static_cast<std::int8_t>(random_float() * 128.0f);
+    for (Index i = 0; i < inputs; ++i) codes(0, i) = -128;
+    for (Index i = 0; i < inputs; ++i) codes(1, i) = 127;
     const Tensor<std::int8_t, 2> results = model.run(codes);
     const auto bytes = [](const Tensor<std::int8_t, 2>& t) { return std::vector<int>(t.data(), t.data() + t.size()); };
     cases << array("std::int8_t " + name + "_codes", bytes(codes))
           << array("std::int8_t " + name + "_results", bytes(results))
           << array("std::uint32_t " + name + "_floats", bits_of(x))
           << array("std::uint32_t " + name + "_outputs", bits_of(model(x)));
+  };
+  const auto add = [&](const std::string& name, const Sequential& floats, Index inputs, IntegerOnly options) {
+    const std::vector<Matrix> batches = {random_matrix(100, inputs, 1.0f)};
+    add_model(name, quantize_static(floats, batches, MinMaxCalibrator<>{}, options));
   };
   for (const bool twice : {false, true}) {
     const IntegerOnly options{.double_rounding = twice};
@@ -94,8 +99,17 @@ int main(int argc, char** argv) {
   add("blocks", Sequential{random_linear(128, 13), random_linear(13, 64), Relu{}, random_linear(64, 8)}, 128, {});
   add("tables", Sequential{Sigmoid{}, random_linear(31, 31), Tanh{}, random_linear(31, 31), Clamp{-0.5f, 0.75f}}, 31,
       {});
-  cases
-      << "#define NETWORKS(use) use(deep) use(wide) use(deep_twice) use(wide_twice) use(one) use(blocks) use(tables)\n";
+  // The ends of the codes as weights.
+  IntegerBuilder ends(150, AsymmetricQuantizer<Int<8>>(0.01f, 3));
+  Tensor<std::int8_t, 2> weight(6, 150);
+  for (Index i = 0; i < weight.size(); ++i) weight.data()[i] = i < 150 || random_float() < 0.0f ? -128 : 127;
+  const Matrix bias = random_matrix(1, 6, 1.0f);
+  ends.linear(QuantizedTensor<Int<8>, 2>(weight, QuantParams<PerTensor>(0.01f)),
+              Eigen::Map<const Eigen::VectorXf>(bias.data(), 6), AsymmetricQuantizer<Int<8>>(1.9f, -7));
+  add_model("ends", ends.model());
+
+  cases << "#define NETWORKS(use) use(deep) use(wide) use(deep_twice) use(wide_twice) use(one) use(blocks) "
+        << "use(ends) use(tables)\n";
   cases << "#define ROWS " << kRows << "\n";
   return cases.good() ? 0 : 1;
 }
