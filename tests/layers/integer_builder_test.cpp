@@ -93,6 +93,30 @@ TEST(IntegerBuilder, KeepsTheLeastScales) {
   EXPECT_EQ(owner.network().layers[0].weight[1], 64);
 }
 
+// Training can leave an output without a weight that counts.
+TEST(IntegerBuilder, WidensAScaleAtWhichTheBiasWouldOverflow) {
+  RowTensor<std::int8_t, 2> codes(3, 2);
+  codes.setValues({{-128, 127}, {100, -128}, {0, 0}});
+  const std::vector<float> scales = {0.01f, 1e-30f, 0x1p-126f};
+  const QuantizedTensor<Int<8>, 2, PerChannel<0>> weight(codes, QuantParams<PerChannel<0>>(scales));
+  RowTensor<float, 1> bias(3);
+  bias.setValues({0.5f, -1.5f, 2.25f});
+  IntegerBuilder builder(2, kBytes);
+  builder.linear(weight, bias, AsymmetricQuantizer<Int<8>>(0.03125f));
+  const IntegerModel model = builder.model();
+  const IntegerNetwork owner = model.network();
+  EXPECT_EQ(owner.network().layers[0].weight[0], -128);
+  EXPECT_EQ(owner.network().layers[0].weight[1], 127);
+  RowTensor<float, 2> x(2, 2);
+  x.setValues({{0.0f, 1.0f}, {-2.0f, 2.0f}});
+  const RowTensor<float, 2> y = model(x);
+  EXPECT_NEAR(y(0, 0), 0.5f + 1.27f, 0.016f);
+  for (Index r = 0; r < 2; ++r) {
+    EXPECT_EQ(y(r, 1), -1.5f);
+    EXPECT_EQ(y(r, 2), 2.25f);
+  }
+}
+
 TEST(IntegerBuilder, TakesActivationsOfEveryFormat) {
   expect_rounded_outputs_of_static_layers(AsymmetricQuantizer<Int<8>>(0.05f, -128));
   expect_rounded_outputs_of_static_layers(AsymmetricQuantizer<UInt<8>>(0.03f));
@@ -136,8 +160,14 @@ TEST(IntegerBuilder, RefusesWhatIntegersCannotHold) {
   EXPECT_ERROR(builder.linear(weight, kBias2, output), "bias has 10 elements", "40");
   EXPECT_ERROR(IntegerBuilder(49, kBytes).linear(weight, kBias1, output), "weight has 2000 elements", "1960");
   RowTensor<float, 1> bias = kBias1;
-  bias(7) = 1e7f;
-  EXPECT_ERROR(builder.linear(weight, bias, output), "bias 7", "outside int32");
+  bias(7) = 1e38f;
+  IntegerBuilder tiny(50, AsymmetricQuantizer<Int<8>>(1e-30f));
+  EXPECT_ERROR(tiny.linear(weight, bias, output), "layer 0 (Linear): bias 7", "too large");
+  const RowTensor<std::int8_t, 2> many = RowTensor<std::int8_t, 2>(1, 140000).setConstant(127);
+  const QuantizedTensor<Int<8>, 2> row(many, QuantParams<PerTensor>(1.0f));
+  EXPECT_ERROR(
+      IntegerBuilder(140000, kBytes).linear(row, RowTensor<float, 1>(RowTensor<float, 1>(1).setZero()), output),
+      "k = 140000", "int32");
   const QuantizedTensor<Int<8>, 2> shifted(RowTensor<std::int8_t, 2>(40, 50).setZero().eval(),
                                            QuantParams<PerTensor>(1.0f, 4));
   EXPECT_ERROR(builder.linear(shifted, kBias1, output), "weight has the zero point 4");

@@ -11,6 +11,7 @@
 
 #include <quanta/layers/integer_model.hpp>
 #include <quanta/layers/integer_tables.hpp>
+#include <quanta/layers/integer_weights.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -31,8 +32,9 @@ class IntegerBuilder {
   /// y = x * weight' + bias within bounds, in codes of `output`. weight (out, in) has a signed format of at most 8
   /// bits, per tensor or PerChannel<0>, and no zero points; bias (out); `bounds` is a Relu, Relu6 or Clamp. Codes of b
   /// bits become int8 codes 2^(8 - b) times as large, and their scales as much smaller: they stand for the same reals,
-  /// and the bias, which is rounded to int32 in units of scale_x * scale_w[n], keeps more of its bits. Throws Error
-  /// when sizes differ or int32 cannot hold the bias; model() does when it cannot hold the sums.
+  /// and the bias, which is rounded to int32 in units of scale_x * scale_w[n], keeps more of its bits. Where it, or a
+  /// sum with it, could leave int32, scale_w[n] is made large enough, never the bias smaller. Throws Error when sizes
+  /// differ, the sums alone can leave int32, or no scale is large enough.
   template <IntegerFormat F, Granularity G, RealObject B, class Scheme, IntegerFormat A, detail::ClampStage S = Clamp>
   void linear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& output,
               const S& bounds = S(-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()));
@@ -62,7 +64,7 @@ class IntegerBuilder {
   template <class Scheme, IntegerFormat A>
   static Activation activation(const Quantizer<Scheme, A, PerTensor>& quantizer);
 
-  QUANTA_LAZY void add_linear(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight,
+  QUANTA_LAZY void add_linear(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& given,
                               const TensorView<const float, 1>& bias, const Activation& output, const Clamp& bounds);
 
   IntegerNetwork network_;
@@ -113,10 +115,11 @@ void IntegerBuilder::linear(const QuantizedTensor<F, 2, G>& weight, const B& bia
              Clamp(range.min, range.max));
 }
 
-QUANTA_LAZY_BODY void IntegerBuilder::add_linear(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight,
+QUANTA_LAZY_BODY void IntegerBuilder::add_linear(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& given,
                                                  const TensorView<const float, 1>& bias, const Activation& output,
                                                  const Clamp& bounds) {
   const QuantParams<PerTensor> x = output_params();
+  const auto weight = detail::fit_to_bias(given, bias, x, network_.network().count);
   const auto packed = pack(weight);
   const AsymmetricQuantizer<Int<8>> y(output.params);
   const auto bias_map = detail::tensor_map(bias);
@@ -137,10 +140,7 @@ QUANTA_LAZY_BODY void IntegerBuilder::add_linear(const QuantizedTensor<Int<8>, 2
   for (Index i = 0; i < n; ++i) {
     std::int64_t sum = 0;
     for (Index j = 0; j < k; ++j) sum += codes[i * k + j];
-    const std::int64_t units = requantize.bias(i) - x.zero_point(0) * sum;
-    linear.bias[i] = static_cast<std::int32_t>(units);
-    detail::check(linear.bias[i] == units, "IntegerBuilder: the bias of output ", i, " and what the zero point of x ",
-                  "adds are ", units, " units, outside int32");
+    linear.bias[i] = static_cast<std::int32_t>(requantize.bias(i) - x.zero_point(0) * sum);  // fits: one of the sums
     linear.multiplier[i] = requantize.multiplier(i).multiplier;
     linear.shift[i] = requantize.multiplier(i).shift;
   }

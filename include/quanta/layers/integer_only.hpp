@@ -16,7 +16,6 @@
 
 #include <quanta/layers/integer_builder.hpp>
 #include <quanta/layers/integer_steps.hpp>
-#include <quanta/layers/integer_weights.hpp>
 #include <quanta/layers/quantize_model.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -47,7 +46,7 @@ inline void add_step(IntegerBuilder& builder, const IntegerStep& step,
   const AnyLayer& layer = *step.layer;
   const Clamp bounds(step.bounds.min, step.bounds.max);
   if (const Linear* linear = layer.target<Linear>()) {
-    const auto weight = quantize_weight_for_bias(*linear, step.number, builder.output_params());
+    const auto weight = SymmetricQuantizer<Int<8>, PerChannel<0>>::fit_quantize(linear->weight());
     builder.linear(weight, linear->bias(), *fitted, bounds);
   } else if (layer.target<Gelu>() != nullptr) {
     builder.table(gelu_of, *fitted);

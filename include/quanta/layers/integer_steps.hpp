@@ -18,7 +18,6 @@ namespace detail {
 /// What becomes one layer of the network: a layer of the float model, and the bounds that follow it.
 struct IntegerStep {
   const AnyLayer* layer;
-  Index number;  ///< of the layer, for messages
   Range bounds = {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
   Index observed = -1;  ///< the activation that is its output; -1 where it needs no calibration
 };
@@ -62,7 +61,7 @@ inline std::vector<IntegerStep> integer_steps(const Sequential& model) {
     check(known, "quantize_static: layer ", number, " (", layer.name(),
           ") has no integer counterpart; those of IntegerOnly are Linear, Relu, Relu6, Clamp, Sigmoid, Tanh, Gelu, "
           "GeluTanh, Softmax and Flatten");
-    steps.push_back({&layer, number});
+    steps.push_back({&layer});
     if (bounds) steps.back().bounds = *bounds;
     if (calibrated) steps.back().observed = number + 1;
   }

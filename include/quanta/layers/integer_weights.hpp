@@ -1,37 +1,34 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The weight of a linear layer of a network of integers, from a float Linear and what its input is quantized with.
+// The weight of a linear layer of a network of integers, beside its bias.
 #pragma once
 
 #include <bit>
 #include <cstdlib>
 
-#include <quanta/layers/linear.hpp>
 #include <quanta/quant/quantizer.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// The weight per channel, with scales so large that the biases, and all sums with them, fit int32. Throws Error when
-/// the sums alone do not, or no float is large enough.
-inline QuantizedTensor<Int<8>, 2, PerChannel<0>> quantize_weight_for_bias(const Linear& linear, Index number,
-                                                                          const QuantParams<PerTensor>& x) {
-  using Q = SymmetricQuantizer<Int<8>, PerChannel<0>>;
-  const Tensor<float, 2> weight = linear.weight();
-  const auto bias = linear.bias();
-  const Q fitted = Q::fit(weight);
-  QuantizedTensor<Int<8>, 2, PerChannel<0>> codes = fitted.quantize(weight);
-  const auto* code = reinterpret_cast<const std::int8_t*>(codes.view().data());
+/// The weight with scales so large that the biases, in units of scale_x * scale_w[n], and all sums with them, fit
+/// int32. Throws Error when the sums alone do not, or no float is large enough. `number` is the layer's, for messages.
+inline QuantizedTensor<Int<8>, 2, PerChannel<0>> fit_to_bias(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight,
+                                                             const TensorView<const float, 1>& bias,
+                                                             const QuantParams<PerTensor>& x, Index number) {
+  check(bias.size() == weight.extent(0), "IntegerBuilder: layer ", number, ": bias has ", bias.size(),
+        " elements, expected one per output, ", weight.extent(0));
+  const auto* code = reinterpret_cast<const std::int8_t*>(weight.view().data());
   const std::int64_t most_x = std::max(127 - x.zero_point(0), 128 + x.zero_point(0));
-  Buffer<float> scales(linear.out_features());
+  Buffer<float> scales(weight.extent(0));
   bool wider = false;
   for (Index n = 0; n < scales.size(); ++n) {
     std::int64_t room = INT32_MAX;  // for the bias beside the largest sum; wider scales make no sum larger
-    for (Index k = 0; k < linear.in_features(); ++k) room -= most_x * std::abs(*code++);
-    check(room > 0, "quantize_static: layer ", number, " (Linear): the sum over k = ", linear.in_features(),
-          " for output ", n, " can leave int32; use fewer inputs");
-    scales[n] = fitted.params().scale(n);
-    const double magnitude = std::abs(static_cast<double>(bias(n)));
+    for (Index k = 0; k < weight.extent(1); ++k) room -= most_x * std::abs(*code++);
+    check(room > 0, "IntegerBuilder: layer ", number, " (Linear): the sum over k = ", weight.extent(1), " for output ",
+          n, " can leave int32; use fewer inputs");
+    scales[n] = weight.params().scale(n);
+    const double magnitude = std::abs(static_cast<double>(bias.data()[n * bias.stride(0)]));
     const auto units = [&](float scale) {
       return magnitude / (static_cast<double>(x.scale(0)) * static_cast<double>(scale));
     };
@@ -39,15 +36,17 @@ inline QuantizedTensor<Int<8>, 2, PerChannel<0>> quantize_weight_for_bias(const 
     if (units(scales[n]) <= limit) continue;
     wider = true;
     const double least = magnitude / static_cast<double>(x.scale(0)) / limit;
-    check(least < static_cast<double>(fp::kMaxFloat), "quantize_static: layer ", number, " (Linear): bias ", n, " is ",
-          bias(n), ", too large beside the scale of x, ", x.scale(0));
+    check(least < static_cast<double>(fp::kMaxFloat), "IntegerBuilder: layer ", number, " (Linear): bias ", n, " is ",
+          bias.data()[n * bias.stride(0)], ", too large beside the scale of x, ", x.scale(0));
     scales[n] = static_cast<float>(least);
     while (units(scales[n]) > limit) {  // it was rounded down
       scales[n] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(scales[n]) + 1);
     }
   }
-  if (wider) codes = Q(QuantParams<PerChannel<0>>(scales)).quantize(weight);
-  return codes;
+  if (!wider) return weight;
+  // Codes whose scale stays come back as they were.
+  const SymmetricQuantizer<Int<8>, PerChannel<0>> quantizer(QuantParams<PerChannel<0>>(scales), {.full_range = true});
+  return quantizer.quantize(weight.dequantize());
 }
 
 }  // namespace detail
