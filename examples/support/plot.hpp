@@ -39,6 +39,14 @@ class Plot {
   /// Draws by gnuplot's commands. Says where the picture is; or the script, if there is no gnuplot to run it.
   void draw(const std::string& commands) const {
     if (directory_.empty()) return;
+    const bool drawn = write(commands, true);
+    const std::string path = (std::filesystem::path(directory_) / name_).string();
+    std::printf("%s\n", drawn ? ("drawn: " + path + ".svg and .png").c_str()
+                              : ("not drawn, since gnuplot did not run: " + path + ".gp").c_str());
+  }
+
+  /// Draws without a word; the PNG file only if asked for. False when gnuplot did not run.
+  bool write(const std::string& commands, bool png) const {
     std::filesystem::create_directories(directory_);
     const std::string path = (std::filesystem::path(directory_) / name_).string();
     std::ofstream script(path + ".gp");
@@ -47,14 +55,13 @@ class Plot {
     // The same size of text: SVG counts it in pixels, PNG in points.
     const std::string terminals[][2] = {{"svg", "svg font 'sans-serif,13'"}, {"png", "pngcairo font 'sans-serif,10'"}};
     for (const auto& [kind, terminal] : terminals) {
+      if (kind == "png" && !png) continue;
       script << "reset\nset terminal " << terminal << " noenhanced size " << size << " background '#ffffff'\n"
              << "set output '" << path << '.' << kind << "'\n"
              << commands << "\nset output\n";
     }
     script.close();
-    const bool drawn = script && std::system(("gnuplot \"" + path + ".gp\"").c_str()) == 0;
-    std::printf("%s\n", drawn ? ("drawn: " + path + ".svg and .png").c_str()
-                              : ("not drawn, since gnuplot did not run: " + path + ".gp").c_str());
+    return script && std::system(("gnuplot \"" + path + ".gp\"").c_str()) == 0;
   }
 
  private:
