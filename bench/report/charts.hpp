@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,14 +40,19 @@ struct Rows {
   double line = 0.0;
 };
 
+/// A limit in a roofline: operations per second, or bytes.
+struct Line {
+  std::string title;
+  double rate;
+};
+
 /// Operations per second over operations per byte, both logarithmic.
 struct Roofline {
   std::string name;
   std::vector<Series> series;
-  /// y is the rate; the line is flat.
-  std::vector<Series> peaks;
-  /// The rate of bytes; the line is as steep as the axes. `points` holds one, whose y is that rate.
-  std::vector<Series> slopes;
+  std::optional<Line> peak;
+  /// Of bytes; they end at the peak.
+  std::vector<Line> slopes;
 };
 
 /// The picture as an SVG element, made in `directory`; empty when gnuplot did not run.
@@ -90,14 +96,34 @@ inline std::string element(const std::filesystem::path& file, const std::string&
   return svg;
 }
 
-inline void add_points(examples::Plot& plot, const std::string& block, const Series& series) {
-  for (const Point& point : series.points) plot.row(block, {point.x, point.y});
-}
-
 inline const char* const kCommon =
-    "set border 3 lc rgb '#444444'\nset tics nomirror out\nset key outside top left horizontal Left reverse samplen "
-    "1.5\n"
-    "set grid xtics lc rgb '#dddddd' lt 1 lw 0.6\n";
+    "set border 3 lc rgb '#444444'\nset tics nomirror out\n"
+    "set key outside top left horizontal Left reverse samplen 1.5 width 1 maxcols 3\n"
+    "set style line 100 lc rgb '#c8c8c8' lw 0.6\nset style line 101 lc rgb '#e4e4e4' lw 0.6\n";
+
+/// Curves are drawn in the order of their adding; the legend lists them in the order of theirs.
+class Curves {
+ public:
+  /// `how` is what gnuplot's plot takes after the data.
+  void add(const std::string& data, const std::string& how) { drawn_ += ", " + data + " " + how + " notitle"; }
+  void legend(const std::string& how, const std::string& title) {
+    legend_ += (legend_.empty() ? "plot NaN " : ", NaN ") + how + " title " + quoted(title);
+  }
+  std::string command() const { return legend_ + drawn_ + "\n"; }
+
+ private:
+  std::string legend_, drawn_;
+};
+
+/// Ours last, so that it lies on top, but first in the legend.
+inline void add_series(examples::Plot& plot, Curves& curves, const std::vector<Series>& all) {
+  for (std::size_t i = 0; i < all.size(); ++i) curves.legend("with points " + style(i), all[i].title);
+  for (std::size_t i = all.size(); i-- > 0;) {
+    const std::string block = "s" + std::to_string(i);
+    for (const Point& point : all[i].points) plot.row(block, {point.x, point.y});
+    curves.add("$" + block, "with points " + style(i));
+  }
+}
 
 inline std::string finish(examples::Plot& plot, const std::filesystem::path& directory, const std::string& name,
                           const std::string& commands) {
@@ -109,33 +135,28 @@ inline std::string finish(examples::Plot& plot, const std::filesystem::path& dir
 inline std::string draw(const std::filesystem::path& directory, const Rows& chart) {
   const int rows = static_cast<int>(chart.labels.size());
   examples::Plot plot(directory.string(), chart.name, 900, 19 * rows + 120);
-  std::string commands = detail::kCommon, curves;
-  commands += "set yrange [" + std::to_string(rows) + " - 0.4:-0.6]\nset xlabel " + detail::quoted(chart.x_label) +
-              "\nset ytics scale 0\nset ytics (";
-  for (int i = 0; i < rows; ++i) {
-    commands +=
-        (i > 0 ? ", " : "") + detail::quoted(chart.labels[static_cast<std::size_t>(i)]) + " " + std::to_string(i);
+  std::string labels;
+  for (std::size_t i = 0; i < chart.labels.size(); ++i) {
+    labels += (i > 0 ? ", " : "") + detail::quoted(chart.labels[i]) + " " + std::to_string(i);
   }
-  commands += ")\nset grid ytics\n";
-  commands += chart.log_x ? "set logscale x\nset mxtics 10\nset grid mxtics lt 1 lw 0.3\n" : "set xrange [0:*]\n";
+  std::string commands = detail::kCommon;
+  commands += "set yrange [" + std::to_string(rows) + " - 0.4:-0.6]\nset xlabel " + detail::quoted(chart.x_label) +
+              "\nset ytics scale 0\nset ytics (" + labels + ")\n";
+  commands += chart.log_x ? "set logscale x\nset mxtics 10\nset grid xtics ytics mxtics ls 100, ls 101\n"
+                          : "set xrange [0:*]\nset grid xtics ytics ls 100\n";
   if (chart.line != 0.0) {
     const std::string x = fixed(chart.line, 6);
     commands += "set arrow from first " + x + ", graph 0 to first " + x + ", graph 1 nohead lc rgb '#444444' dt 2\n";
   }
-  const auto add = [&](const std::string& curve) { curves += (curves.empty() ? "plot " : ", ") + curve; };
+  detail::Curves curves;
   if (!chart.limit.points.empty()) {
-    detail::add_points(plot, "limit", chart.limit);
-    add("$limit using 1:($2 - 0.35):(0):(0.7) with vectors nohead lw 2 lc rgb '#111111' title " +
-        detail::quoted(chart.limit.title));
+    const std::string bar = "with vectors nohead lw 2 lc rgb '#111111'";
+    for (const Point& point : chart.limit.points) plot.row("limit", {point.x, point.y});
+    curves.add("$limit using 1:($2 - 0.35):(0):(0.7)", bar);
+    curves.legend("with lines lw 2 lc rgb '#111111'", chart.limit.title);
   }
-  for (std::size_t i = chart.series.size(); i-- > 0;)
-    detail::add_points(plot, "s" + std::to_string(i), chart.series[i]);
-  // Ours last, so that it lies on top.
-  for (std::size_t i = chart.series.size(); i-- > 0;) {
-    add("$s" + std::to_string(i) + " with points " + detail::style(i) + " title " +
-        detail::quoted(chart.series[i].title));
-  }
-  return detail::finish(plot, directory, chart.name, commands + curves);
+  detail::add_series(plot, curves, chart.series);
+  return detail::finish(plot, directory, chart.name, commands + curves.command());
 }
 
 inline std::string draw(const std::filesystem::path& directory, const Roofline& chart) {
@@ -147,30 +168,30 @@ inline std::string draw(const std::filesystem::path& directory, const Roofline& 
       most_x = std::max(most_x, point.x);
     }
   }
-  std::string commands = detail::kCommon, curves;
+  std::string commands = detail::kCommon;
   commands +=
-      "set logscale xy\nset mxtics 10\nset mytics 10\nset grid xtics ytics mxtics mytics lt 1 lw 0.6, lt 1 lw 0.3\n"
+      "set logscale xy\nset mxtics 10\nset mytics 10\nset grid xtics ytics mxtics mytics ls 100, ls 101\n"
       "set xlabel 'operations per byte of lhs, weights and results'\nset ylabel 'operations per second'\n"
-      "set format y '%.0s %cop/s'\nset xrange [" +
+      "set format y '%.0s %cop/s'\nset samples 1000\n"
+      "set xrange [" +
       fixed(0.8 * least_x, 6) + ":" + fixed(1.5 * most_x, 6) + "]\n";
-  const auto add = [&](const std::string& curve) { curves += (curves.empty() ? "plot " : ", ") + curve; };
-  for (const Series& peak : chart.peaks) {
-    add(fixed(peak.points.front().y, 0) + ".0 lw 1.5 lc rgb '#111111' title " + detail::quoted(peak.title));
+  detail::Curves curves;
+  std::string top = "1e300";  // where a slope ends
+  if (chart.peak) {
+    const std::string how = "with lines lw 1.5 lc rgb '#111111'";
+    top = fixed(chart.peak->rate, 1);
+    curves.add(top, how);
+    curves.legend(how, chart.peak->title);
   }
-  for (std::size_t i = 0; i < chart.slopes.size(); ++i) {
-    const std::string rate = fixed(chart.slopes[i].points.front().y, 0) + ".0";
-    double top = 1e300;
-    for (const Series& peak : chart.peaks) top = std::min(top, peak.points.front().y);
-    add("(x * " + rate + " <= " + fixed(top, 0) + ".0 ? x * " + rate + " : NaN) lw 1.5 dt " + std::to_string(i + 2) +
-        " lc rgb '#111111' title " + detail::quoted(chart.slopes[i].title));
+  int dashes = 2;
+  for (const Line& slope : chart.slopes) {
+    const std::string how = "with lines lw 1.5 lc rgb '#111111' dt " + std::to_string(dashes++);
+    const std::string rate = fixed(slope.rate, 1);
+    curves.add("(x * " + rate + " <= " + top + " ? x * " + rate + " : NaN)", how);
+    curves.legend(how, slope.title);
   }
-  for (std::size_t i = chart.series.size(); i-- > 0;)
-    detail::add_points(plot, "s" + std::to_string(i), chart.series[i]);
-  for (std::size_t i = chart.series.size(); i-- > 0;) {
-    add("$s" + std::to_string(i) + " with points " + detail::style(i) + " title " +
-        detail::quoted(chart.series[i].title));
-  }
-  return detail::finish(plot, directory, chart.name, "set samples 1000\n" + commands + curves);
+  detail::add_series(plot, curves, chart.series);
+  return detail::finish(plot, directory, chart.name, commands + curves.command());
 }
 
 }  // namespace report

@@ -14,6 +14,9 @@
 
 namespace report {
 
+/// Is this a run of bench_gemm?
+inline bool is_gemm(const Results& results) { return results.program.starts_with("gemm"); }
+
 struct Product {
   std::string kernel, table;
   double m = 0, k = 0, n = 0;

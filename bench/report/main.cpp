@@ -49,7 +49,7 @@ int summarize(const std::filesystem::path& directory, Facts facts) {
   for (const auto& file : files) all.push_back(read_results(file));
   bool failed = false;
   for (const Results& results : all) {
-    if (!tables_of(results).empty()) {
+    if (is_gemm(results)) {
       const std::string kernel = results.context.at("native_kernel");
       std::printf("%s, kernel %s\n%s\n", results.program.c_str(), kernel.c_str(),
                   to_text(means_table(results, kernel)).c_str());

@@ -103,7 +103,9 @@ inline void add_gemm(Page& page, const Results& gemm) {
     const std::string title = table + ": " + meaning_of(table);
     page.chart(title + ", roofline", "Float libraries stand where the product of 8 bits does.",
                roofline_of(gemm, kernel, table));
-    page.chart(title + ", by size", "", sizes_of(gemm, kernel, table));
+    page.chart(title + ", by size",
+               "The limit of each size is the dot peak, or for one row the time of reading its weights.",
+               sizes_of(gemm, kernel, table));
   }
 }
 
@@ -118,7 +120,7 @@ inline void add_other(Page& page, const Results& results) {
     } else {
       // With bytes per second, the picture above says it.
       if (!rates_of(results).labels.empty()) continue;
-      rows.x_label = "fraction: " + spaced(ratio);
+      rows.x_label = ratio.starts_with("of_read") ? "fraction of the read rate" : "fraction " + spaced(ratio);
     }
     rows.line = 1.0;
     page.chart(rows.x_label, "", rows);
@@ -134,12 +136,11 @@ inline std::string page(const Facts& facts, const std::vector<Results>& all, con
   for (const auto& [name, value] : facts) machine.rows.push_back({name, value});
   page.table(machine);
   for (const Results& results : all) {
-    const bool gemm = results.context.contains("native_kernel") && !tables_of(results).empty();
     const auto threads = results.context.find("threads");
     page.text("h2", "bench_" + results.program +
                         (threads != results.context.end() ? ", threads: " + threads->second : std::string()));
     for (const std::string& failure : failures_of(results)) page.text("p", "Failed: " + failure);
-    if (gemm) {
+    if (is_gemm(results)) {
       detail::add_gemm(page, results);
       const std::string missing = missing_peers(results);
       if (!missing.empty()) page.text("pre", missing);

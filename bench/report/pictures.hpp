@@ -70,12 +70,9 @@ inline Roofline roofline_of(const Results& gemm, const std::string& kernel, cons
       rate = std::max(rate, 0.5 * product.limit());
     }
   }
-  const auto add = [](std::vector<Series>& lines, const std::string& what, double rate, const std::string& unit) {
-    if (rate > 0.0) lines.push_back({what + ", " + with_prefix(rate, unit), {{0.0, rate}}});
-  };
-  add(chart.peaks, "dot peak", peak, "op/s");
-  add(chart.slopes, "reading, fastest of caches", cached, "B/s");
-  add(chart.slopes, "reading memory", memory, "B/s");
+  if (peak > 0.0) chart.peak = {"dot peak, " + with_prefix(peak, "op/s"), peak};
+  if (cached > 0.0) chart.slopes.push_back({"fastest read of caches, " + with_prefix(cached, "B/s"), cached});
+  if (memory > 0.0) chart.slopes.push_back({"read of memory, " + with_prefix(memory, "B/s"), memory});
   return chart;
 }
 
@@ -89,7 +86,7 @@ inline Rows sizes_of(const Results& gemm, const std::string& kernel, const std::
   chart.log_x = true;
   const auto place = [](std::size_t i, double rate) { return Point{1e-9 * rate, static_cast<double>(i)}; };
   chart.series = detail::rates(gemm, products, place);
-  chart.limit.title = "limit: dot peak, for one row reading its weights";
+  chart.limit.title = "limit";
   for (std::size_t i = 0; i < products.size(); ++i) {
     chart.labels.push_back(products[i].size());
     if (products[i].limit() > 0.0) chart.limit.points.push_back(place(i, products[i].limit()));
@@ -105,7 +102,7 @@ inline Rows rates_of(const Results& results) {
   chart.x_label = "GB/s";
   chart.log_x = true;
   chart.series = {{"Quanta", {}}};
-  chart.limit.title = "reading as many bytes, and nothing else";
+  chart.limit.title = "reading the same bytes alone";
   for (const Case& one : results.cases) {
     const double rate = one.counter("GB/s"), fraction = of_read(one), row = static_cast<double>(chart.labels.size());
     if (rate <= 0.0 || fraction <= 0.0) continue;

@@ -63,7 +63,8 @@ inline Table groups_table(const Results& results) {
         const double value = one.counter(ratio);
         if (value <= 0.0) continue;
         means[ratio].add(value);
-        least.emplace(ratio, value).first->second = std::min(least.at(ratio), value);
+        double& smallest = least.emplace(ratio, value).first->second;
+        smallest = std::min(smallest, value);
       }
     }
     std::vector<std::string> row = {group, std::to_string(cases)};
