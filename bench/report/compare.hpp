@@ -49,8 +49,10 @@ std::vector<Change> compare(const std::vector<Rounds>& cases);
 /// What DIRECTORY/<round>/<build>/<program>.json say, the builds being "before" and "after".
 struct Measured {
   std::vector<Rounds> cases;
-  /// Cases that not all rounds of both builds have: of one build only, or failed. With the reason.
+  /// Cases that not all rounds of both builds have, and how many have them.
   std::vector<std::string> left_out;
+  /// Cases of the build after that have no figures, and why.
+  std::vector<std::string> failed;
 };
 
 Measured read_rounds(const std::filesystem::path& directory);
@@ -99,7 +101,7 @@ inline std::vector<Change> compare(const std::vector<Rounds>& cases) {
 inline Measured read_rounds(const std::filesystem::path& directory) {
   std::vector<Rounds> all;
   std::map<std::string, std::size_t> places;
-  std::vector<std::string> failed;
+  Measured measured;
   std::size_t rounds = 0;
   for (; std::filesystem::exists(directory / std::to_string(rounds + 1)); ++rounds) {
     for (const bool after : {false, true}) {
@@ -115,12 +117,15 @@ inline Measured read_rounds(const std::filesystem::path& directory) {
           const auto [place, is_new] = places.emplace(name, all.size());
           if (is_new) all.push_back({name, {}, {}});
           Rounds& entry = all[place->second];
-          if (one.error.empty()) (after ? entry.after : entry.before).push_back(one.seconds);
+          if (one.error.empty()) {
+            (after ? entry.after : entry.before).push_back(one.seconds);
+          } else if (after) {
+            measured.failed.push_back(name + ": " + one.error);
+          }
         }
       }
     }
   }
-  Measured measured;
   for (Rounds& one : all) {
     if (one.before.size() == rounds && one.after.size() == rounds) {
       measured.cases.push_back(std::move(one));

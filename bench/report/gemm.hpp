@@ -41,8 +41,9 @@ std::optional<Product> product_of(const Case& one);
 /// All of one kernel and table, in the order of the file.
 std::vector<Product> products_of(const Results& gemm, const std::string& kernel, const std::string& table);
 
-/// The tables of products in the file, in its order.
+/// The tables of products in the file, and the kernels that made them, in its order.
 std::vector<std::string> tables_of(const Results& gemm);
+std::vector<std::string> kernels_of(const Results& gemm);
 
 /// What the results of a table are.
 std::string meaning_of(const std::string& table);
@@ -98,16 +99,24 @@ inline std::vector<Product> products_of(const Results& gemm, const std::string& 
   return products;
 }
 
-inline std::vector<std::string> tables_of(const Results& gemm) {
-  std::vector<std::string> tables;
+namespace detail {
+
+inline std::vector<std::string> each_once(const Results& gemm, std::string Product::*name) {
+  std::vector<std::string> names;
   for (const Case& one : gemm.cases) {
     const std::optional<Product> product = product_of(one);
-    if (product && std::find(tables.begin(), tables.end(), product->table) == tables.end()) {
-      tables.push_back(product->table);
+    if (product && std::find(names.begin(), names.end(), *product.*name) == names.end()) {
+      names.push_back(*product.*name);
     }
   }
-  return tables;
+  return names;
 }
+
+}  // namespace detail
+
+inline std::vector<std::string> tables_of(const Results& gemm) { return detail::each_once(gemm, &Product::table); }
+
+inline std::vector<std::string> kernels_of(const Results& gemm) { return detail::each_once(gemm, &Product::kernel); }
 
 inline std::string meaning_of(const std::string& table) {
   if (table == "int32") return "int32 accumulators";

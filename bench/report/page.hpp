@@ -79,19 +79,12 @@ class Page {
 
 inline void add_gemm(Page& page, const Results& gemm) {
   const std::string kernel = gemm.context.at("native_kernel");
-  std::vector<std::string> kernels;
-  for (const Case& one : gemm.cases) {
-    const std::optional<Product> product = product_of(one);
-    if (product && std::find(kernels.begin(), kernels.end(), product->kernel) == kernels.end()) {
-      kernels.push_back(product->kernel);
-    }
-  }
   page.text(
       "p",
       "uint8 x int8 products, m x k x n. The limit is the peak of the kernel's dot instruction, or for one row the "
       "rate of reading as many bytes as the weights have, measured in the same run; x NAME is by how much "
       "Quanta is faster, best time against best time.");
-  for (const std::string& one : kernels) {
+  for (const std::string& one : kernels_of(gemm)) {
     if (one == kernel) {
       page.text("p", "Kernel " + one + ":");
       page.table(means_table(gemm, one));
@@ -134,6 +127,13 @@ inline std::string page(const Facts& facts, const std::vector<Results>& all, con
   page.text("h1", "Quanta: benchmarks");
   Table machine = {{"", ""}, {}};
   for (const auto& [name, value] : facts) machine.rows.push_back({name, value});
+  for (const Results& results : all) {
+    if (results.program != "gemm") continue;
+    std::string kernels;
+    for (const std::string& kernel : kernels_of(results)) kernels += (kernels.empty() ? "" : ", ") + kernel;
+    machine.rows.push_back({"kernels", kernels + "; native is " + results.context.at("native_kernel")});
+    machine.rows.push_back({"beside", measured_peers(results)});
+  }
   page.table(machine);
   for (const Results& results : all) {
     const auto threads = results.context.find("threads");

@@ -111,6 +111,15 @@ TEST(Compare, ReadsRoundsOfBothBuilds) {
   }
 }
 
+TEST(Compare, NamesCasesThatFailNow) {
+  const made_up::Directory directory("compare failed");
+  write_rounds(directory, 1.0);
+  directory.write("7/after/layers.json", made_up::file(R"({"name": "Relu/8x4096", "error_message": "is wrong"})"));
+  const report::Measured measured = report::read_rounds(directory.path());
+  EXPECT_EQ(measured.failed, std::vector<std::string>{"layers: Relu/8x4096: is wrong"});
+  EXPECT_EQ(measured.left_out.at(0), "layers: Relu/8x4096 (7 rounds before, 6 after)");
+}
+
 TEST(Compare, FindsTheCaseThatWasSlowed) {
   const made_up::Directory directory("compare slowed");
   write_rounds(directory, 1.1);
