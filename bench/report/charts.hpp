@@ -25,6 +25,8 @@ struct Point {
 struct Series {
   std::string title;
   std::vector<Point> points;
+  /// Which marks: 0 is ours.
+  std::size_t style = 0;
 };
 
 /// A chart whose rows have names, the first on top.
@@ -32,9 +34,8 @@ struct Rows {
   std::string name, x_label;
   bool log_x = false;
   std::vector<std::string> labels;
-  /// The first is ours.
   std::vector<Series> series;
-  /// What no mark can pass: a bar across each row.
+  /// A bar across each row; none where it has no points.
   Series limit;
   /// A line from top to bottom, where it is not 0.
   double line = 0.0;
@@ -64,12 +65,12 @@ std::string draw(const std::filesystem::path& directory, const Roofline& chart);
 namespace detail {
 
 /// Ours is a large dark disc, others have other shapes and the colours that colour-blind readers can tell apart.
-inline std::string style(std::size_t series) {
+inline std::string marks(std::size_t style) {
   static const char* const kStyles[] = {"pt 7 ps 1.0 lc rgb '#0b3d91'",  "pt 5 ps 0.65 lc rgb '#e69f00'",
                                         "pt 9 ps 0.8 lc rgb '#009e73'",  "pt 13 ps 0.85 lc rgb '#d55e00'",
                                         "pt 11 ps 0.8 lc rgb '#cc79a7'", "pt 4 ps 0.65 lc rgb '#56b4e9'",
                                         "pt 8 ps 0.8 lc rgb '#666666'"};
-  return kStyles[series % std::size(kStyles)];
+  return kStyles[style % std::size(kStyles)];
 }
 
 /// As gnuplot quotes it.
@@ -115,13 +116,13 @@ class Curves {
   std::string legend_, drawn_;
 };
 
-/// Ours last, so that it lies on top, but first in the legend.
+/// The first lies on top.
 inline void add_series(examples::Plot& plot, Curves& curves, const std::vector<Series>& all) {
-  for (std::size_t i = 0; i < all.size(); ++i) curves.legend("with points " + style(i), all[i].title);
+  for (std::size_t i = 0; i < all.size(); ++i) curves.legend("with points " + marks(all[i].style), all[i].title);
   for (std::size_t i = all.size(); i-- > 0;) {
     const std::string block = "s" + std::to_string(i);
     for (const Point& point : all[i].points) plot.row(block, {point.x, point.y});
-    curves.add("$" + block, "with points " + style(i));
+    curves.add("$" + block, "with points " + marks(all[i].style));
   }
 }
 

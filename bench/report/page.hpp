@@ -26,14 +26,16 @@ inline const char* const kHead = R"(<!DOCTYPE html>
 <title>Quanta: benchmarks</title>
 <style>
 :root { color-scheme: light; }
-body { font: 15px/1.5 sans-serif; color: #222; background: #fff; max-width: 960px; margin: 2em auto; padding: 0 1em; }
+body { font: 15px/1.5 sans-serif; color: #222; background: #fff; max-width: 1080px; margin: 2em auto; padding: 0 1em; }
 h1, h2, h3 { line-height: 1.2; margin: 1.6em 0 0.6em; }
 div.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; }
-th, td { padding: 2px 10px; text-align: right; border-bottom: 1px solid #ddd; }
+th, td { padding: 2px 8px; text-align: right; border-bottom: 1px solid #ddd; }
 td { white-space: nowrap; }
 th { vertical-align: bottom; border-color: #888; }
 th:first-child, td:first-child { text-align: left; }
+dl { display: grid; grid-template-columns: max-content auto; gap: 0.2em 1.5em; }
+dd { margin: 0; }
 svg { max-width: 100%; height: auto; }
 summary { cursor: pointer; margin: 0.6em 0; }
 pre { background: #f4f4f4; padding: 0.6em 1em; overflow-x: auto; }
@@ -49,6 +51,11 @@ class Page {
 
   void text(const std::string& tag, const std::string& text) {
     html_ += "<" + tag + ">" + escaped(text) + "</" + tag + ">\n";
+  }
+  void facts(const Facts& facts) {
+    html_ += "<dl>\n";
+    for (const auto& [name, value] : facts) html_ += "<dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd>\n";
+    html_ += "</dl>\n";
   }
   void table(const Table& table) { html_ += "<div class=\"wide\">" + to_html(table) + "</div>\n"; }
   void folded(const std::string& title, const Table& table) {
@@ -125,16 +132,15 @@ inline void add_other(Page& page, const Results& results) {
 inline std::string page(const Facts& facts, const std::vector<Results>& all, const std::filesystem::path& pictures) {
   detail::Page page(pictures);
   page.text("h1", "Quanta: benchmarks");
-  Table machine = {{"", ""}, {}};
-  for (const auto& [name, value] : facts) machine.rows.push_back({name, value});
+  Facts machine = facts;
   for (const Results& results : all) {
     if (results.program != "gemm") continue;
     std::string kernels;
     for (const std::string& kernel : kernels_of(results)) kernels += (kernels.empty() ? "" : ", ") + kernel;
-    machine.rows.push_back({"kernels", kernels + "; native is " + results.context.at("native_kernel")});
-    machine.rows.push_back({"beside", measured_peers(results)});
+    machine.emplace_back("kernels", kernels + "; native is " + results.context.at("native_kernel"));
+    machine.emplace_back("beside", measured_peers(results));
   }
-  page.table(machine);
+  page.facts(machine);
   for (const Results& results : all) {
     const auto threads = results.context.find("threads");
     page.text("h2", "bench_" + results.program +

@@ -31,11 +31,11 @@ namespace detail {
 /// Ours, and each peer that was measured.
 template <class Place>
 std::vector<Series> rates(const Results& gemm, const std::vector<Product>& products, Place place) {
-  std::vector<Series> all = {{"Quanta", {}}};
+  std::vector<Series> all = {{"Quanta", {}, 0}};
   for (std::size_t i = 0; i < products.size(); ++i) all[0].points.push_back(place(i, products[i].rate()));
   for (const Peer& peer : kPeers) {
     if (version_of(peer, gemm).empty()) continue;
-    Series series = {peer.title, {}};
+    Series series = {peer.title, {}, 1 + static_cast<std::size_t>(&peer - kPeers.data())};
     for (std::size_t i = 0; i < products.size(); ++i) {
       const double rate = products[i].rate_of(peer);
       if (rate > 0.0) series.points.push_back(place(i, rate));
@@ -101,7 +101,7 @@ inline Rows rates_of(const Results& results) {
   chart.name = detail::file_name("rates_" + results.program);
   chart.x_label = "GB/s";
   chart.log_x = true;
-  chart.series = {{"Quanta", {}}};
+  chart.series = {{"Quanta", {}, 0}};
   chart.limit.title = "reading the same bytes alone";
   for (const Case& one : results.cases) {
     const double rate = one.counter("GB/s"), fraction = of_read(one), row = static_cast<double>(chart.labels.size());
@@ -128,7 +128,7 @@ inline Rows counter_rows(const Results& results, const std::string& counter) {
   Rows chart;
   chart.name = detail::file_name(counter + "_" + results.program);
   chart.series.resize(by_kind ? kinds.size() : 1);
-  for (std::size_t i = 0; i < chart.series.size(); ++i) chart.series[i].title = by_kind ? kinds[i] : "Quanta";
+  for (std::size_t i = 0; i < chart.series.size(); ++i) chart.series[i] = {by_kind ? kinds[i] : "Quanta", {}, i};
   for (const Case& one : results.cases) {
     if (one.counter(counter) <= 0.0) continue;
     const std::string kind = one.parts().back();
