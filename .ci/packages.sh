@@ -12,6 +12,7 @@ _package_proof() {
     g++ | cmake | clang-format | doxygen) echo "$1" ;;
     clang) echo clang++ ;;
     ninja-build) echo ninja ;;
+    gnuplot-nox) echo gnuplot ;;
     pkgconf) echo pkg-config ;;
     g++-aarch64-linux-gnu) echo aarch64-linux-gnu-g++ ;;
     qemu-user) echo qemu-aarch64 ;;

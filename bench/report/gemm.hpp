@@ -48,7 +48,8 @@ std::vector<std::string> kernels_of(const Results& gemm);
 /// What the results of a table are.
 std::string meaning_of(const std::string& table);
 
-/// Geometric means over the sizes of each table.
+/// Geometric means over the sizes of each table, of the read rate over those with one row; at how many sizes some peer
+/// is faster; and the least ratio to any peer.
 Table means_table(const Results& gemm, const std::string& kernel);
 
 /// A few sizes, for the README.
@@ -130,24 +131,23 @@ inline std::string meaning_of(const std::string& table) {
 }
 
 inline Table means_table(const Results& gemm, const std::string& kernel) {
-  Table means = {{"geometric means over sizes", "sizes", "of dot peak", "of read rate (m = 1)"}, {}};
+  Table means = {{"geometric means over sizes", "sizes", "of dot peak", "of read rate"}, {}};
   std::vector<Peer> beside;
   for (const Peer& peer : kPeers) {
     if (version_of(peer, gemm).empty()) continue;
     beside.push_back(peer);
     means.columns.push_back("x " + peer.title);
   }
-  means.columns.insert(means.columns.end(), {"slower than a peer at", "least"});
-  const std::string prefix = "aggregate/" + kernel;
+  means.columns.insert(means.columns.end(), {"slower at", "least"});
   for (const Case& one : gemm.cases) {
-    if (one.name.rfind(prefix, 0) != 0 || one.counter("figures") == 0.0) continue;
-    const std::string table = one.name.size() > prefix.size() ? one.name.substr(prefix.size() + 1) : "";
+    const std::vector<std::string> parts = one.parts();
+    if (parts.size() < 2 || parts[0] != "aggregate" || parts[1] != kernel || one.counter("figures") == 0.0) continue;
     const auto figure = [&](const std::string& counter) {
       const double value = one.counter(counter);
       return value > 0.0 ? fixed(value, 2) : "";
     };
-    std::vector<std::string> row = {table.empty() ? "all" : table + ": " + meaning_of(table),
-                                    fixed(one.counter("figures"), 0), figure("of_dot_peak"), figure("of_read_limit")};
+    std::vector<std::string> row = {parts.size() > 2 ? parts[2] : "all", fixed(one.counter("figures"), 0),
+                                    figure("of_dot_peak"), figure("of_read_limit")};
     for (const Peer& peer : beside) row.push_back(figure("x_" + peer.key));
     row.insert(row.end(), {fixed(one.counter("slower"), 0), figure("worst")});
     means.rows.push_back(row);

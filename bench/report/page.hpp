@@ -34,8 +34,8 @@ th, td { padding: 2px 8px; text-align: right; border-bottom: 1px solid #ddd; }
 td { white-space: nowrap; }
 th { vertical-align: bottom; border-color: #888; }
 th:first-child, td:first-child { text-align: left; }
-dl { display: grid; grid-template-columns: max-content auto; gap: 0.2em 1.5em; }
-dd { margin: 0; }
+table.facts td { text-align: left; vertical-align: top; border: 0; }
+table.facts td + td { white-space: normal; }
 svg { max-width: 100%; height: auto; }
 summary { cursor: pointer; margin: 0.6em 0; }
 pre { background: #f4f4f4; padding: 0.6em 1em; overflow-x: auto; }
@@ -53,9 +53,11 @@ class Page {
     html_ += "<" + tag + ">" + escaped(text) + "</" + tag + ">\n";
   }
   void facts(const Facts& facts) {
-    html_ += "<dl>\n";
-    for (const auto& [name, value] : facts) html_ += "<dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd>\n";
-    html_ += "</dl>\n";
+    html_ += "<table class=\"facts\">\n";
+    for (const auto& [name, value] : facts) {
+      html_ += "<tr><td>" + escaped(name) + "</td><td>" + escaped(value) + "</td></tr>\n";
+    }
+    html_ += "</table>\n";
   }
   void table(const Table& table) { html_ += "<div class=\"wide\">" + to_html(table) + "</div>\n"; }
   void folded(const std::string& title, const Table& table) {
@@ -90,7 +92,8 @@ inline void add_gemm(Page& page, const Results& gemm) {
       "p",
       "uint8 x int8 products, m x k x n. The limit is the peak of the kernel's dot instruction, or for one row the "
       "rate of reading as many bytes as the weights have, measured in the same run; x NAME is by how much "
-      "Quanta is faster, best time against best time.");
+      "Quanta is faster, best time against best time. Slower at: so many sizes at which another library is faster; "
+      "least: the smallest ratio to any.");
   for (const std::string& one : kernels_of(gemm)) {
     if (one == kernel) {
       page.text("p", "Kernel " + one + ":");
@@ -101,7 +104,8 @@ inline void add_gemm(Page& page, const Results& gemm) {
   }
   for (const std::string& table : tables_of(gemm)) {
     const std::string title = table + ": " + meaning_of(table);
-    page.chart(title + ", roofline", "Float libraries stand where the product of 8 bits does.",
+    page.chart(title + ", roofline",
+               "Each column of marks is a size. Float libraries stand where the product of 8 bits does.",
                roofline_of(gemm, kernel, table));
     page.chart(title + ", by size",
                "The limit of each size is the dot peak, or for one row the time of reading its weights.",

@@ -23,6 +23,7 @@ std::string products() {
                            R"("ops/s": 3.3554432e10, "of_read_limit": 0.934, "x_Eigen_float": 12.34)") +
          "," +
          made_up::one_case("aggregate/K/codes", 1.0, "ns", R"("figures": 2.0, "of_dot_peak": 0.8, "slower": 0.0)") +
+         "," + made_up::one_case("aggregate/KLong/codes", 1.0, "ns", R"("figures": 3.0)") +
          R"(, {"name": "K/codes/8x8x8", "run_type": "iteration", "error_occurred": true, "error_message": "K is <wrong>"})";
 }
 
@@ -35,13 +36,13 @@ TEST(Report, ReadsCases) {
   const report::Results results = gemm(directory);
   EXPECT_EQ(results.program, "gemm");
   EXPECT_EQ(results.context.at("native_kernel"), "K");
-  ASSERT_EQ(results.cases.size(), 4u);
+  ASSERT_EQ(results.cases.size(), 5u);
   EXPECT_EQ(results.cases[0].name, "K/codes/512x4096x4096");
   EXPECT_DOUBLE_EQ(results.cases[0].seconds, 0.04);
   EXPECT_DOUBLE_EQ(results.cases[1].seconds, 0.001);
   EXPECT_DOUBLE_EQ(results.cases[0].counter("x_Eigen_float"), 6.25);
   EXPECT_EQ(results.cases[0].counters.count("real_time"), 0u);
-  EXPECT_EQ(results.cases[3].error, "K is <wrong>");
+  EXPECT_EQ(results.cases[4].error, "K is <wrong>");
 }
 
 TEST(Report, FilesThatAreNoneAreNamed) {
@@ -68,6 +69,27 @@ TEST(Report, WritesSpeedsAsMarkdown) {
             "| 512 x 4096 x 4096 | 429 | 80 % of dot peak | 6.25 |  | 1.02 |\n");
 }
 
+TEST(Report, MeansAreThoseOfTheKernel) {
+  const made_up::Directory directory("report means");
+  const report::Table means = report::means_table(gemm(directory), "K");
+  ASSERT_EQ(means.rows.size(), 1u);
+  EXPECT_EQ(means.rows[0], (std::vector<std::string>{"codes", "2", "0.80", "", "", "", "", "0", ""}));
+}
+
+TEST(Report, GroupsOfOtherProgramsAreAveraged) {
+  report::Results layers;
+  layers.program = "layers";
+  layers.cases = {{"Relu/8x4096", 1e-6, {{"x_Eigen", 4.0}}, "", ""},
+                  {"Tanh/8x4096", 1e-6, {{"x_Eigen", 3.0}}, "", ""},
+                  {"Relu/1024x4096", 1e-6, {{"x_Eigen", 1.0}}, "", ""},
+                  {"Tanh/9x4096", 0.0, {}, "", "failed"}};
+  const report::Table groups = report::groups_table(layers);
+  EXPECT_EQ(groups.columns, (std::vector<std::string>{"layers, geometric means", "cases", "x Eigen", "least"}));
+  ASSERT_EQ(groups.rows.size(), 2u);
+  EXPECT_EQ(groups.rows[0], (std::vector<std::string>{"Relu", "2", "2.00", "1.00"}));
+  EXPECT_EQ(groups.rows[1], (std::vector<std::string>{"Tanh", "1", "3.00", "3.00"}));
+}
+
 TEST(Report, LimitsAndPeersFollowFromTheRatios) {
   const made_up::Directory directory("report limits");
   const report::Results results = gemm(directory);
@@ -79,7 +101,7 @@ TEST(Report, LimitsAndPeersFollowFromTheRatios) {
   // 512 x 4096 and 4096 x 4096 bytes in, 512 x 4096 out.
   EXPECT_DOUBLE_EQ(many->intensity(), 2.0 * 512 * 4096 * 4096 / (2.0 * 512 * 4096 + 4096.0 * 4096));
   EXPECT_FALSE(report::product_of(results.cases[2]));
-  EXPECT_FALSE(report::product_of(results.cases[3]));
+  EXPECT_FALSE(report::product_of(results.cases[4]));
 }
 
 TEST(Report, SaysWhichPeersAreMissing) {
