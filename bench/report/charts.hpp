@@ -83,11 +83,14 @@ inline std::string quoted(const std::string& text) {
   return out + '"';
 }
 
-/// The element alone, its ids different from those of other pictures on the page.
+/// The element alone, its ids different from those of other pictures on the page, and without gnuplot's title, which
+/// would follow the mouse.
 inline std::string element(const std::filesystem::path& file, const std::string& name) {
   std::ifstream in(file);
   std::string svg((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   svg.erase(0, svg.find("<svg"));
+  const std::size_t title = svg.find("<title>"), title_end = svg.find("</title>");
+  if (title_end != std::string::npos) svg.erase(title, title_end + std::string("</title>").size() - title);
   for (const char* const id : {"gpDot", "gpPt", "gnuplot_", "'textbox'", "'greybox'"}) {
     const std::string old = id, fresh = old[0] == '\'' ? "'" + name + old.substr(1) : name + old;
     for (std::size_t at = svg.find(old); at != std::string::npos; at = svg.find(old, at + fresh.size())) {

@@ -10,7 +10,7 @@
 //             all cases, because the rounds of one case can agree by chance
 //
 // A change beyond the noise counts. Where both builds are the same, and the rounds of a case normally distributed, 7
-// rounds take noise for a change in one of 10,000 cases or less, and miss half of the changes of 4 standard deviations.
+// rounds take noise for a change in about one of 10,000 cases, and miss half of the changes of 4 standard deviations.
 #pragma once
 
 #include <algorithm>

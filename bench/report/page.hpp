@@ -147,7 +147,7 @@ inline std::string page(const Facts& facts, const std::vector<Results>& all, con
   page.facts(machine);
   for (const Results& results : all) {
     const auto threads = results.context.find("threads");
-    page.text("h2", "bench_" + results.program +
+    page.text("h2", "bench_" + (is_gemm(results) ? "gemm" : results.program) +
                         (threads != results.context.end() ? ", threads: " + threads->second : std::string()));
     for (const std::string& failure : failures_of(results)) page.text("p", "Failed: " + failure);
     if (is_gemm(results)) {
