@@ -17,8 +17,8 @@ Rows sizes_of(const Results& gemm, const std::string& kernel, const std::string&
 
 /// "GB/s" of cases that have a fraction of the read rate too, with that rate.
 Rows rates_of(const Results& results);
-/// A counter of the cases that have it: the last part of their names says which mark, the others which row; or each
-/// has a row where there are too many kinds.
+/// A counter of the cases that have it: their size says which mark, the rest of their names which row; or each has a
+/// row where there are too many sizes.
 Rows counter_rows(const Results& results, const std::string& counter);
 
 /// The fraction of the read rate, whatever the program calls it; 0 where there is none.
@@ -114,27 +114,27 @@ inline Rows rates_of(const Results& results) {
 }
 
 inline Rows counter_rows(const Results& results, const std::string& counter) {
-  constexpr std::size_t kMostKinds = 6;
-  std::vector<std::string> kinds;
+  constexpr std::size_t kMostSizes = 6;
+  std::vector<std::string> sizes;
   const auto place_of = [](std::vector<std::string>& names, const std::string& name) {
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) names.push_back(name);
     return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
   };
   for (const Case& one : results.cases) {
-    if (one.counter(counter) > 0.0) place_of(kinds, one.parts().back());
+    if (one.counter(counter) > 0.0) place_of(sizes, one.size());
   }
-  const bool by_kind = kinds.size() <= kMostKinds;
+  const bool by_size = sizes.size() <= kMostSizes;
   Rows chart;
   chart.name = detail::file_name(counter + "_" + results.program);
-  chart.series.resize(by_kind ? kinds.size() : 1);
-  for (std::size_t i = 0; i < chart.series.size(); ++i) chart.series[i] = {by_kind ? kinds[i] : "Quanta", {}, i};
+  chart.series.resize(by_size ? sizes.size() : 1);
+  for (std::size_t i = 0; i < chart.series.size(); ++i) chart.series[i] = {by_size ? sizes[i] : "Quanta", {}, i};
   for (const Case& one : results.cases) {
     if (one.counter(counter) <= 0.0) continue;
-    const std::string kind = one.parts().back();
-    const std::string label = by_kind ? one.name.substr(0, one.name.size() - kind.size() - 1) : one.name;
+    const std::string size = one.size();
+    const std::string label = by_size ? one.name.substr(0, one.name.size() - size.size() - 1) : one.name;
     const double row = static_cast<double>(place_of(chart.labels, label));
-    chart.series[by_kind ? place_of(kinds, kind) : 0].points.push_back({one.counter(counter), row});
+    chart.series[by_size ? place_of(sizes, size) : 0].points.push_back({one.counter(counter), row});
   }
   return chart;
 }

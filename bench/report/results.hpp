@@ -3,6 +3,7 @@
 // What a benchmark program measured, read from the JSON file that Google Benchmark wrote.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -26,6 +27,8 @@ struct Case {
 
   /// The parts of the name between slashes.
   std::vector<std::string> parts() const;
+  /// The end of the name that says the size: from the last part that begins with a digit, or the last part.
+  std::string size() const;
   /// 0 where the program counted no such thing: none of these can be 0.
   double counter(const std::string& counter_name) const;
 };
@@ -54,6 +57,17 @@ inline std::vector<std::string> Case::parts() const {
     }
   }
   return parts;
+}
+
+inline std::string Case::size() const {
+  const std::vector<std::string> all = parts();
+  std::size_t first = all.size() - 1;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!all[i].empty() && all[i][0] >= '0' && all[i][0] <= '9') first = i;
+  }
+  std::string size = all[first];
+  for (std::size_t i = first + 1; i < all.size(); ++i) size += "/" + all[i];
+  return size;
 }
 
 inline double Case::counter(const std::string& counter_name) const {

@@ -45,6 +45,14 @@ TEST(Report, ReadsCases) {
   EXPECT_EQ(results.cases[4].error, "K is <wrong>");
 }
 
+TEST(Report, KnowsTheSizeInAName) {
+  const auto size = [](const char* name) { return report::Case{name, 0.0, {}, "", ""}.size(); };
+  EXPECT_EQ(size("WeightOnly/int4/64/1x4096x4096/warm"), "1x4096x4096/warm");
+  EXPECT_EQ(size("observe/sketch/256Ki"), "256Ki");
+  EXPECT_EQ(size("search/mse/symmetric_int8/normal"), "normal");
+  EXPECT_EQ(size("alone"), "alone");
+}
+
 TEST(Report, FilesThatAreNoneAreNamed) {
   const made_up::Directory directory("report errors");
   for (const char* text : {"", "{", "{}", R"({"context": {}, "benchmarks": [{"name": "a", "real_time": 1}]})",
