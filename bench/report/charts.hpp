@@ -129,6 +129,19 @@ inline void add_series(examples::Plot& plot, Curves& curves, const std::vector<S
   }
 }
 
+/// All of them, and a little more; from 0 on a linear axis.
+inline std::string x_range(const std::vector<Series>& all, bool logarithmic) {
+  double least = 1e300, most = 0.0;
+  for (const Series& series : all) {
+    for (const Point& point : series.points) {
+      least = std::min(least, point.x);
+      most = std::max(most, point.x);
+    }
+  }
+  const double from = logarithmic ? least / 1.2 : 0.0, to = most * (logarithmic ? 1.2 : 1.05);
+  return "set xrange [" + fixed(from, 6) + ":" + fixed(to, 6) + "]\n";
+}
+
 inline std::string finish(examples::Plot& plot, const std::filesystem::path& directory, const std::string& name,
                           const std::string& commands) {
   return plot.write(commands, false) ? element(directory / (name + ".svg"), name) : "";
@@ -146,8 +159,22 @@ inline std::string draw(const std::filesystem::path& directory, const Rows& char
   std::string commands = detail::kCommon;
   commands += "set yrange [" + std::to_string(rows) + " - 0.4:-0.6]\nset xlabel " + detail::quoted(chart.x_label) +
               "\nset ytics scale 0\nset ytics (" + labels + ")\n";
-  commands += chart.log_x ? "set logscale x\nset mxtics 10\nset grid xtics ytics mxtics ls 100, ls 101\n"
-                          : "set xrange [0:*]\nset grid xtics ytics ls 100\n";
+  std::vector<Series> all = chart.series;
+  all.push_back(chart.limit);
+  if (chart.line != 0.0) all.push_back({"", {{chart.line, 0.0}}, 0});
+  commands += detail::x_range(all, chart.log_x);
+  if (chart.log_x) {
+    commands += "set logscale x\nset mxtics 10\nset grid xtics ytics mxtics ls 100, ls 101\n";
+    for (double power = 1e-3; power < 1e6; power *= 10.0) {
+      for (const double digit : {2.0, 5.0}) {
+        char tic[64];
+        std::snprintf(tic, sizeof tic, "set xtics add ('%g' %g)\n", digit * power, digit * power);
+        commands += tic;
+      }
+    }
+  } else {
+    commands += "set grid xtics ytics ls 100\n";
+  }
   if (chart.line != 0.0) {
     const std::string x = fixed(chart.line, 6);
     commands += "set arrow from first " + x + ", graph 0 to first " + x + ", graph 1 nohead lc rgb '#444444' dt 2\n";
@@ -165,20 +192,12 @@ inline std::string draw(const std::filesystem::path& directory, const Rows& char
 
 inline std::string draw(const std::filesystem::path& directory, const Roofline& chart) {
   examples::Plot plot(directory.string(), chart.name, 900, 560);
-  double least_x = 1e300, most_x = 0.0;
-  for (const Series& series : chart.series) {
-    for (const Point& point : series.points) {
-      least_x = std::min(least_x, point.x);
-      most_x = std::max(most_x, point.x);
-    }
-  }
   std::string commands = detail::kCommon;
   commands +=
       "set logscale xy\nset mxtics 10\nset mytics 10\nset grid xtics ytics mxtics mytics ls 100, ls 101\n"
       "set xlabel 'operations per byte of lhs, weights and results'\nset ylabel 'operations per second'\n"
-      "set format y '%.0s %cop/s'\nset samples 1000\n"
-      "set xrange [" +
-      fixed(0.8 * least_x, 6) + ":" + fixed(1.5 * most_x, 6) + "]\n";
+      "set format y '%.0s %cop/s'\nset samples 1000\n";
+  commands += detail::x_range(chart.series, true);
   detail::Curves curves;
   std::string top = "1e300";  // where a slope ends
   if (chart.peak) {
