@@ -4,13 +4,14 @@
 // rounds show.
 //
 //   change    the median time of the new build over that of the old
-//   spread    of one build: how far its own rounds lie apart, slowest over fastest, less its slowest round, which may
-//             be a moment when the machine did something else
-//   noise     the larger of both builds' spreads, to the power of 1.5; and nowhere less than the median of that over
-//             all cases, because the rounds of one case can agree by chance
+//   spread    of one build: how far its own rounds lie apart, slowest over fastest, less the slowest two of seven
+//   rounds,
+//             which may be moments when the machine did something else
+//   noise     the square of the larger of both builds' spreads; and nowhere less than the median of that over all
+//             cases, because the rounds of one case can agree by chance
 //
 // A change beyond the noise counts. Where both builds are the same, and the rounds of a case normally distributed, 7
-// rounds take noise for a change in about one of 10,000 cases, and miss half of the changes of 4 standard deviations.
+// rounds take noise for a change in about one of 10,000 cases, and find two of three changes of 5 standard deviations.
 #pragma once
 
 #include <algorithm>
@@ -74,7 +75,8 @@ namespace detail {
 
 inline double spread(std::vector<double> seconds) {
   std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() - 2] / seconds.front();
+  const std::size_t left_out = 2 * seconds.size() / 7;
+  return seconds[seconds.size() - 1 - left_out] / seconds.front();
 }
 
 }  // namespace detail
@@ -89,7 +91,7 @@ inline std::vector<Change> compare(const std::vector<Rounds>& cases) {
                                std::to_string(one.after.size()));
     }
     const double spread = std::max(detail::spread(one.before), detail::spread(one.after));
-    noises.push_back(std::pow(spread, 1.5));
+    noises.push_back(spread * spread);
     changes.push_back({one.name, median(one.before), median(one.after), noises.back()});
   }
   if (changes.empty()) return changes;
