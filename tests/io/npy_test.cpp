@@ -75,6 +75,109 @@ TEST(Npy, WritesWhatOthersRead) {
   npy_round_trip<double>("<f8");
 }
 
+/// All numbers of 16 bits, as those of type T that have these bits.
+template <class T>
+RowTensor<T, 1> all_words() {
+  RowTensor<T, 1> x(65536);
+  for (Index i = 0; i < x.size(); ++i) x(i) = Eigen::numext::bit_cast<T>(static_cast<std::uint16_t>(i));
+  return x;
+}
+
+// NumPy's half; and bfloat16, which is what ml_dtypes saves as two bytes of no type.
+template <class T>
+void words_survive(const char* type) {
+  SCOPED_TRACE(type);
+  const RowTensor<T, 1> x = all_words<T>();
+  const Path path("quanta_words.npy");
+  save_npy(*path, x);
+  std::string words;
+  for (int i = 0; i < 65536; ++i) words += little_endian(static_cast<std::uint16_t>(i));
+  const std::string bytes = file_contents((*path).string());
+  EXPECT_EQ(bytes.size(), 128 + words.size());
+  EXPECT_EQ(bytes.substr(128), words);
+  const std::string_view head = "\x93NUMPY\x01";
+  EXPECT_EQ(bytes.substr(0, head.size()), head);
+  EXPECT_EQ(bytes.substr(10, 61),
+            "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': (65536,), }");
+  const quanta::Npy file = quanta::Npy::open(*path);
+  EXPECT_EQ(file.type(), type);
+  EXPECT_TRUE(same_bits(file.template read<T, 1>(), x));
+  const std::string turned = npy_file("{'descr': '" + std::string(type) + "', 'fortran_order': True, 'shape': (2, 2)}",
+                                      little_endian<std::uint16_t>({1, 2, 3, 4}));
+  EXPECT_EQ(Eigen::numext::bit_cast<std::uint16_t>(parse_npy(turned).template read<T, 2>()(0, 1)), 3);
+}
+
+TEST(Npy, HoldsHalves) {
+  words_survive<Eigen::half>("<f2");
+  const Path path("quanta_halves.npy");
+  save_npy(*path, all_words<Eigen::half>());
+  const auto floats = quanta::Npy::open(*path).read<float, 1>();
+  for (Index i = 0; i < floats.size(); ++i) {
+    const float expected = static_cast<float>(Eigen::numext::bit_cast<Eigen::half>(static_cast<std::uint16_t>(i)));
+    if (!std::isnan(expected)) {
+      ASSERT_EQ(floats(i), expected) << i;
+    }
+  }
+  EXPECT_FILE_ERROR((quanta::Npy::open(*path).read<Eigen::bfloat16, 1>()), "'<f2', asked for '<V2'");
+  save_npy(*path, (Eigen::ArrayXf::Constant(3, 0.5f) + 1.0f).cast<Eigen::half>());
+  EXPECT_EQ(file_contents((*path).string()).substr(128), little_endian<std::uint16_t>({0x3e00, 0x3e00, 0x3e00}));
+}
+
+TEST(Npy, HoldsBfloat16AsBytesOfNoType) {
+  words_survive<Eigen::bfloat16>("<V2");
+  const std::string file = npy_of("|V2", "(2,)", little_endian<std::uint16_t>({0x3f80, 0xc000}));
+  EXPECT_EQ(static_cast<float>(parse_npy(file).read<Eigen::bfloat16, 1>()(1)), -2.0f);
+  EXPECT_FILE_ERROR((parse_npy(file).read<float, 1>()), "'|V2', asked for '<f4'; bfloat16 is saved so");
+  EXPECT_FILE_ERROR((parse_npy(file).read<std::uint16_t, 1>()), "'|V2', asked for '<u2'");
+  EXPECT_FILE_ERROR((parse_npy(file).read<Eigen::half, 1>()), "'|V2', asked for '<f2'");
+}
+
+TEST(Npy, HoldsTheCodesOfEveryFormat) {
+  const RowTensor<float, 2> x = random_tensor<2>({3, 8}, 2);
+  const auto survive = [](const auto& tensor, const char* type) {
+    SCOPED_TRACE(type);
+    using T = ScalarOf<decltype(tensor.codes())>;
+    const Path path("quanta_codes.npy");
+    save_npy(*path, tensor.codes());
+    const auto independent = read_npy_file<T>((*path).string());
+    EXPECT_TRUE(same_bits(independent.data, tensor.codes()));
+    EXPECT_EQ(quanta::Npy::open(*path).type(), type);
+    EXPECT_TRUE(same_bits(quanta::Npy::open(*path).template read<T, 2>(), tensor.codes()));
+  };
+  survive(SymmetricQuantizer<Int<4>>::fit_quantize(x), "|i1");
+  survive(AsymmetricQuantizer<UInt<8>>::fit_quantize(x), "|u1");
+  survive(SymmetricQuantizer<Int<16>>::fit_quantize(x), "<i2");
+  survive(AsymmetricQuantizer<UInt<16>>::fit_quantize(x), "<u2");
+  survive(SymmetricQuantizer<NF4>::fit_quantize(x), "|u1");
+  survive(SymmetricQuantizer<Fp16>::fit_quantize(x), "<u2");
+}
+
+TEST(Npy, WritesVersion2WhenAskedTo) {
+  const RowTensor<std::int16_t, 2> x = RowTensor<std::int16_t, 2>(1, 2).setConstant(-2);
+  const Path path("quanta_version.npy");
+  for (const int version : {1, 2}) {
+    save_npy(*path, x, {.version = version});
+    // 128 bytes of head, as NumPy makes them.
+    const std::size_t length = version == 1 ? 118 : 116;
+    std::string dictionary = "{'descr': '<i2', 'fortran_order': False, 'shape': (1, 2), }";
+    dictionary.resize(length - 1, ' ');
+    EXPECT_EQ(file_contents((*path).string()), npy_file(dictionary + "\n", "\xfe\xff\xfe\xff", version));
+    EXPECT_TRUE(same_bits(quanta::Npy::open(*path).read<std::int16_t, 2>(), x));
+  }
+  path.write("before");
+  EXPECT_ERROR(save_npy(*path, x, {.version = 3}), "save_npy: version 3, expected 1 or 2");
+  EXPECT_EQ(file_contents((*path).string()), "before");
+}
+
+TEST(Npy, HasHeadersOfAnyLengthInVersion2) {
+  const std::vector<Index> shape(40000, 1);
+  EXPECT_ERROR(detail::npy_head("|i1", shape, 1), "the header takes 120", "expected at most 65535 in version 1");
+  const std::string head = detail::npy_head("|i1", shape, 2);
+  EXPECT_EQ(head.size() % 64, 0u);
+  EXPECT_EQ(head.substr(8, 4), little_endian(static_cast<std::uint32_t>(head.size() - 12)));
+  EXPECT_EQ(detail::npy_head("|i1", {}, 1).substr(10, 56), "{'descr': '|i1', 'fortran_order': False, 'shape': (), } ");
+}
+
 TEST(Npy, WritesAnyEigenObjectInCOrder) {
   const RowTensor<float, 2> x = random_tensor<2>({3, 4}, 1);
   const Path path("quanta_columns.npy");
@@ -131,6 +234,9 @@ TEST(Npy, RefusesFilesThatAreNotSound) {
   refused(npy_of("|f1", "(1,)", "a"), "'|f1'");
   refused(npy_of("|i2", "(1,)", "ab"), "'|i2'");
   refused(npy_of("<i3", "(1,)", "abc"), "'<i3'");
+  refused(npy_of("<V4", "(1,)", "abcd"), "'<V4', expected little-endian");
+  refused(npy_of(">V2", "(1,)", "ab"), "'>V2'");
+  refused(npy_of("<V2", "(1,)", "a"), "takes 2 bytes of <V2");
   refused(npy_of("O\x1b", "(1,)", "a"), "'O?'");
   refused(npy_of("|u1", "(3,)", "ab"), "holds 2 bytes, but its shape takes 3 bytes");
   refused(npy_of("|u1", "(1,)", "ab"), "holds 2 bytes");

@@ -2,6 +2,14 @@
 //
 // NumPy's .npy files: one array of floats or integers each. Codes go in and out in the type that codes() has, one by
 // one; a quantized tensor with its scales belongs in safetensors (io/save.hpp).
+//
+//   integers of 1, 2, 4, 8 bytes   "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8"
+//   float, double, Eigen::half     "<f4", "<f8", "<f2"
+//   Eigen::bfloat16                "<V2", two bytes of no type: NumPy has none for it. So does ml_dtypes, NumPy's
+//   bfloat16
+//                                  of JAX, save it; in Python numpy.load(path).view(ml_dtypes.bfloat16) reads it
+//
+// Codes of Fp16 and Bf16 are words, "<u2"; their reals are tensor.dequantize().cast<Eigen::half>().
 #pragma once
 
 #include <bit>
@@ -28,12 +36,13 @@ class Npy {
 
   /// The extents, outermost first; none for a scalar.
   const std::vector<Index>& shape() const { return header_.shape; }
-  /// The elements' type as NumPy writes it: "<f4", "|i1", "<u2", ...
+  /// The elements' type as NumPy writes it: "<f4", "|i1", "<V2", ...
   const std::string& type() const { return header_.type; }
 
   /// The array as a tensor, whichever way its elements are ordered. As float, arrays of "<f4", "<f2" and, rounded once,
-  /// "<f8" can be read; as an integer type those of the very same. A scalar is read as rank 1. Throws FileError when
-  /// rank or type are others.
+  /// "<f8" can be read; as another type those of the very same, of Eigen::bfloat16 "|V2" too. Nothing else is read from
+  /// bytes without a type, float neither: what they hold only the caller knows. A scalar is read as rank 1. Throws
+  /// FileError when rank or type are others.
   template <class T, int rank>
   Tensor<T, rank> read() const;
 
@@ -50,10 +59,15 @@ class Npy {
   std::span<const std::byte> data_;
 };
 
-/// Writes any Eigen object of float, double or integers of 1, 2, 4 or 8 bytes, as version 1 in C order. Throws
-/// FileError when the file cannot be written; the path then holds what it held before.
+/// How an array is written.
+struct NpyOptions {
+  int version = 1;  ///< of the format, 1 or 2; headers that version 1 is too small for do not occur at rank 1 to 5
+};
+
+/// Writes any Eigen object of the types above, in C order. Throws Error when there is no such version, and FileError
+/// when the file cannot be written; the path then holds what it held before.
 template <EigenObject X>
-void save_npy(const std::filesystem::path& path, const X& x);
+void save_npy(const std::filesystem::path& path, const X& x, const NpyOptions& options = {});
 
 // ---- bodies ----
 
@@ -62,10 +76,11 @@ namespace detail {
 /// NumPy's name for T.
 template <class T>
 std::string npy_type() {
-  static_assert(
-      (std::is_integral_v<T> && !std::is_same_v<T, bool>) || std::is_same_v<T, float> || std::is_same_v<T, double>,
-      "quanta: .npy holds float, double or integers here");
-  const char kind = std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u';
+  constexpr bool brain = std::is_same_v<T, Eigen::bfloat16>;
+  constexpr bool real = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, Eigen::half>;
+  static_assert(real || brain || (std::is_integral_v<T> && !std::is_same_v<T, bool>),
+                "quanta: .npy holds float, double, Eigen::half, Eigen::bfloat16 or integers here");
+  const char kind = real ? 'f' : brain ? 'V' : std::is_signed_v<T> ? 'i' : 'u';
   return std::string(sizeof(T) == 1 ? "|" : "<") + kind + static_cast<char>('0' + sizeof(T));
 }
 
@@ -97,7 +112,10 @@ Tensor<T, rank> Npy::read() const {
   const std::string_view floats = detail::float_type_of(type());
   const std::string wanted = detail::npy_type<T>();
   const bool fits = std::is_same_v<T, float> ? !floats.empty() : type().substr(1) == wanted.substr(1);
-  if (!fits) detail::fail<FileError>(file_, ": holds elements of type '", type(), "', asked for '", wanted, "'");
+  if (!fits) {
+    detail::fail<FileError>(file_, ": holds elements of type '", type(), "', asked for '", wanted, "'",
+                            type()[1] == 'V' ? "; bfloat16 is saved so, read it as Eigen::bfloat16" : "");
+  }
 
   Tensor<T, rank> result = detail::make_tensor<T, rank>(shape);
   if constexpr (std::is_same_v<T, float>) {
@@ -119,30 +137,15 @@ Tensor<T, rank> Npy::read() const {
 }
 
 template <EigenObject X>
-void save_npy(const std::filesystem::path& path, const X& x) {
+void save_npy(const std::filesystem::path& path, const X& x, const NpyOptions& options) {
   using T = ScalarOf<X>;
   constexpr int rank = rank_of<X>;
   const detail::Input<T, rank> input(x);
   const TensorView<const T, rank>& view = input.view();
-  std::string header = "{'descr': '" + detail::npy_type<T>() + "', 'fortran_order': False, 'shape': (";
-  for (const Index extent : view.shape()) header += std::to_string(extent) + ", ";
-  header += "), }";
-  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
-  header += '\n';
+  const std::string head = detail::npy_head(detail::npy_type<T>(), view.shape(), options.version);
 
   detail::FileWriter file(path);
-  const char head[] = {'\x93',
-                       'N',
-                       'U',
-                       'M',
-                       'P',
-                       'Y',
-                       1,
-                       0,
-                       static_cast<char>(header.size() & 255),
-                       static_cast<char>(header.size() >> 8)};
-  file.write(head, sizeof head);
-  file.write(header.data(), header.size());
+  file.write(head.data(), head.size());
   Buffer<T> gathered(view.is_dense() ? 0 : view.size());
   file.write(view.read(0, view.size(), gathered.data()), usize(view.size()) * sizeof(T));
   file.finish();

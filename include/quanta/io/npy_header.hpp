@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The header of a .npy file, versions 1 and 2 (NumPy's numpy/lib/format.py): checked against the file's size, without
-// memory for anything it claims.
+// The header of a .npy file, versions 1 and 2 (NumPy's numpy/lib/format.py): written, and read. What is read is checked
+// against the file's size, without memory for anything it claims.
 //
 //   6 bytes  \x93NUMPY
 //   2 bytes  the version, 1 0 or 2 0
@@ -31,6 +31,10 @@ struct NpyHeader {
 
 /// Throws FileError unless the file is just what its header says. `file` is its name, for messages.
 NpyHeader parse_npy_header(const std::string& file, std::span<const std::byte> bytes);
+
+/// All that stands before the elements of an array in C order; they begin at a multiple of 64 bytes, as NumPy aligns
+/// them. Throws Error when the version is neither 1 nor 2, or the header is too long for version 1.
+std::string npy_head(const std::string& type, std::span<const Index> shape, int version);
 
 // ---- bodies ----
 
@@ -148,14 +152,14 @@ inline NpyHeader parse_npy_header(const std::string& file, std::span<const std::
   header.data = begin + length;
 
   const std::string& type = header.type;
-  const bool known = type.size() == 3 && (type[0] == '<' || (type[0] == '|' && type[2] == '1')) &&
-                     std::string_view("iuf").find(type[1]) != std::string_view::npos &&
-                     std::string_view("1248").find(type[2]) != std::string_view::npos && type.substr(1) != "f1";
-  if (!known) {
+  const bool number = type.size() == 3 && (type[0] == '<' || (type[0] == '|' && type[2] == '1')) &&
+                      std::string_view("iuf").find(type[1]) != std::string_view::npos &&
+                      std::string_view("1248").find(type[2]) != std::string_view::npos && type.substr(1) != "f1";
+  if (!number && type != "<V2" && type != "|V2") {
     std::string shown;
     for (const char c : std::string_view(type).substr(0, 20)) shown += c < 32 || c == 127 ? '?' : c;
     fail<FileError>(file, ": holds elements of type '", shown,
-                    "', expected little-endian integers of 1, 2, 4 or 8 bytes or floats of 2, 4 or 8");
+                    "', expected little-endian integers of 1, 2, 4 or 8 bytes, floats of 2, 4 or 8, or '<V2'");
   }
   header.element_bytes = type[2] - '0';
   // Extents of 0 count as 1 in the products that must not overflow.
@@ -171,6 +175,24 @@ inline NpyHeader parse_npy_header(const std::string& file, std::span<const std::
                     count * header.element_bytes, " bytes of ", type, ": it is damaged or cut short");
   }
   return header;
+}
+
+inline std::string npy_head(const std::string& type, std::span<const Index> shape, int version) {
+  check(version == 1 || version == 2, "save_npy: version ", version, ", expected 1 or 2");
+  std::string extents;
+  for (const Index extent : shape) extents += text(extents.empty() ? "" : ", ", extent);
+  std::string header =
+      text("{'descr': '", type, "', 'fortran_order': False, 'shape': (", extents, shape.size() == 1 ? "," : "", "), }");
+  const std::size_t begin = version == 1 ? 10 : 12;
+  while ((begin + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  check(version == 2 || header.size() <= 65535, "save_npy: the header takes ", header.size(),
+        " bytes, expected at most 65535 in version 1");
+  std::string head = "\x93NUMPY";
+  head += static_cast<char>(version);
+  head += '\0';
+  for (std::size_t i = 8; i < begin; ++i) head += static_cast<char>(header.size() >> (8 * (i - 8)) & 255);
+  return head + header;
 }
 
 }  // namespace detail
