@@ -7,6 +7,7 @@
 #include <ostream>
 #include <sstream>
 #include <streambuf>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -64,6 +65,40 @@ TEST(EmitHeader, PadsRowsOfWeightsToWholeBlocksWhereThatTakesLittle) {
   EXPECT_NE(emitted_row(57).find("kWeight0[64] = {"), std::string::npos);
   EXPECT_NE(emitted_row(56).find("kLinear0 = {56, 1, 56, kWeight0,"), std::string::npos);  // 64 are over an eighth more
   EXPECT_NE(emitted_row(56).find("kWeight0[119] = {"), std::string::npos);  // a block may be read from the last byte on
+}
+
+/// The numbers between the braces that open behind `name`.
+std::vector<std::int64_t> numbers_behind(const std::string& text, const std::string& name) {
+  const std::size_t first = text.find(name);
+  if (first == text.npos) return {};
+  std::istringstream array(text.substr(text.find('{', first) + 1));
+  std::vector<std::int64_t> numbers;
+  std::int64_t number = 0;
+  while (array >> number) {
+    numbers.push_back(number);
+    array.ignore(1, ',');
+  }
+  return numbers;
+}
+
+TEST(EmitHeader, WritesTablesAndExponentialsInTheirOrder) {
+  Buffer<std::int8_t> table(256);
+  Buffer<std::int32_t> exponentials(256);
+  std::vector<std::int64_t> expected_table, expected_exponentials;
+  for (Index i = 0; i < 256; ++i) {
+    expected_table.push_back(127 - i);
+    expected_exponentials.push_back((256 - i) * 1000);
+    table[i] = static_cast<std::int8_t>(127 - i);
+    exponentials[i] = static_cast<std::int32_t>((256 - i) * 1000);
+  }
+  IntegerNetwork network(7);
+  network.add_table(std::move(table));
+  network.add_softmax(std::move(exponentials));
+  const std::string text = emitted(IntegerModel(network.network(), activations_of(network.network())));
+  EXPECT_EQ(numbers_behind(text, "std::int8_t kTable0[256]"), expected_table);
+  EXPECT_EQ(numbers_behind(text, "std::int32_t kExponentials1[256]"), expected_exponentials);
+  EXPECT_NE(text.find("run_table(detail::kTable0, 7, x, scratch);"), text.npos);
+  EXPECT_NE(text.find("run_softmax(detail::kExponentials1, 7, scratch, y);"), text.npos);
 }
 
 // With a comma, as many locales have it, a number is two.

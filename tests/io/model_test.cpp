@@ -109,6 +109,7 @@ void survive_at(G granularity) {
   add_layers<UInt<5>>(model, granularity);
   const Sequential loaded = expect_survives(model, 21);
   for (Index i = 0; i < loaded.size(); ++i) EXPECT_EQ(loaded[i].name(), model[i].name());
+  EXPECT_EQ(summary(loaded).text(), summary(model).text());
 }
 
 TEST(Model, SurvivesPerTensor) { survive_at(PerTensor{}); }
@@ -391,6 +392,21 @@ TEST(Model, RefusesWeightsThatALayerCannotHave) {
   const Path path("quanta_cube.safetensors");
   save(*path, list);
   EXPECT_FILE_ERROR(load(*path), "int8 (1, 2, 3) per_tensor", "cannot have");
+}
+
+TEST(Model, RefusesIntegersWithoutScales) {
+  TensorList list;
+  list.add("0.weight", "I8", {1, 2}, [](std::byte* to) { std::memcpy(to, "\1\2", 2); });
+  list.add("0.weight.scales", RowTensor<float, 1>(0));
+  list.add("0.bias", model_bias(1));
+  list.add_text("0.weight.format", "int8");
+  list.add_text("0.weight.shape", "1,2");
+  list.add_text("0.weight.granularity", "unscaled");
+  list.add_text("layers", "1");
+  list.add_text("0.layer", "DynamicLinear");
+  const Path path("quanta_unscaled.safetensors");
+  save(*path, list);
+  EXPECT_FILE_ERROR(load(*path), "layer 0", "int8 (1, 2) unscaled", "which it cannot have as its weight");
 }
 
 TEST(Model, RefusesNumbersThatAreNone) {

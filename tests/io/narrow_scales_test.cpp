@@ -72,6 +72,28 @@ TEST(NarrowScales, ThatAreCenteredHaveAMean) {
   EXPECT_EQ(plain.tensors.at("tensor.scale_mean").values<float>().size(), 1u);
 }
 
+TEST(NarrowScales, OfDamagedMeansAreRefused) {
+  const Path path("quanta_narrow_mean.safetensors");
+  using G = WithScales<PerGroup<4>, Dynamic8, 16, true>;
+  save(*path, narrow_sample<Symmetric, NF4, G>());
+  const PlainFile plain = read_plain((*path).string());
+  const std::string whole = file_contents((*path).string());
+  const auto change = [&](const std::string& from, const std::string& to, const char* message) {
+    std::string bytes = whole;
+    ASSERT_NE(bytes.find(from), bytes.npos) << from;
+    bytes.replace(bytes.find(from), from.size(), to);
+    EXPECT_FILE_ERROR(parse(bytes).quantized("tensor"), message);
+    EXPECT_FILE_ERROR((parse(bytes).view<NF4, 2, G>("tensor")), message);
+  };
+  change(R"("tensor.scale_mean":{"dtype":"F32")", R"("tensor.scale_mean":{"dtype":"I32")",
+         "scale_mean is \"I32\" of 0 dimensions, expected one number, F32");
+  // Without outer scales a mean is nobody's.
+  change(R"("tensor.outer_scales")", R"("tensor.other_scales")", "has no tensor \"tensor.outer_scales\"");
+  std::string bytes = whole;
+  bytes.replace(plain.tensors.at("tensor.scale_mean").offset, 4, little_endian(std::numeric_limits<float>::infinity()));
+  EXPECT_FILE_ERROR(parse(bytes).quantized("tensor"), "scale_mean is inf");
+}
+
 TEST(NarrowScales, OfTwoBytesAndWithZeroPoints) {
   using G = WithScales<PerGroup<Dynamic>, Fp16>;
   const PlainFile plain = survives(narrow_sample<Asymmetric, UInt<4>>(G(8)));

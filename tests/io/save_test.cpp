@@ -20,6 +20,14 @@ struct Trits {
   static constexpr std::string_view name = "trits";
 };
 
+/// The same as a codebook, whose fourth pattern is no code either.
+struct Signs {
+  using Code = std::uint8_t;
+  static constexpr int bits = 2;
+  static constexpr std::string_view name = "signs";
+  static constexpr std::array<float, 3> levels = {-1.0f, 0.0f, 1.0f};
+};
+
 template <class F, class G>
 QuantizedTensor<F, 2, G> quantized_sample(G granularity = G{}) {
   using Scheme = std::conditional_t<(F::min < 0), Symmetric, Asymmetric>;
@@ -121,6 +129,17 @@ TEST(SaveTensor, TakesAFormatOfTheUsers) {
   EXPECT_FILE_ERROR(load_tensor<Trits>(*path), "code 124 is none of trits");
   EXPECT_FILE_ERROR((Safetensors::open(*path).quantized<Trits, 2, PerChannel<0>>("tensor")), "code 124");
   EXPECT_FILE_ERROR((Safetensors::open(*path).view<Trits, 2, PerChannel<0>>("tensor")), "code 124");
+}
+
+TEST(SaveTensor, TakesACodebookOfTheUsers) {
+  const Path path("quanta_signs.safetensors");
+  const auto tensor = SymmetricQuantizer<Signs>::fit_quantize(random_tensor<2>({6, 21}, 7));
+  save(*path, tensor);
+  EXPECT_TRUE(same_bits(load_tensor<Signs>(*path).dequantize<2>(), tensor.dequantize()));
+  std::string bytes = file_contents((*path).string());
+  bytes.back() = '\x0c';
+  path.write(bytes);
+  EXPECT_FILE_ERROR(load_tensor<Signs>(*path), "code 125 is none of signs");
 }
 
 TEST(SaveTensor, PutsManyIntoOneFile) {
