@@ -12,10 +12,25 @@
 
 namespace quanta::fuzz {
 
-/// Up to the last } the input is the header, and what follows the data.
+/// Where the header of JSON ends that the text begins with: behind the } that closes its first {, or else behind the
+/// last } of all, and the spaces there.
+inline std::size_t header_length(std::string_view text) {
+  std::size_t length = text.rfind('}') + 1;  // 0 where there is none
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < length; ++i) {
+    if (text[i] == '"') quoted = !quoted;
+    if (quoted) continue;
+    depth += text[i] == '{' ? 1 : text[i] == '}' ? -1 : 0;
+    if (text[i] == '}' && depth == 0) length = i + 1;
+  }
+  while (length > 0 && length < text.size() && text[length] == ' ') ++length;
+  return length;
+}
+
+/// Behind the header of the input is the data.
 inline std::vector<std::byte> with_length(std::span<const std::byte> input) {
-  const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
-  const std::uint64_t length = text.rfind('}') + 1;  // 0 where there is none
+  const std::uint64_t length = header_length({reinterpret_cast<const char*>(input.data()), input.size()});
   std::vector<std::byte> file;
   for (int i = 0; i < 8; ++i) file.push_back(static_cast<std::byte>(length >> (8 * i)));
   file.insert(file.end(), input.begin(), input.end());

@@ -13,6 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (x.dimension(0) != file.shape()[0] || x.dimension(1) != file.shape()[1]) std::abort();
     }
     if (file.shape().size() == 3) static_cast<void>(file.read<std::int8_t, 3>());
+    if (file.shape().size() == 2 && file.type()[1] == 'V') static_cast<void>(file.read<Eigen::bfloat16, 2>());
+    if (file.shape().size() == 2 && file.type() == "<f2") static_cast<void>(file.read<Eigen::half, 2>());
     static_cast<void>(file.read<std::int16_t, 1>());
   } catch (const quanta::FileError&) {
   }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include <quanta/io/safetensors.hpp>
+#include <quanta/layers/embedding.hpp>
 
 #include "tests/fuzz/input.hpp"
 
@@ -30,6 +31,14 @@ void read_all(const quanta::Safetensors& file) {
     try_read([&] {
       const auto view = file.view<quanta::Int<4>, 2, quanta::PerGroup<quanta::Dynamic>>(name);
       sum += static_cast<unsigned>(view.dequantize().size());
+    });
+    try_read([&] {
+      const auto view = file.view<quanta::NF4, 2, quanta::DoubleQuantized<quanta::PerGroup<quanta::Dynamic>>>(name);
+      sum += static_cast<unsigned>(view.dequantize().size());
+    });
+    try_read([&] {
+      const quanta::Embedding<> table(file.quantized<quanta::Int<8>, 2, quanta::PerChannel<0>>(name));
+      if (table.rows() > 0) sum += static_cast<unsigned>(table(Eigen::VectorXi::Zero(1)).size());
     });
   }
   static volatile unsigned used;
