@@ -27,7 +27,7 @@ cat "$dir/functions" >>"$dir/counted"
 
 cd "$dir"
 rm -f ./*.gcda ./*.gcno
-tests=("$root"/tests/{io/*,calib/{calibration_sketch,sketch_bytes},support/allocations}_test.cpp)
+tests=("$root"/tests/{io/*,calib/{calibration_sketch,sketch_bytes},layers/integer_parts,support/allocations}_test.cpp)
 printf '#include "%s"\n' "${tests[@]}" >all.cpp
 quiet "$compiler" -std=c++20 -O0 --coverage -fprofile-abs-path -MMD -MF headers -DQUANTA_FORCE_SCALAR \
   -DQUANTA_TEST_DATA="\"$root/tests/data\"" "${includes[@]}" -I"$root" all.cpp -o all -lgtest -lgtest_main -lpthread
