@@ -82,6 +82,14 @@ void pack_bits(const typename F::Code* codes, Index first, Index count, std::byt
   }
 }
 
+/// Adds the signs to codes of so many bits in bytes of which the other bits are 0: each is flipped at its sign bit, and
+/// that bit's weight is subtracted.
+template <int bits, bool is_signed>
+constexpr std::uint64_t extend_signs(std::uint64_t bytes) {
+  constexpr std::uint64_t signs = is_signed ? in_every(8, 1 << (bits - 1)) : 0, highest = in_every(8, 0x80);
+  return (((bytes ^ signs) | highest) - signs) ^ highest;  // byte by byte: none borrows from the next
+}
+
 /// Reads the codes [first, first + count) of a stream, from any first.
 template <class F>
 void unpack_bits(const std::byte* stream, Index first, Index count, typename F::Code* codes) {
@@ -98,13 +106,24 @@ void unpack_bits(const std::byte* stream, Index first, Index count, typename F::
     const Index last = first + count;
     Index i = first;
     while (i < last) {
+      if constexpr (sizeof(typename F::Code) == 1 && (F::bits == 2 || F::bits == 4)) {
+        if (i % 8 == 0 && last - i >= 64) {  // eight groups: the compiler makes vectors of them
+          std::conditional_t<F::bits == 2, std::uint16_t, std::uint32_t> joined[8];
+          std::memcpy(joined, stream + i / 8 * F::bits, sizeof joined);
+          std::uint64_t parted[8];
+          QUANTA_VECTORIZE_SHORT_LOOP
+          for (int j = 0; j < 8; ++j) parted[j] = extend_signs<F::bits, sign != 0>(part_into_bytes<F::bits>(joined[j]));
+          std::memcpy(codes, parted, sizeof parted);
+          codes += 64;
+          i += 64;
+          continue;
+        }
+      }
       if (i % 8 == 0 && last - i >= 8) {  // all of a group, in sizes known to the compiler
         std::uint64_t word = 0;
         std::memcpy(&word, stream + i / 8 * F::bits, F::bits);
         if constexpr (sizeof(typename F::Code) == 1) {
-          constexpr std::uint64_t signs = in_every(8, sign), highest = in_every(8, 0x80);
-          word = part_into_bytes<F::bits>(word) ^ signs;
-          word = ((word | highest) - signs) ^ highest;  // byte by byte: none borrows from the next
+          word = extend_signs<F::bits, sign != 0>(part_into_bytes<F::bits>(word));
           std::memcpy(codes, &word, 8);
         } else {
           for (int j = 0; j < 8; ++j) codes[j] = decode(word >> (j * F::bits));
@@ -121,6 +140,16 @@ void unpack_bits(const std::byte* stream, Index first, Index count, typename F::
       i += stop - start;
     }
   }
+}
+
+/// The same for formats of at most 8 bits, whose codes are bytes: one type of function for all of them.
+template <class F>
+void pack_bytes(const std::uint8_t* codes, Index first, Index count, std::byte* stream) {
+  pack_bits<F>(reinterpret_cast<const typename F::Code*>(codes), first, count, stream);
+}
+template <class F>
+void unpack_bytes(const std::byte* stream, Index first, Index count, std::uint8_t* codes) {
+  unpack_bits<F>(stream, first, count, reinterpret_cast<typename F::Code*>(codes));
 }
 
 }  // namespace detail

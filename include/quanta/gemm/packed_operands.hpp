@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include <quanta/gemm/kernels/native.hpp>
-#include <quanta/gemm/layout.hpp>
+#include <quanta/gemm/pack_panel.hpp>
 #include <quanta/quant/params.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -57,17 +57,8 @@ class PackedOperands {
   std::int32_t rest_factor() const { return zero_points_.empty() ? -zero_point_ : 1; }
   float scale(Index column, Index g = 0) const { return scales_[per_tensor ? 0 : place(column, g)]; }
 
-  /// The largest sums of positive and of negative (code - zero_point), over a column or over one of its groups: what
-  /// the capacity check starts from.
-  struct Extremes {
-    std::int64_t positive = 0;
-    std::int64_t negative = 0;
-    void add(std::int64_t value) { (value > 0 ? positive : negative) += value > 0 ? value : -value; }
-    void cover(const Extremes& other) {
-      positive = std::max(positive, other.positive);
-      negative = std::max(negative, other.negative);
-    }
-  };
+  /// The largest of all columns, and of all their groups: what the capacity check starts from.
+  using Extremes = detail::Extremes;
   const Extremes& column_extremes() const { return column_; }
   const Extremes& group_extremes() const { return group_; }
   /// The exact sums of one column, or of one of its groups.
@@ -81,16 +72,13 @@ class PackedOperands {
 
   /// The scales and zero points of the weights, as QuantParams orders them. `shift` is operand - code, here and below.
   void unpack_params(std::int32_t shift, Buffer<float>& scales, Buffer<std::int32_t>& zero_points) const;
-  /// Their codes: `pack` is pack_bits of the format.
-  template <class Code>
-  void unpack_codes(std::int32_t shift, void (*pack)(const Code*, Index first, Index count, std::byte* stream),
+  /// Their codes: `pack` is pack_bytes of the format.
+  void unpack_codes(std::int32_t shift, void (*pack)(const std::uint8_t*, Index first, Index count, std::byte* stream),
                     std::byte* stream) const;
 
  protected:
-  /// `unpack` is unpack_bits of the format. There is a parameter for every output or group.
-  template <class Code>
-  PackedOperands(Index n, Index k, Index group, const ParamsData& params, std::int32_t shift, const std::byte* codes,
-                 void (*unpack)(const std::byte* stream, Index first, Index count, Code*));
+  /// There is a parameter for every output or group.
+  PackedOperands(Index n, Index k, Index group, const ParamsData& params, const CodeStream& codes);
 
   std::int32_t zero_point_of(Index column, Index g) const {
     return zero_points_.empty() ? zero_point_ : zero_points_[place(column, per_group ? g : 0)];
@@ -99,21 +87,14 @@ class PackedOperands {
   Index row(Index p, Index g) const { return (p * (per_group ? layout_.groups() : 1) + g) * Kernel::kNr; }
   Index place(Index column, Index g) const { return row(column / Kernel::kNr, g) + column % Kernel::kNr; }
 
-  static constexpr Index kInAByte = 8 / kRhsBits<Kernel>;
-  static constexpr Index kBlockBytes = Index{Kernel::kNr} * Kernel::kKr / kInAByte;
+  static constexpr Index kInAByte = PanelPacker<Kernel>::kInAByte, kBlockBytes = PanelPacker<Kernel>::kBlockBytes;
   static Index byte_of(Index position) {
     return position / (kBlockBytes * kInAByte) * kBlockBytes + position % kBlockBytes;
   }
   static int shift_in_byte(Index position) { return static_cast<int>(position / kBlockBytes % kInAByte) * 4; }
-  void put_operand(Index position, std::int32_t operand) {
-    using Rhs = typename Kernel::Rhs;
-    if constexpr (kInAByte == 1) {
-      operands_[position] = static_cast<Rhs>(operand);
-    } else {
-      Rhs& byte = operands_[byte_of(position)];
-      byte = static_cast<Rhs>(byte | operand << shift_in_byte(position));
-    }
-  }
+
+  /// Of a panel's columns; those filled up have scales and zero points of 0.
+  void pack_params(Index panel, const ParamsData& params, std::int32_t shift);
 
   RhsLayout layout_;
   Buffer<typename Kernel::Rhs> operands_;
@@ -128,61 +109,41 @@ class PackedOperands {
 // ---- bodies ----
 
 template <GranularityKind kind, MicroKernel Kernel>
-template <class Code>
 PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, const ParamsData& params,
-                                             std::int32_t shift, const std::byte* codes,
-                                             void (*unpack)(const std::byte*, Index, Index, Code*)) {
-  using Rhs = typename Kernel::Rhs;
+                                             const CodeStream& codes) {
   check(k <= std::numeric_limits<Index>::max() / (Index{64} * Kernel::kNr * Kernel::kKr), "PackedRhs: ", k,
         " inputs are beyond any memory");  // where there are no outputs: their codes take none
   layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
-  const Index groups = layout_.groups(), padded = layout_.padded_n();
-
-  operands_ = Buffer<Rhs>(layout_.size() / kInAByte, Rhs{0});
-  sums_ = Buffer<std::int32_t>(groups * padded, 0);
-  const Index scale_rows = per_group ? groups : 1;
-  scales_ = Buffer<float>(per_tensor ? 1 : scale_rows * padded, 0.0f);
+  const Index padded = layout_.padded_n(), rows = per_group ? layout_.groups() : 1;
+  operands_ = Buffer<typename Kernel::Rhs>(layout_.size() / kInAByte);
+  sums_ = Buffer<std::int32_t>(layout_.groups() * padded);
+  scales_ = Buffer<float>(per_tensor ? 1 : rows * padded);
+  if constexpr (per_tensor) scales_[0] = params.scale(0);
   // Codes that are shifted to be operands have zero points that are shifted too, and then are no longer 0.
-  const bool has_zero_points = params.zero_points != nullptr || (shift != 0 && !per_group);
-  if (has_zero_points) zero_points_ = Buffer<std::int32_t>(scale_rows * padded, 0);
-  if (!has_zero_points) zero_point_ = shift;
+  const bool has_zero_points = params.zero_points != nullptr || (codes.shift != 0 && !per_group);
+  if (has_zero_points) zero_points_ = Buffer<std::int32_t>(rows * padded);
+  if (!has_zero_points) zero_point_ = codes.shift;
+  if constexpr (HasProvenForm<Kernel>) proven_ = Buffer<std::uint8_t>(layout_.panels());
 
-  for (Index column = 0; column < n; ++column) {
-    for (Index row = 0; row < scale_rows; ++row) {
-      const Index p = per_tensor ? 0 : column * scale_rows + row;
-      scales_[per_tensor ? 0 : place(column, row)] = params.scale(p);
-      if (has_zero_points) zero_points_[place(column, row)] = params.zero_point(p) + shift;
-    }
+  PanelPacker<Kernel> packer(layout_, codes, zero_point_);
+  for (Index p = 0; p < layout_.panels(); ++p) {
+    pack_params(p, params, codes.shift);
+    typename Kernel::Rhs* const operands = operands_.data() + p * next_panel();
+    packer.pack(p, zero_points(p), operands, sums_.data() + p * layout_.groups() * Kernel::kNr, group_, column_);
+    if constexpr (HasProvenForm<Kernel>) proven_[p] = Kernel::proves(operands, layout_.blocks()) ? 1 : 0;
   }
+}
 
-  constexpr Index kChunk = 1024 / Kernel::kKr * Kernel::kKr;
-  Code piece[kChunk];
-  for (Index column = 0; column < n; ++column) {
-    Extremes whole;
-    for (Index g = 0; g < groups; ++g) {
-      const std::int32_t zero_point = zero_point_of(column, g);
-      Extremes part;
-      std::int64_t sum = 0;
-      for (Index first = 0; first < layout_.group_length(g); first += kChunk) {
-        const Index count = std::min(kChunk, layout_.group_length(g) - first);
-        unpack(codes, column * k + g * group + first, count, piece);
-        const Index block = layout_.position(column, g * group + first);
-        for (Index i = 0; i < count; ++i) {
-          const std::int32_t operand = piece[i] + shift;
-          put_operand(block + i / Kernel::kKr * layout_.block_size() + i % Kernel::kKr, operand);
-          sum += operand;
-          part.add(operand - zero_point);
-        }
-      }
-      sums_[place(column, g)] = static_cast<std::int32_t>(static_cast<std::uint64_t>(sum));
-      group_.cover(part);
-      whole = {whole.positive + part.positive, whole.negative + part.negative};
+template <GranularityKind kind, MicroKernel Kernel>
+void PackedOperands<kind, Kernel>::pack_params(Index panel, const ParamsData& params, std::int32_t shift) {
+  const Index rows = per_group ? layout_.groups() : 1, first = panel * Kernel::kNr;
+  for (Index c = 0; c < Kernel::kNr; ++c) {
+    const bool filled = first + c >= layout_.n;
+    Index from = per_tensor ? 0 : (first + c) * rows, to = row(panel, 0) + c;
+    for (Index g = 0; g < rows; ++g, ++from, to += Kernel::kNr) {
+      if constexpr (!per_tensor) scales_[to] = filled ? 0.0f : params.scale(from);
+      if (!zero_points_.empty()) zero_points_[to] = filled ? 0 : params.zero_point(from) + shift;
     }
-    column_.cover(whole);
-  }
-  if constexpr (HasProvenForm<Kernel>) {
-    proven_ = Buffer<std::uint8_t>(layout_.panels(), 0);
-    for (Index p = 0; p < layout_.panels(); ++p) proven_[p] = Kernel::proves(panel(p), layout_.blocks()) ? 1 : 0;
   }
 }
 
@@ -202,16 +163,16 @@ void PackedOperands<kind, Kernel>::unpack_params(std::int32_t shift, Buffer<floa
 }
 
 template <GranularityKind kind, MicroKernel Kernel>
-template <class Code>
-void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift, void (*pack)(const Code*, Index, Index, std::byte*),
+void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift,
+                                                void (*pack)(const std::uint8_t*, Index, Index, std::byte*),
                                                 std::byte* stream) const {
   constexpr Index kChunk = 1024;
-  Code codes[kChunk];
+  std::uint8_t codes[kChunk];
   Index column = 0, step = 0;
   for (Index first = 0; first < layout_.n * layout_.k; first += kChunk) {
     const Index count = std::min(kChunk, layout_.n * layout_.k - first);
     for (Index i = 0; i < count; ++i) {
-      codes[i] = static_cast<Code>(operand(layout_.position(column, step)) - shift);
+      codes[i] = static_cast<std::uint8_t>(operand(layout_.position(column, step)) - shift);
       if (++step == layout_.k) {
         step = 0;
         ++column;

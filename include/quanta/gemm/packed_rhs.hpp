@@ -82,7 +82,7 @@ class PackedRhs
   explicit PackedRhs(const QuantizedView<F, 2, G>& weights)
       : Operands(weights.extent(0), weights.extent(1),
                  per_group ? weights.granularity().info().group_size : std::max<Index>(weights.extent(1), 1),
-                 weights.params(), operand_shift, weights.data(), &detail::unpack_bits<F>) {}
+                 weights.params(), {weights.data(), &detail::unpack_bytes<F>, operand_shift}) {}
 
   /// What a product reads of it.
   const Operands& operands() const { return *this; }
@@ -108,7 +108,7 @@ class PackedRhs
     return QuantParams<G>(scales, zero_points, granularity());
   }
   /// Their codes alone, packed as in format/bits.hpp. There is room for packed_size(n k, bits) bytes.
-  void unpack_codes(std::byte* stream) const { Operands::unpack_codes(operand_shift, &detail::pack_bits<F>, stream); }
+  void unpack_codes(std::byte* stream) const { Operands::unpack_codes(operand_shift, &detail::pack_bytes<F>, stream); }
   /// With its group size.
   G granularity() const {
     if constexpr (std::is_default_constructible_v<G>) {

@@ -40,7 +40,7 @@ const FormatInfo* find_format(std::string_view name) {
 /// The format of scales of this name, or null: the library's formats that are not integers.
 inline const FormatInfo* find_scale_format(std::string_view name) {
   const FormatInfo* found = find_format<E8M0, Dynamic8>(name);
-  return found != nullptr && found->unpack == nullptr ? found : nullptr;
+  return found != nullptr && found->zero_point_max == 0 ? found : nullptr;
 }
 
 }  // namespace detail

@@ -22,7 +22,7 @@ class LoadedRhs : public PackedOperands<kind, RhsKernelFor<NativeKernel, kind, b
   explicit LoadedRhs(const AnyQuantizedTensor& weight)
       : Operands(weight.shape()[0], weight.shape()[1],
                  Operands::per_group ? weight.granularity().group_size : std::max<Index>(weight.shape()[1], 1),
-                 weight.params(), shift(weight.format_info()), weight.data(), weight.format_info().unpack),
+                 weight.params(), {weight.data(), weight.format_info().unpack, shift(weight.format_info())}),
         format_(&weight.format_info()),
         granularity_(weight.granularity()) {}
 

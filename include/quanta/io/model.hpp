@@ -140,7 +140,7 @@ std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name
   if (weight.rank() == 2 && weight_only) {
     return LoadedWeightOnlyLinear(find_level_kernels<Own...>(weight.format()), weight, from.read<1>("bias"));
   }
-  if (weight.rank() == 2 && weight.format_info().unpack != nullptr && weight.bits() <= 8) {
+  if (weight.rank() == 2 && weight.format_info().unpack != nullptr) {
     switch (g.kind) {
       case GranularityKind::per_tensor:
         return load_integer_layer<GranularityKind::per_tensor, 8>(std::move(weight), from);

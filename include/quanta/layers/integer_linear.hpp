@@ -20,10 +20,10 @@ QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
 }
 
 /// Gives packed weights to a file as what they were packed from. They must outlive the list.
-template <class Operands, class Code>
+template <class Operands>
 void save_operands(TensorList& to, const Operands& operands, const FormatInfo& format,
                    const GranularityInfo& granularity, std::int32_t shift,
-                   void (*pack)(const Code*, Index first, Index count, std::byte* stream)) {
+                   void (*pack)(const std::uint8_t*, Index first, Index count, std::byte* stream)) {
   Buffer<float> scales;
   Buffer<std::int32_t> zero_points;
   operands.unpack_params(shift, scales, zero_points);
@@ -35,7 +35,7 @@ template <class Weights>
 void save_weights(TensorList& to, const Weights& weights) {
   using F = typename Weights::FormatType;
   save_operands(to, weights.operands(), format_info<F>, weights.granularity().info(), Weights::operand_shift,
-                &pack_bits<F>);
+                &pack_bytes<F>);
 }
 
 /// Some rows of x, features side by side, and where their codes go.

@@ -23,10 +23,10 @@ struct FormatInfo {
   std::int32_t zero_point_max;  ///< the largest zero point; 0 where codes are not integers
   /// levels[i] = the level of code first + i of a packed stream.
   void (*decode)(const std::byte* stream, Index first, Index count, float* levels);
-  /// From packed codes to integers and back, as pack_bits and unpack_bits; null unless codes are integers.
-  void (*unpack)(const std::byte* stream, Index first, Index count, std::int16_t* codes) = nullptr;
-  /// From integers to packed codes; null as unpack.
-  void (*pack)(const std::int16_t* codes, Index first, Index count, std::byte* stream) = nullptr;
+  /// The codes [first, first + count) of a packed stream, a byte each; null unless they are integers of at most 8 bits.
+  void (*unpack)(const std::byte* stream, Index first, Index count, std::uint8_t* codes) = nullptr;
+  /// The other way round, for a first that is a multiple of 8, and all codes or a multiple of 8; null as unpack.
+  void (*pack)(const std::uint8_t* codes, Index first, Index count, std::byte* stream) = nullptr;
   /// The index of the first of `count` packed codes that is outside the format, or count. Null where all are inside.
   Index (*first_bad_code)(const std::byte* stream, Index count) = nullptr;
 };
@@ -36,11 +36,6 @@ namespace detail {
 /// Bits that are no code of F, among packed ones: the index of the first, or count.
 template <Format F>
 Index first_bad_code(const std::byte* stream, Index count);
-
-template <IntegerFormat F>
-void unpack_integers(const std::byte* stream, Index first, Index count, std::int16_t* codes);
-template <IntegerFormat F>
-void pack_integers(const std::int16_t* codes, Index first, Index count, std::byte* stream);
 
 /// Is every pattern of F::bits bits a code?
 template <Format F>
@@ -54,9 +49,9 @@ template <Format F>
 constexpr FormatInfo make_format_info() {
   FormatInfo info{F::name,           F::bits,           std::is_signed_v<typename F::Code>,
                   zero_point_min<F>, zero_point_max<F>, &decode_levels<F>};
-  if constexpr (IntegerFormat<F>) {
-    info.unpack = &unpack_integers<F>;
-    info.pack = &pack_integers<F>;
+  if constexpr (IntegerFormat<F> && F::bits <= 8) {
+    info.unpack = &unpack_bytes<F>;
+    info.pack = &pack_bytes<F>;
   }
   if constexpr (!every_pattern_is_a_code<F>) info.first_bad_code = &first_bad_code<F>;
   return info;
@@ -119,28 +114,6 @@ Index first_bad_code(const std::byte* stream, Index count) {
     }
   }
   return count;
-}
-
-template <IntegerFormat F>
-void unpack_integers(const std::byte* stream, Index first, Index count, std::int16_t* codes) {
-  constexpr Index kChunk = 256;
-  typename F::Code piece[kChunk];
-  for (Index done = 0; done < count; done += kChunk) {
-    const Index n = std::min(kChunk, count - done);
-    unpack_bits<F>(stream, first + done, n, piece);
-    for (Index i = 0; i < n; ++i) codes[done + i] = static_cast<std::int16_t>(piece[i]);
-  }
-}
-
-template <IntegerFormat F>
-void pack_integers(const std::int16_t* codes, Index first, Index count, std::byte* stream) {
-  constexpr Index kChunk = 256;
-  typename F::Code piece[kChunk];
-  for (Index done = 0; done < count; done += kChunk) {
-    const Index n = std::min(kChunk, count - done);
-    for (Index i = 0; i < n; ++i) piece[i] = static_cast<typename F::Code>(codes[done + i]);
-    pack_bits<F>(piece, first + done, n, stream);
-  }
 }
 
 template <Granularity G>
