@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -13,7 +14,26 @@
 
 #include <quanta/core/error.hpp>
 
+#if QUANTA_HAS_POSIX_FILES
+#include <sys/mman.h>
+#endif
+
 QUANTA_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// Asks the system for large pages, where it has them and was told to give them to those who ask: memory of many
+/// megabytes is then written for the first time two to three times as fast.
+inline void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
+#if QUANTA_HAS_POSIX_FILES && defined(MADV_HUGEPAGE)
+  constexpr std::size_t page = std::size_t{2} << 20;
+  const std::size_t skipped = (page - reinterpret_cast<std::uintptr_t>(data) % page) % page;
+  if (bytes < 2 * page) return;
+  static_cast<void>(::madvise(static_cast<char*>(data) + skipped, (bytes - skipped) / page * page, MADV_HUGEPAGE));
+#endif
+}
+
+}  // namespace detail
 
 /// The alignment in bytes of what a Buffer holds.
 inline constexpr std::size_t kCacheLine = 64;
@@ -78,7 +98,9 @@ class Buffer {
     constexpr Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(T));
     detail::check(size >= 0 && size <= limit, "buffer: cannot hold ", size, " elements");
     if (size == 0) return nullptr;
-    return static_cast<T*>(::operator new (usize(size) * sizeof(T), std::align_val_t{kCacheLine}));
+    void* const data = ::operator new (usize(size) * sizeof(T), std::align_val_t{kCacheLine});
+    detail::prefer_large_pages(data, usize(size) * sizeof(T));
+    return static_cast<T*>(data);
   }
 
   T* data_ = nullptr;

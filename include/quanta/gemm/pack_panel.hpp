@@ -107,9 +107,9 @@ class PanelPacker {
             Extremes& column);
 
  private:
-  static constexpr Index kSteps = std::min<Index>(256, Sums::kMostBlocks* kKr) / kKr * kKr;
-
+  static constexpr Index kSteps = std::min<Index>(256 / kKr, Sums::kMostBlocks) * kKr;  ///< that are packed at a time
   static constexpr Index kRow = round_up(kSteps, 8);
+  static_assert(kInAByte == 1 || kNr % 2 == 0, "quanta: operands of 4 bits take a kernel with an even kNr");
 
   /// Lays steps [first, first + steps) of the panel's columns side by side.
   void pack_steps(Index panel, Index first, Index steps, Rhs* to);
@@ -199,7 +199,8 @@ void PanelPacker<Kernel>::pack_steps(Index panel, Index first, Index steps, Rhs*
   if constexpr (kInAByte == 2) {
     for (int c = 0; c < kNr / 2; ++c) {
       QUANTA_VECTORIZE_LOOP
-      for (int i = 0; i < kRow; i += 8) {  // a word at a time: no byte of it reaches 16
+      for (int i = 0; i < kRow;
+           i += 8) {  // a word at a time: operands stay in their byte, old ones behind them need not
         std::uint64_t left, right;
         std::memcpy(&left, rows_[c] + i, 8);
         std::memcpy(&right, rows_[kNr / 2 + c] + i, 8);

@@ -17,6 +17,7 @@
 
 #include <quanta/core/buffer.hpp>
 #include <quanta/format/bits.hpp>
+#include <quanta/gemm/interleave.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -38,19 +39,21 @@ class PackedCodes {
   Index bytes() const { return static_cast<Index>(codes_.bytes()); }
 
  private:
+  static constexpr Index kPiece = 256;  ///< bytes of an output that are moved at a time: all of a panel stay in cache
+
   /// Rows are of units of so many bits.
   int unit_bits() const { return bits_ < 8 ? 32 : bits_; }
   Index rows() const { return ceil_div(k_ * bits_, unit_bits()); }
   Index panel_bytes() const { return rows() * lanes_ * unit_bits() / 8; }
-  /// Where the unit of a row is that has codes of an output, in bytes.
-  Index position(Index output, Index row) const {
-    return output / lanes_ * panel_bytes() + (row * lanes_ + output % lanes_) * unit_bits() / 8;
-  }
   /// `flip` in every code that begins in a unit or goes on there.
   QUANTA_LAZY std::uint32_t flips(Index row) const;
-  /// f(row, first code's bit in the stream, bits in use) for every unit of an output.
+  /// Those of all units of an output, filled up to whole pieces.
+  QUANTA_LAZY Buffer<std::byte> all_flips() const;
+  /// Calls f.operator()<bytes of a unit>().
   template <class F>
-  void for_each_unit(Index output, F f) const;
+  void with_unit(F f) const {
+    bits_ < 8 ? f.template operator()<4>() : bits_ == 8 ? f.template operator()<1>() : f.template operator()<2>();
+  }
 
   Index n_ = 0, k_ = 0;
   int bits_ = 8, lanes_ = 1;
@@ -86,12 +89,40 @@ QUANTA_LAZY_BODY std::uint32_t PackedCodes::flips(Index row) const {
   return result;
 }
 
-template <class F>
-void PackedCodes::for_each_unit(Index output, F f) const {
-  const Index bits = k_ * bits_, unit = unit_bits();
+QUANTA_LAZY_BODY Buffer<std::byte> PackedCodes::all_flips() const {
+  const Index unit = unit_bits() / 8;
+  Buffer<std::byte> result(round_up(rows() * unit, kPiece), std::byte{0});
   for (Index row = 0; row < rows(); ++row) {
-    const Index count = std::min(unit, bits - row * unit);
-    f(row, output * bits + row * unit, count);
+    const std::uint32_t bits = flips(row);
+    std::memcpy(result.data() + row * unit, &bits, usize(unit));
+  }
+  return result;
+}
+
+/// The bits [first, first + count) of a stream to whole bytes, the last filled up with zeros.
+QUANTA_LAZY void read_row(const std::byte* stream, Index first, Index count, std::byte* row) {
+  if (first % 8 == 0) {
+    std::memcpy(row, stream + first / 8, usize(ceil_div(count, 8)));
+    if (count % 8 != 0) row[count / 8] &= static_cast<std::byte>((1 << count % 8) - 1);
+    return;
+  }
+  for (Index bit = 0; bit < count; bit += 32) {
+    const Index some = std::min<Index>(32, count - bit);
+    const std::uint32_t word = read_bits(stream, first + bit, some);
+    std::memcpy(row + bit / 8, &word, usize(ceil_div(some, 8)));
+  }
+}
+
+/// Back to a stream that has zeros there; what fills up the last byte may be anything.
+QUANTA_LAZY void write_row(std::byte* stream, Index first, Index count, const std::byte* row) {
+  Index bit = 0;
+  if (first % 8 == 0) {
+    bit = count / 8 * 8;
+    if (bit > 0) std::memcpy(stream + first / 8, row, usize(bit / 8));
+  }
+  for (; bit < count; bit += 32) {
+    const Index some = std::min<Index>(32, count - bit);
+    write_bits(stream, first + bit, some, read_bits(row, bit, some));
   }
 }
 
@@ -100,27 +131,54 @@ QUANTA_LAZY_BODY PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes,
     : n_(n), k_(k), bits_(bits), lanes_(lanes), flip_(flip) {
   check(k <= std::numeric_limits<Index>::max() / (Index{64} * lanes), "weights: ", k, " inputs are beyond any memory");
   if (n == 0) return;
-  codes_ = Buffer<std::byte>(panels() * panel_bytes(), std::byte{0});
-  Buffer<std::uint32_t> flipped(rows());
-  for (Index row = 0; row < rows(); ++row) flipped[row] = flips(row);
-  for (Index output = 0; output < n_; ++output) {
-    for_each_unit(output, [&](Index row, Index first, Index count) {
-      const std::uint32_t unit = read_bits(stream, first, count) ^ flipped[row];
-      std::memcpy(codes_.data() + position(output, row), &unit, usize(Index{unit_bits()} / 8));
-    });
-  }
+  codes_ = Buffer<std::byte>(panels() * panel_bytes());
+  const Buffer<std::byte> flipped = all_flips();
+  Buffer<std::byte> pieces(lanes_ * kPiece, std::byte{0});
+  Buffer<const std::byte*> outputs(lanes_);
+  for (int lane = 0; lane < lanes_; ++lane) outputs[lane] = pieces.data() + lane * kPiece;
+  with_unit([&]<int unit>() {
+    const Index row_bits = k_ * bits_;
+    for (Index p = 0; p < panels(); ++p) {
+      std::byte* to = codes_.data() + p * panel_bytes();
+      for (Index first = 0; first < rows() * unit; first += kPiece) {
+        const Index bytes = std::min(kPiece, rows() * unit - first), some = std::min(bytes * 8, row_bits - first * 8);
+        for (int lane = 0; lane < lanes_; ++lane) {
+          std::byte* const piece = pieces.data() + lane * kPiece;
+          const Index output = p * lanes_ + lane;
+          std::fill_n(piece + (output < n_ ? some / 8 : 0), bytes - (output < n_ ? some / 8 : 0), std::byte{0});
+          if (output >= n_) continue;
+          read_row(stream, output * row_bits + first * 8, some, piece);
+          if (flip_ == 0) continue;
+          const std::byte* const turned = flipped.data() + first;
+          QUANTA_VECTORIZE_LOOP
+          for (Index i = 0; i < kPiece; ++i) piece[i] ^= turned[i];
+        }
+        interleave<unit>(outputs.data(), lanes_, bytes / unit, to + first * lanes_);
+      }
+    }
+  });
 }
 
 QUANTA_LAZY_BODY void PackedCodes::unpack(std::byte* stream) const {
   std::fill_n(stream, packed_size(n_ * k_, bits_), std::byte{0});
-  for (Index output = 0; output < n_; ++output) {
-    for_each_unit(output, [&](Index row, Index first, Index count) {
-      std::uint32_t unit = 0;
-      std::memcpy(&unit, codes_.data() + position(output, row), usize(Index{unit_bits()} / 8));
-      const std::uint64_t mask = (std::uint64_t{1} << count) - 1;
-      write_bits(stream, first, count, static_cast<std::uint32_t>((unit ^ flips(row)) & mask));
-    });
-  }
+  const Buffer<std::byte> flipped = all_flips();
+  Buffer<std::byte> pieces(lanes_ * kPiece, std::byte{0});
+  Buffer<std::byte*> outputs(lanes_);
+  for (int lane = 0; lane < lanes_; ++lane) outputs[lane] = pieces.data() + lane * kPiece;
+  with_unit([&]<int unit>() {
+    const Index row_bits = k_ * bits_;
+    for (Index p = 0; p < panels(); ++p) {
+      for (Index first = 0; first < rows() * unit; first += kPiece) {
+        const Index bytes = std::min(kPiece, rows() * unit - first), some = std::min(bytes * 8, row_bits - first * 8);
+        separate<unit>(panel(p) + first * lanes_, lanes_, bytes / unit, outputs.data());
+        for (Index output = p * lanes_; output < std::min(n_, (p + 1) * lanes_); ++output) {
+          std::byte* const piece = outputs[output - p * lanes_];
+          for (Index i = 0; flip_ != 0 && i < bytes; ++i) piece[i] ^= flipped[first + i];
+          write_row(stream, output * row_bits + first * 8, some, piece);
+        }
+      }
+    }
+  });
 }
 
 }  // namespace detail

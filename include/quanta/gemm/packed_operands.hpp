@@ -166,19 +166,31 @@ template <GranularityKind kind, MicroKernel Kernel>
 void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift,
                                                 void (*pack)(const std::uint8_t*, Index, Index, std::byte*),
                                                 std::byte* stream) const {
-  constexpr Index kChunk = 1024;
-  std::uint8_t codes[kChunk];
-  Index column = 0, step = 0;
-  for (Index first = 0; first < layout_.n * layout_.k; first += kChunk) {
-    const Index count = std::min(kChunk, layout_.n * layout_.k - first);
-    for (Index i = 0; i < count; ++i) {
-      codes[i] = static_cast<std::uint8_t>(operand(layout_.position(column, step)) - shift);
-      if (++step == layout_.k) {
-        step = 0;
-        ++column;
+  // The columns of as many panels at a time as begin with a whole byte of the stream.
+  constexpr int kNr = Kernel::kNr, kKr = Kernel::kKr, columns = kNr / static_cast<int>(kInAByte);
+  const Index k = layout_.k, at_once = kNr * k % 8 == 0 ? 1 : 8;
+  Buffer<std::uint8_t> codes(std::min(at_once, layout_.panels()) * kNr * k);
+  for (Index first = 0; first < layout_.panels(); first += at_once) {
+    const Index count = std::min(at_once * kNr, layout_.n - first * kNr) * k;
+    for (Index p = first; p < std::min(first + at_once, layout_.panels()); ++p) {
+      std::uint8_t* const rows = codes.data() + (p - first) * kNr * k;
+      for (Index g = 0; g < layout_.groups(); ++g) {
+        const Index start = g * layout_.group, units = layout_.group_length(g) / kKr;
+        std::byte* to[columns];
+        for (int c = 0; c < columns; ++c) to[c] = reinterpret_cast<std::byte*>(rows + c * k + start);
+        const auto* from = reinterpret_cast<const std::byte*>(blocks(p, g));
+        separate<kKr>(from, columns, units, to);
+        for (int c = 0; c < columns; ++c) {
+          std::memcpy(to[c] + units * kKr, from + (units * columns + c) * kKr, usize(layout_.group_length(g) % kKr));
+        }
+      }
+      for (Index i = 0; kInAByte == 2 && i < columns * k; ++i) {
+        rows[columns * k + i] = static_cast<std::uint8_t>(rows[i] >> 4);
+        rows[i] &= 15;
       }
     }
-    pack(codes, first, count, stream);
+    for (Index i = 0; shift != 0 && i < count; ++i) codes[i] = static_cast<std::uint8_t>(codes[i] - shift);
+    pack(codes.data(), first * kNr * k, count, stream);
   }
 }
 

@@ -5,6 +5,7 @@
 // with the types.
 #pragma once
 
+#include <quanta/io/any_quantized_view.hpp>
 #include <quanta/layers/dynamic_linear.hpp>
 #include <quanta/layers/static_linear.hpp>
 #include <quanta/layers/weight_only_linear.hpp>
@@ -19,7 +20,7 @@ class LoadedRhs : public PackedOperands<kind, RhsKernelFor<NativeKernel, kind, b
 
  public:
   /// weight has rank 2, an integer format of at most 8 bits, and a granularity of this kind that a rhs can have.
-  explicit LoadedRhs(const AnyQuantizedTensor& weight)
+  explicit LoadedRhs(const AnyQuantizedView& weight)
       : Operands(weight.shape()[0], weight.shape()[1],
                  Operands::per_group ? weight.granularity().group_size : std::max<Index>(weight.shape()[1], 1),
                  weight.params(), {weight.data(), weight.format_info().unpack, shift(weight.format_info())}),
@@ -53,7 +54,7 @@ class LoadedLinear : public LinearBase<D> {
   std::string weight_granularity() const { return quanta::description(weights_.granularity(), 2); }
 
  protected:
-  LoadedLinear(const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias)
+  LoadedLinear(const AnyQuantizedView& weight, const Tensor<float, 1>& bias)
       : LinearBase<D>(weight.shape()[0], bias), weights_(weight) {}
 
   void save_weight_and_bias(TensorList& to) const {
@@ -69,7 +70,7 @@ class LoadedDynamicLinear : public LoadedLinear<LoadedDynamicLinear<kind, bits, 
  public:
   static constexpr const char* kName = DynamicLinear<>::kName;
 
-  LoadedDynamicLinear(const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias)
+  LoadedDynamicLinear(const AnyQuantizedView& weight, const Tensor<float, 1>& bias)
       : LoadedLinear<LoadedDynamicLinear, kind, bits>(weight, bias) {
     check_sums_by_row<Scheme, A>(this->weights_.operands());
   }
@@ -84,7 +85,7 @@ class LoadedStaticLinear : public LoadedLinear<LoadedStaticLinear<kind, bits>, k
  public:
   static constexpr const char* kName = StaticLinear<>::kName;
 
-  LoadedStaticLinear(const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias, ActivationParams activation)
+  LoadedStaticLinear(const AnyQuantizedView& weight, const Tensor<float, 1>& bias, ActivationParams activation)
       : LoadedLinear<LoadedStaticLinear, kind, bits>(weight, bias), activation_(std::move(activation)) {
     check_activation(activation_, this->weights_.operands());
   }
@@ -105,7 +106,7 @@ class LoadedWeightOnlyLinear : public LinearBase<LoadedWeightOnlyLinear> {
   static constexpr const char* kName = WeightOnlyLinear<>::kName;
 
   /// `kernels` are those of the weight's format.
-  LoadedWeightOnlyLinear(const LevelKernels& kernels, const AnyQuantizedTensor& weight, const Tensor<float, 1>& bias)
+  LoadedWeightOnlyLinear(const LevelKernels& kernels, const AnyQuantizedView& weight, const Tensor<float, 1>& bias)
       : LinearBase(weight.shape()[0], bias),
         format_(&weight.format_info()),
         granularity_(weight.granularity()),

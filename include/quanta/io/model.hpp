@@ -109,7 +109,7 @@ std::optional<AnyLayer> load_one_of(LayerList<L...>, [[maybe_unused]] std::strin
 
 /// An integer layer with weights of this kind.
 template <GranularityKind kind, int bits>
-AnyLayer load_integer_layer(AnyQuantizedTensor weight, const LayerReader& from) {
+AnyLayer load_integer_layer(const AnyQuantizedView& weight, const LayerReader& from) {
   const Tensor<float, 1> bias = from.template read<1>("bias");
   if (from.text("layer") == StaticLinear<>::kName) {
     return LoadedStaticLinear<kind, bits>(weight, bias, load_activation(from));
@@ -135,7 +135,7 @@ template <Format... Own>
 std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name, const LayerReader& from) {
   const bool weight_only = name == WeightOnlyLinear<>::kName;
   if (!weight_only && name != DynamicLinear<>::kName && name != StaticLinear<>::kName) return std::nullopt;
-  AnyQuantizedTensor weight = from.file().template quantized<Own...>(from.prefix() + "weight");
+  const AnyQuantizedView weight = from.file().template quantized_view<Own...>(from.prefix() + "weight");
   const GranularityInfo& g = weight.granularity();
   if (weight.rank() == 2 && weight_only) {
     return LoadedWeightOnlyLinear(find_level_kernels<Own...>(weight.format()), weight, from.read<1>("bias"));
@@ -143,15 +143,15 @@ std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name
   if (weight.rank() == 2 && weight.format_info().unpack != nullptr) {
     switch (g.kind) {
       case GranularityKind::per_tensor:
-        return load_integer_layer<GranularityKind::per_tensor, 8>(std::move(weight), from);
+        return load_integer_layer<GranularityKind::per_tensor, 8>(weight, from);
       case GranularityKind::per_channel:
-        if (g.axis == 0) return load_integer_layer<GranularityKind::per_channel, 8>(std::move(weight), from);
+        if (g.axis == 0) return load_integer_layer<GranularityKind::per_channel, 8>(weight, from);
         break;
       case GranularityKind::per_group:
         if (g.axis == 1 && weight.bits() <= 4) {
-          return load_integer_layer<GranularityKind::per_group, 4>(std::move(weight), from);
+          return load_integer_layer<GranularityKind::per_group, 4>(weight, from);
         }
-        if (g.axis == 1) return load_integer_layer<GranularityKind::per_group, 8>(std::move(weight), from);
+        if (g.axis == 1) return load_integer_layer<GranularityKind::per_group, 8>(weight, from);
         break;
       case GranularityKind::unscaled:
         break;

@@ -72,7 +72,10 @@ class Safetensors {
   /// quantized or what it holds is not sound.
   template <Format... Own>
   AnyQuantizedTensor quantized(std::string_view name) const;
-  /// The same with its type; throws FileError when that is another.
+  /// The same with its codes in place: it lives no longer than this object or a copy of it.
+  template <Format... Own>
+  AnyQuantizedView quantized_view(std::string_view name) const;
+  /// A copy with its type; throws FileError when that is another.
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
   QuantizedTensor<F, R, G> quantized(std::string_view name) const {
     return stored(name).template copy<F, R, G>();
@@ -96,6 +99,9 @@ class Safetensors {
     return found->second;
   }
   detail::StoredQuantized stored(std::string_view name) const { return {file_, header_, data_, name}; }
+  /// Its format, among the library's and Own.
+  template <Format... Own>
+  static const FormatInfo& format_of(const detail::StoredQuantized& tensor);
 
   std::string file_;
   detail::SafetensorsHeader header_;
@@ -150,14 +156,25 @@ Tensor<float, rank> Safetensors::read(std::string_view name) const {
 }
 
 template <Format... Own>
-AnyQuantizedTensor Safetensors::quantized(std::string_view name) const {
-  const detail::StoredQuantized tensor = stored(name);
+const FormatInfo& Safetensors::format_of(const detail::StoredQuantized& tensor) {
   const FormatInfo* format = detail::find_format<Own...>(tensor.format);
   if (format == nullptr) {
     detail::fail<FileError>(tensor.where, " has the format ", detail::in_quotes(tensor.format),
                             ", which is none of the library's and none given to read it with");
   }
-  return tensor.copy(*format);
+  return *format;
+}
+
+template <Format... Own>
+AnyQuantizedTensor Safetensors::quantized(std::string_view name) const {
+  const detail::StoredQuantized tensor = stored(name);
+  return tensor.copy(format_of<Own...>(tensor));
+}
+
+template <Format... Own>
+AnyQuantizedView Safetensors::quantized_view(std::string_view name) const {
+  const detail::StoredQuantized tensor = stored(name);
+  return tensor.in_place(format_of<Own...>(tensor));
 }
 
 QUANTA_NAMESPACE_END

@@ -8,11 +8,11 @@
 #include <optional>
 #include <span>
 
+#include <quanta/io/any_quantized_view.hpp>
 #include <quanta/io/decode_floats.hpp>
 #include <quanta/io/file_error.hpp>
 #include <quanta/io/formats.hpp>
 #include <quanta/io/safetensors_json.hpp>
-#include <quanta/quant/any_quantized_tensor.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -59,6 +59,8 @@ struct StoredQuantized : QuantizedInfo {
   /// A copy with its type. Throws FileError when the type is another.
   template <Format F, int R, Granularity G>
   QuantizedTensor<F, R, G> copy() const;
+  /// Codes where they lie, scales and zero points copied.
+  AnyQuantizedView in_place(const FormatInfo& info) const;
   /// Codes, scales and zero points where they lie. Throws FileError too where they are not aligned, as they may be in
   /// files of others.
   template <Format F, int R, Granularity G>
@@ -229,6 +231,12 @@ inline AnyQuantizedTensor StoredQuantized::copy(const FormatInfo& info) const {
     check_codes("a quantized tensor", info, shape, codes);  // before they are copied
     return AnyQuantizedTensor(info, shape, granularity, copy_of<std::byte>(codes), held_scales(),
                               copy_of<std::int32_t>(zero_points));
+  });
+}
+
+inline AnyQuantizedView StoredQuantized::in_place(const FormatInfo& info) const {
+  return as_file_error(where, [&] {
+    return AnyQuantizedView(info, shape, granularity, codes, held_scales(), copy_of<std::int32_t>(zero_points));
   });
 }
 

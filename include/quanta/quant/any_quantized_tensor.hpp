@@ -9,6 +9,16 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+namespace detail {
+
+/// Throws Error, which begins with `where`, unless these are parts of one tensor, with so many zero points or none.
+QUANTA_LAZY
+void check_parts(const char* where, const FormatInfo& format, const std::vector<Index>& shape,
+                 const GranularityInfo& granularity, std::span<const std::byte> codes, const ParamsData& params,
+                 Index zero_points);
+
+}  // namespace detail
+
 /// A quantized tensor whose format, rank and granularity are known at run time. Owns; copies deeply.
 class AnyQuantizedTensor {
  public:
@@ -101,6 +111,21 @@ class AnyQuantizedTensor {
 
 // ---- bodies ----
 
+namespace detail {
+
+QUANTA_LAZY_BODY
+void check_parts(const char* where, const FormatInfo& format, const std::vector<Index>& shape,
+                 const GranularityInfo& granularity, std::span<const std::byte> codes, const ParamsData& params,
+                 Index zero_points) {
+  check(zero_points == 0 || zero_points == params.size, where, ": ", zero_points, " zero points for ", params.size,
+        " scales");
+  check_codes(where, format, shape, codes);
+  const Extents extents(shape.data(), static_cast<int>(shape.size()));
+  check_params(where, params, param_map(granularity, extents), extents, format.zero_point_min, format.zero_point_max);
+}
+
+}  // namespace detail
+
 template <Format F, int R, Granularity G>
 AnyQuantizedTensor::AnyQuantizedTensor(QuantizedTensor<F, R, G> tensor)
     : format_(&quanta::format_info<F>),
@@ -125,11 +150,8 @@ AnyQuantizedTensor::AnyQuantizedTensor(const FormatInfo& format, std::vector<Ind
       codes_(std::move(codes)),
       scales_(std::move(scales)),
       zero_points_(std::move(zero_points)) {
-  detail::check(zero_points_.empty() || zero_points_.size() == scales_.size(),
-                "AnyQuantizedTensor: ", zero_points_.size(), " zero points for ", scales_.size(), " scales");
-  detail::check_codes("AnyQuantizedTensor", format, shape_, {codes_.data(), codes_.bytes()});
-  detail::check_params("AnyQuantizedTensor", params(), param_map(granularity_, extents()), extents(),
-                       format.zero_point_min, format.zero_point_max);
+  detail::check_parts("AnyQuantizedTensor", format, shape_, granularity_, {codes_.data(), codes_.bytes()}, params(),
+                      zero_points_.size());
   if (!params().has_zero_points()) zero_points_ = {};
 }
 

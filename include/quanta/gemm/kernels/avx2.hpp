@@ -65,13 +65,16 @@ struct Avx2Tile {
   /// vpmaddubsw adds what steps 0 and 1 of a block contribute, and 2 and 3. No lhs makes it saturate where 255 times
   /// the positive weights of such a pair, and 255 times the negative ones, are int16.
   static bool proves(const Rhs* panel, Index blocks) {
-    constexpr int most = 32767 / 255, least = -32768 / 255;
-    bool saturates = false;
-    for (const Rhs* pair = panel; pair < panel + blocks * kNr * kKr; pair += 2) {
-      const int a = pair[0], b = pair[1];
-      saturates |= std::max(a, 0) + std::max(b, 0) > most || std::min(a, 0) + std::min(b, 0) < least;
+    const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1);
+    __m256i most = zero, least = zero;  // sums of the positive weights of a pair, and of the negative ones
+    for (Index i = 0; i < blocks * kNr * kKr; i += 32) {
+      const __m256i weights = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel + i));
+      most = _mm256_max_epi16(most, _mm256_maddubs_epi16(ones, _mm256_max_epi8(weights, zero)));
+      least = _mm256_min_epi16(least, _mm256_maddubs_epi16(ones, _mm256_min_epi8(weights, zero)));
     }
-    return !saturates;
+    const __m256i beyond = _mm256_or_si256(_mm256_cmpgt_epi16(most, _mm256_set1_epi16(32767 / 255)),
+                                           _mm256_cmpgt_epi16(_mm256_set1_epi16(-32768 / 255), least));
+    return _mm256_testz_si256(beyond, beyond) != 0;
   }
 
   template <int rows>

@@ -1,0 +1,73 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Rows side by side, for every square that this build's flags allow, byte by byte; and apart again.
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include <quanta/gemm/interleave.hpp>
+
+#include "tests/support/random.hpp"
+
+namespace quanta::test {
+namespace {
+
+template <class Square>
+class Interleave : public testing::Test {};
+#if QUANTA_HAS_AVX2
+using Squares = testing::Types<simd::ScalarSquare, simd::Avx2Square>;
+#elif QUANTA_HAS_NEON
+using Squares = testing::Types<simd::ScalarSquare, simd::NeonSquare>;
+#else
+using Squares = testing::Types<simd::ScalarSquare>;
+#endif
+TYPED_TEST_SUITE(Interleave, Squares);
+
+template <class Square, int unit>
+void check_interleave() {
+  Random random(unit);
+  for (const Index count : {1, 2, 3, 7, 8, 12, 17, 32}) {
+    for (const Index units : {0, 1, 3, 4, 8, 15, 16, 33}) {
+      const Index length = units * unit, guard = 16;
+      std::vector<std::vector<std::byte>> rows(usize(count), std::vector<std::byte>(usize(length + guard)));
+      std::vector<const std::byte*> from;
+      for (auto& row : rows) {
+        for (std::byte& byte : row) byte = static_cast<std::byte>(random.bits());
+        from.push_back(row.data());
+      }
+      std::vector<std::byte> panel(usize(count * length + guard), std::byte{0x5a});
+      detail::interleave<unit, Square>(from.data(), count, units, panel.data());
+      Index at = 0;
+      for (Index u = 0; u < units; ++u) {
+        for (Index r = 0; r < count; ++r) {
+          for (Index i = 0; i < unit; ++i, ++at) {
+            ASSERT_EQ(panel[usize(at)], rows[usize(r)][usize(u * unit + i)])
+                << unit << ": " << count << " rows of " << units << ", at " << at;
+          }
+        }
+      }
+      for (Index i = 0; i < guard; ++i) ASSERT_EQ(panel[usize(at + i)], std::byte{0x5a});
+
+      auto again = rows;
+      std::vector<std::byte*> to;
+      for (auto& row : again) {
+        std::fill_n(row.begin(), length, std::byte{0});
+        to.push_back(row.data());
+      }
+      detail::separate<unit, Square>(panel.data(), count, units, to.data());
+      ASSERT_EQ(again, rows) << unit << ": " << count << " rows of " << units;
+    }
+  }
+}
+
+TYPED_TEST(Interleave, PutsUnitsOfAllRowsSideBySideAndApartAgain) {
+  check_interleave<TypeParam, 1>();
+  check_interleave<TypeParam, 2>();
+  check_interleave<TypeParam, 3>();
+  check_interleave<TypeParam, 4>();
+  check_interleave<TypeParam, 8>();
+  check_interleave<TypeParam, 16>();
+}
+
+}  // namespace
+}  // namespace quanta::test

@@ -1,0 +1,161 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// Packed weights element by element: every operand, sum and bound against loops over the codes that know of the layout
+// only what gemm/layout.hpp draws. For the layout of every kernel, with tails and groups of every kind.
+#include <quanta/gemm/packed_codes.hpp>
+#include <quanta/gemm/packed_rhs.hpp>
+
+#include "tests/support/kernels.hpp"
+#include "tests/support/products.hpp"
+
+namespace quanta::test {
+namespace {
+
+template <class Kernel>
+class PackPanel : public testing::Test {};
+struct PortableNibbles : PortableKernel<3, 6, 4, U8, S8> {
+  struct Nibbles : PortableNibbleKernel<3, 6, 4, S8> {
+    using OtherSign = PortableNibbleKernel<3, 6, 4, U8>;
+  };
+};
+using PackedLayouts = CompiledKernels::Plus<PortableNibbles, PortableKernel<4, 16, 8, U8, S8>,
+                                            PortableKernel<3, 8, 16, S8, S8>, PortableKernel<6, 16, 4, S8, S8>,
+                                            PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>::Types;
+TYPED_TEST_SUITE(PackPanel, PackedLayouts);
+
+/// Sums of the positive and of the negative differences from a zero point.
+struct Differences {
+  std::int64_t positive = 0, negative = 0;
+  void add(std::int64_t difference) { (difference > 0 ? positive : negative) += std::abs(difference); }
+  void cover(const Differences& other) {
+    positive = std::max(positive, other.positive);
+    negative = std::max(negative, other.negative);
+  }
+};
+
+template <class Operands>
+void check_operands(const Operands& packed, const IntMatrix& rhs, std::int32_t shift) {
+  using Used = typename Operands::KernelType;
+  constexpr Index nr = Used::kNr, kr = Used::kKr, bits = kRhsBits<Used>, half = nr * kr / 2;
+  const Index n = rhs.rows, k = rhs.cols, params = rhs.params;
+  const Index group = params > 0 ? params : std::max<Index>(k, 1), groups = k == 0 ? 0 : (k + group - 1) / group;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(packed.panel(0));
+  Differences most_of_columns, most_of_groups;
+  for (Index p = 0; p * nr < n; ++p) {
+    std::vector<Differences> whole(usize(nr));
+    for (Index g = 0; g < groups; ++g) {
+      const Index first = g * group, last = std::min(first + group, k);
+      std::vector<Differences> part(usize(nr));
+      std::vector<std::int64_t> sums(usize(nr), 0);
+      for (Index block = first; block < last; block += kr, bytes += nr * kr * bits / 8) {
+        for (Index at = 0; at < nr * kr; ++at) {
+          const Index column = p * nr + at / kr, step = block + at % kr;
+          const bool there = column < n && step < last;
+          const std::int32_t operand = there ? rhs.code(column, step) + shift : 0;
+          const int byte = bits == 8 ? bytes[at] : bytes[at % half] >> (at < half ? 0 : 4) & 15;
+          ASSERT_EQ(byte, operand & 255) << n << 'x' << k << " (" << column << ", " << step << ')';
+          if (!there) continue;
+          sums[usize(at / kr)] += operand;
+          part[usize(at / kr)].add(rhs.centred(column, step));
+        }
+      }
+      for (Index c = 0; c < nr; ++c) {
+        ASSERT_EQ(packed.sums(p, g)[c], sums[usize(c)]) << n << 'x' << k << " panel " << p << ' ' << c;
+        most_of_groups.cover(part[usize(c)]);
+        whole[usize(c)].positive += part[usize(c)].positive;
+        whole[usize(c)].negative += part[usize(c)].negative;
+        const bool there = p * nr + c < n;
+        if (!Operands::per_tensor) {
+          ASSERT_EQ(packed.scales(p, g)[c], there ? rhs.scale(p * nr + c, first) : 0.0f);
+        }
+        if (packed.zero_points(p, g) == nullptr) continue;
+        const std::size_t param = there ? rhs.param(p * nr + c, first) : 0;
+        ASSERT_EQ(packed.zero_points(p, g)[c], there ? rhs.zeros[param] + shift : 0);
+      }
+    }
+    for (const Differences& column : whole) most_of_columns.cover(column);
+  }
+  ASSERT_EQ(bytes, reinterpret_cast<const std::uint8_t*>(packed.panel(0)) + packed.layout().size() * bits / 8);
+  ASSERT_EQ(packed.column_extremes().positive, most_of_columns.positive);
+  ASSERT_EQ(packed.column_extremes().negative, most_of_columns.negative);
+  ASSERT_EQ(packed.group_extremes().positive, most_of_groups.positive);
+  ASSERT_EQ(packed.group_extremes().negative, most_of_groups.negative);
+}
+
+template <class Kernel, class F, class G>
+void check_panels(Index n, Index k, Index params, Fill codes, Fill zeros) {
+  Random random(static_cast<std::uint64_t>(n * 31 + k));
+  const IntMatrix rhs = int_matrix<F>(n, k, params, codes, zeros, random);
+  const auto packed = pack<Kernel>(quantized<F, G>(rhs));
+  check_operands(packed.operands(), rhs, packed.operand_shift);
+}
+
+template <class Kernel, class F>
+void check_format() {
+  const Index nr = Kernel::kNr;
+  const std::vector<Index> ks = {1, 3, 16, 257, 530};
+  for (const Index n : {Index{1}, nr, 2 * nr - 1}) {
+    for (const Index k : ks) {
+      check_panels<Kernel, F, PerTensor>(n, k, kOne, Fill::random, Fill::random);
+      check_panels<Kernel, F, PerChannel<0>>(n, k, kPerRow, Fill::random, Fill::zero);
+      check_panels<Kernel, F, PerChannel<0>>(n, k, kPerRow, Fill::lowest, Fill::highest);
+      check_panels<Kernel, F, PerChannel<0>>(n, k, kPerRow, Fill::highest, Fill::lowest);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+  for (const Index group : {1, 5, 32, 48, 100, 300}) {
+    check_panels<Kernel, F, PerGroup<Dynamic>>(nr + 1, 530, group, Fill::random, Fill::zero);
+    check_panels<Kernel, F, PerGroup<Dynamic>>(nr + 1, 530, group, Fill::random, Fill::random);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt8) { check_format<TypeParam, Int<8>>(); }
+TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfUInt8) { check_format<TypeParam, UInt<8>>(); }
+TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt4) { check_format<TypeParam, Int<4>>(); }
+TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt2) { check_format<TypeParam, Int<2>>(); }
+
+TYPED_TEST(PackPanel, SumsOfTheLongestRowsAreExact) {
+  check_panels<TypeParam, UInt<8>, PerTensor>(2, 70000, kOne, Fill::highest, Fill::zero);
+}
+
+/// The bit of packed codes where gemm/packed_codes.hpp draws bit `bit` of an output.
+int packed_bit(const detail::PackedCodes& packed, Index lanes, int bits, Index output, Index bit) {
+  const Index unit = bits < 8 ? 32 : bits;
+  const Index at = (bit / unit * lanes + output % lanes) * unit + bit % unit;
+  return std::to_integer<int>(packed.panel(output / lanes)[at / 8]) >> (at % 8) & 1;
+}
+
+TEST(PackedCodes, HoldEveryBit) {
+  Random random(9);
+  for (const int bits : {1, 2, 3, 4, 5, 6, 7, 8, 16}) {
+    for (const int lanes : {1, 4, 8, 16}) {
+      for (const Index k : {1, 8, 21, 64, 600}) {
+        const Index n = 2 * lanes + 1;
+        const std::uint32_t flip = bits == 8 ? 0u : 1u << (bits - 1);
+        std::vector<std::byte> stream(usize(detail::packed_size(n * k, bits)));
+        for (std::byte& byte : stream) byte = static_cast<std::byte>(random.bits());
+        if (n * k * bits % 8 != 0) stream.back() &= static_cast<std::byte>((1 << (n * k * bits % 8)) - 1);
+        const detail::PackedCodes packed(n, k, bits, lanes, flip, stream.data());
+        for (Index output = 0; output < 3 * lanes; ++output) {
+          for (Index bit = 0; bit < k * bits; ++bit) {
+            const Index i = output * k * bits + bit;
+            int expected = 0;
+            if (output < n) {
+              expected = std::to_integer<int>(stream[usize(i / 8)]) >> (i % 8) & 1;
+              expected ^= static_cast<int>(flip >> (bit % bits) & 1);
+            }
+            ASSERT_EQ(packed_bit(packed, lanes, bits, output, bit), expected)
+                << bits << " bits, " << lanes << " lanes, k = " << k << ": bit " << bit << " of output " << output;
+          }
+        }
+        std::vector<std::byte> again(stream.size(), std::byte{0x5a});
+        packed.unpack(again.data());
+        ASSERT_EQ(again, stream) << bits << " bits, " << lanes << " lanes, k = " << k;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quanta::test
