@@ -49,6 +49,10 @@ class PackedCodes {
   QUANTA_LAZY std::uint32_t flips(Index row) const;
   /// Those of all units of an output, filled up to whole pieces.
   QUANTA_LAZY Buffer<std::byte> all_flips() const;
+  static void turn_bits(std::byte* QUANTA_RESTRICT piece, const std::byte* QUANTA_RESTRICT flips) {
+    QUANTA_VECTORIZE_LOOP
+    for (Index i = 0; i < kPiece; ++i) piece[i] ^= flips[i];
+  }
   /// Calls f.operator()<bytes of a unit>().
   template <class F>
   void with_unit(F f) const {
@@ -148,10 +152,7 @@ QUANTA_LAZY_BODY PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes,
           std::fill_n(piece + (output < n_ ? some / 8 : 0), bytes - (output < n_ ? some / 8 : 0), std::byte{0});
           if (output >= n_) continue;
           read_row(stream, output * row_bits + first * 8, some, piece);
-          if (flip_ == 0) continue;
-          const std::byte* const turned = flipped.data() + first;
-          QUANTA_VECTORIZE_LOOP
-          for (Index i = 0; i < kPiece; ++i) piece[i] ^= turned[i];
+          if (flip_ != 0) turn_bits(piece, flipped.data() + first);
         }
         interleave<unit>(outputs.data(), lanes_, bytes / unit, to + first * lanes_);
       }
@@ -173,7 +174,7 @@ QUANTA_LAZY_BODY void PackedCodes::unpack(std::byte* stream) const {
         separate<unit>(panel(p) + first * lanes_, lanes_, bytes / unit, outputs.data());
         for (Index output = p * lanes_; output < std::min(n_, (p + 1) * lanes_); ++output) {
           std::byte* const piece = outputs[output - p * lanes_];
-          for (Index i = 0; flip_ != 0 && i < bytes; ++i) piece[i] ^= flipped[first + i];
+          if (flip_ != 0) turn_bits(piece, flipped.data() + first);
           write_row(stream, output * row_bits + first * 8, some, piece);
         }
       }
