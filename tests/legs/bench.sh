@@ -19,7 +19,7 @@ for program in "$dir"/build/bench/bench_*; do
     */bench_gemm) arguments=('--benchmark_filter=/(17x123x45|1x128x10)/|aggregate') ;;
     *) arguments=(--benchmark_min_time=0.01 '--benchmark_filter=-/(65536Ki|.*4096x(4096|11008)|1048576x16)') ;;
   esac
-  QUANTA_BENCH_SECONDS=0.001 quiet "$program" "${arguments[@]}" --benchmark_out_format=json \
+  QUANTA_BENCH_SECONDS=0.001 QUANTA_BENCH_MEGABYTES=1 quiet "$program" "${arguments[@]}" --benchmark_out_format=json \
     --benchmark_out="$dir/run/results/${program##*/bench_}.json"
   count=$((count + 1))
 done
