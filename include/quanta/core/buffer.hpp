@@ -22,13 +22,15 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Asks the system for large pages, where it has them and was told to give them to those who ask: memory of many
-/// megabytes is then written for the first time two to three times as fast.
-inline void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
+/// Of the systems that have pages of several sizes.
+inline constexpr std::size_t kLargePage = std::size_t{2} << 20;
+
+/// Of memory of two large pages or more: asks the system for such, where it has them and was told to give them to those
+/// who ask: memory of many megabytes is then written for the first time two to three times as fast.
+QUANTA_COLD inline void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 #if QUANTA_HAS_POSIX_FILES && defined(MADV_HUGEPAGE)
-  constexpr std::size_t page = std::size_t{2} << 20;
+  constexpr std::size_t page = kLargePage;
   const std::size_t skipped = (page - reinterpret_cast<std::uintptr_t>(data) % page) % page;
-  if (bytes < 2 * page) return;
   static_cast<void>(::madvise(static_cast<char*>(data) + skipped, (bytes - skipped) / page * page, MADV_HUGEPAGE));
 #endif
 }
@@ -99,7 +101,8 @@ class Buffer {
     detail::check(size >= 0 && size <= limit, "buffer: cannot hold ", size, " elements");
     if (size == 0) return nullptr;
     void* const data = ::operator new (usize(size) * sizeof(T), std::align_val_t{kCacheLine});
-    detail::prefer_large_pages(data, usize(size) * sizeof(T));
+    const std::size_t bytes = usize(size) * sizeof(T);
+    if (bytes >= 2 * detail::kLargePage) detail::prefer_large_pages(data, bytes);
     return static_cast<T*>(data);
   }
 

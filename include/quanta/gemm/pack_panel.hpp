@@ -46,14 +46,17 @@ class PanelSums {
 
   /// For columns that have this zero point unless they are told another.
   explicit PanelSums(std::int32_t zero_point) {
-    set_zero_points([=](int) { return zero_point; });
+    std::fill_n(zero_points_, nr, zero_point);
+    spread_zero_points();
   }
 
   /// A new group, of columns with these zero points, or null: those of the group before.
   void begin(const std::int32_t* zero_points) {
     std::fill_n(sums_, nr, 0);
     std::fill_n(positive_, nr, 0);
-    if (zero_points != nullptr) set_zero_points([=](int c) { return zero_points[c]; });
+    if (zero_points == nullptr) return;
+    std::copy_n(zero_points, nr, zero_points_);
+    spread_zero_points();
   }
   /// Adds at most kMostBlocks blocks.
   void add(const Operand* blocks, Index count);
@@ -71,12 +74,8 @@ class PanelSums {
  private:
   static constexpr int kSize = nr * kr;
 
-  template <class ZeroPoint>
-  void set_zero_points(ZeroPoint zero_point) {
-    for (int c = 0; c < nr; ++c) {
-      zero_points_[c] = zero_point(c);
-      std::fill_n(zeros_ + c * kr, kr, static_cast<std::int16_t>(zero_points_[c]));
-    }
+  void spread_zero_points() {
+    for (int j = 0; j < kSize; ++j) zeros_[j] = static_cast<std::int16_t>(zero_points_[j / kr]);
   }
 
   std::int32_t zero_points_[nr];
