@@ -111,7 +111,6 @@ void unpack_bits(const std::byte* stream, Index first, Index count, typename F::
           std::conditional_t<F::bits == 2, std::uint16_t, std::uint32_t> joined[8];
           std::memcpy(joined, stream + i / 8 * F::bits, sizeof joined);
           std::uint64_t parted[8];
-          QUANTA_VECTORIZE_SHORT_LOOP
           for (int j = 0; j < 8; ++j) parted[j] = extend_signs<F::bits, sign != 0>(part_into_bytes<F::bits>(joined[j]));
           std::memcpy(codes, parted, sizeof parted);
           codes += 64;

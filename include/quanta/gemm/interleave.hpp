@@ -10,6 +10,7 @@
 // They are moved as squares, words of as many rows as a word has units; what is left over, unit by unit.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -41,10 +42,10 @@ void move_units(Row* const* rows, Index count, Index units, Panel* panel) {
   };
   using Word = typename Square::Word;
   constexpr int size = sizeof(Word), side = size % unit == 0 ? size / unit : 0;
-  const Index next = count * unit;  // from a unit of a row to the row's next unit
-  Index row = 0;
+  const Index next = count * unit;                         // from a unit of a row to the row's next unit
+  const Index squares = count / std::max(side, 1) * side;  // rows that are moved so
   if constexpr (side > 0) {
-    for (; row + side <= count; row += side) {
+    for (Index row = 0; row < squares; row += side) {
       Row* at[side];
       QUANTA_UNROLL for (int r = 0; r < side; ++r) at[r] = rows[row + r];
       Panel* square = panel + row * unit;
@@ -68,9 +69,10 @@ void move_units(Row* const* rows, Index count, Index units, Panel* panel) {
       }
     }
   }
-  for (; row < count; ++row) {
+  for (Index row = squares; row < count; ++row) {
     Row* at = rows[row];
-    for (Index u = 0; u < units; ++u) copy(at + u * unit, panel + u * next + row * unit);
+    Panel* in_panel = panel + row * unit;
+    for (Index u = 0; u < units; ++u, at += unit, in_panel += next) copy(at, in_panel);
   }
 }
 
