@@ -82,12 +82,21 @@ void pack_bits(const typename F::Code* codes, Index first, Index count, std::byt
   }
 }
 
-/// Adds the signs to codes of so many bits in bytes of which the other bits are 0: each is flipped at its sign bit, and
-/// that bit's weight is subtracted.
-template <int bits, bool is_signed>
-constexpr std::uint64_t extend_signs(std::uint64_t bytes) {
-  constexpr std::uint64_t signs = is_signed ? in_every(8, 1 << (bits - 1)) : 0, highest = in_every(8, 0x80);
-  return (((bytes ^ signs) | highest) - signs) ^ highest;  // byte by byte: none borrows from the next
+/// Adds the signs to codes of so many bits in the bytes of a word, of which the other bits are 0: each is flipped at
+/// its sign bit, and that bit's weight is subtracted.
+template <int bits, bool is_signed, class Word>
+constexpr Word extend_signs(Word bytes) {
+  constexpr Word signs = is_signed ? Word(in_every(8, 1 << (bits - 1))) : Word{0}, highest = Word(in_every(8, 0x80));
+  return Word(Word(Word(bytes ^ signs) | highest) - signs) ^ highest;  // byte by byte: none borrows from the next
+}
+
+/// The codes of one byte in the bytes of a word, as many as there are: of 2 or 4 bits.
+template <int bits, class Word>
+constexpr Word part_byte(Word joined) {
+  constexpr Word code = (1 << bits) - 1;
+  Word bytes = joined & code;
+  for (int i = 1; i < int(sizeof(Word)); ++i) bytes |= Word(joined << i * (8 - bits)) & Word(code << 8 * i);
+  return bytes;
 }
 
 /// Reads the codes [first, first + count) of a stream, from any first.
@@ -107,11 +116,13 @@ void unpack_bits(const std::byte* stream, Index first, Index count, typename F::
     Index i = first;
     while (i < last) {
       if constexpr (sizeof(typename F::Code) == 1 && (F::bits == 2 || F::bits == 4)) {
-        if (i % 8 == 0 && last - i >= 64) {  // eight groups: the compiler makes vectors of them
-          std::conditional_t<F::bits == 2, std::uint16_t, std::uint32_t> joined[8];
+        if (i % 8 == 0 && last - i >= 64) {  // byte by byte: the compiler makes vectors of them
+          using Parted = std::conditional_t<F::bits == 4, std::uint16_t, std::uint32_t>;
+          std::uint8_t joined[8 * F::bits];
           std::memcpy(joined, stream + i / 8 * F::bits, sizeof joined);
-          std::uint64_t parted[8];
-          for (int j = 0; j < 8; ++j) parted[j] = extend_signs<F::bits, sign != 0>(part_into_bytes<F::bits>(joined[j]));
+          Parted parted[8 * F::bits];
+          for (int j = 0; j < 8 * F::bits; ++j)
+            parted[j] = extend_signs<F::bits, sign != 0>(part_byte<F::bits, Parted>(joined[j]));
           std::memcpy(codes, parted, sizeof parted);
           codes += 64;
           i += 64;
