@@ -22,6 +22,19 @@ TEST(Buffer, IsAlignedToACacheLineAndAllocatesItsSizeExactly) {
   }
 }
 
+TEST(Buffer, OfManyMegabytesIsAlignedToALargePage) {
+  const std::int64_t before = allocations().live_bytes;
+  {
+    Buffer<char> buffer((Index{4} << 20) + 3, 'x');
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % (std::size_t{2} << 20), 0u);
+    EXPECT_EQ(allocations().live_bytes - before, buffer.size());
+    EXPECT_EQ(Buffer<char>(buffer)[buffer.size() - 1], 'x');
+    buffer = Buffer<char>(1);
+    EXPECT_EQ(allocations().live_bytes - before, 1);
+  }
+  EXPECT_EQ(allocations().live_bytes, before);
+}
+
 TEST(Buffer, EmptyOnesAllocateNothing) {
   const std::int64_t before = allocations().count;
   const Buffer<int> none, zero(0), filled(0, 7), copy(zero);

@@ -22,22 +22,20 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Of the systems that have pages of several sizes.
+/// Of the systems that have pages of several sizes. Memory of two large pages and more is aligned to them.
 inline constexpr std::size_t kLargePage = std::size_t{2} << 20;
 
-/// Of memory of two large pages or more: asks the system for such, where it has them and was told to give them to those
-/// who ask: memory of many megabytes is then written for the first time two to three times as fast.
+/// Asks the system for large pages, where it has them and was told to give them to those who ask: such memory is then
+/// written for the first time two to three times as fast.
 QUANTA_COLD inline void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 #if QUANTA_HAS_POSIX_FILES && defined(MADV_HUGEPAGE)
-  constexpr std::size_t page = kLargePage;
-  const std::size_t skipped = (page - reinterpret_cast<std::uintptr_t>(data) % page) % page;
-  static_cast<void>(::madvise(static_cast<char*>(data) + skipped, (bytes - skipped) / page * page, MADV_HUGEPAGE));
+  static_cast<void>(::madvise(data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE));
 #endif
 }
 
 }  // namespace detail
 
-/// The alignment in bytes of what a Buffer holds.
+/// The least alignment in bytes of what a Buffer holds.
 inline constexpr std::size_t kCacheLine = 64;
 
 /// Owns elements in memory that is aligned to kCacheLine bytes. Copies deeply. Exactly `size()` elements are allocated;
@@ -74,7 +72,7 @@ class Buffer {
     return *this;
   }
   ~Buffer() {
-    if (data_ != nullptr) ::operator delete (data_, std::align_val_t{kCacheLine});
+    if (data_ != nullptr) ::operator delete(data_, alignment(bytes()));
   }
 
   T* data() { return data_; }                                     ///< null when empty
@@ -96,12 +94,15 @@ class Buffer {
   }
 
  private:
+  static constexpr std::align_val_t alignment(std::size_t bytes) {
+    return std::align_val_t{bytes < 2 * detail::kLargePage ? kCacheLine : detail::kLargePage};
+  }
   static T* allocate(Index size) {
     constexpr Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(T));
     detail::check(size >= 0 && size <= limit, "buffer: cannot hold ", size, " elements");
     if (size == 0) return nullptr;
-    void* const data = ::operator new (usize(size) * sizeof(T), std::align_val_t{kCacheLine});
     const std::size_t bytes = usize(size) * sizeof(T);
+    void* const data = ::operator new(bytes, alignment(bytes));
     if (bytes >= 2 * detail::kLargePage) detail::prefer_large_pages(data, bytes);
     return static_cast<T*>(data);
   }
