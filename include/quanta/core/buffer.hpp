@@ -20,23 +20,29 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// The least alignment in bytes of what a Buffer holds.
+inline constexpr std::size_t kCacheLine = 64;
+
 namespace detail {
 
 /// Of the systems that have pages of several sizes. Memory of two large pages and more is aligned to them.
 inline constexpr std::size_t kLargePage = std::size_t{2} << 20;
 
-/// Asks the system for large pages, where it has them and was told to give them to those who ask: such memory is then
-/// written for the first time two to three times as fast.
-QUANTA_COLD inline void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
+constexpr std::align_val_t alignment_of_memory(std::size_t bytes) {
+  return std::align_val_t{bytes < 2 * kLargePage ? kCacheLine : kLargePage};
+}
+
+/// Memory of so many bytes, at least one. The system is asked for large pages, where it has them and was told to give
+/// them to those who ask: memory is then written for the first time two to three times as fast.
+QUANTA_COLD inline void* allocate(std::size_t bytes) {
+  void* const data = ::operator new(bytes, alignment_of_memory(bytes));
 #if QUANTA_HAS_POSIX_FILES && defined(MADV_HUGEPAGE)
-  static_cast<void>(::madvise(data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE));
+  if (bytes >= 2 * kLargePage) static_cast<void>(::madvise(data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE));
 #endif
+  return data;
 }
 
 }  // namespace detail
-
-/// The least alignment in bytes of what a Buffer holds.
-inline constexpr std::size_t kCacheLine = 64;
 
 /// Owns elements in memory that is aligned to kCacheLine bytes. Copies deeply. Exactly `size()` elements are allocated;
 /// the memory of an empty buffer is null.
@@ -72,7 +78,7 @@ class Buffer {
     return *this;
   }
   ~Buffer() {
-    if (data_ != nullptr) ::operator delete(data_, alignment(bytes()));
+    if (data_ != nullptr) ::operator delete(data_, detail::alignment_of_memory(bytes()));
   }
 
   T* data() { return data_; }                                     ///< null when empty
@@ -94,17 +100,11 @@ class Buffer {
   }
 
  private:
-  static constexpr std::align_val_t alignment(std::size_t bytes) {
-    return std::align_val_t{bytes < 2 * detail::kLargePage ? kCacheLine : detail::kLargePage};
-  }
   static T* allocate(Index size) {
     constexpr Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(T));
     detail::check(size >= 0 && size <= limit, "buffer: cannot hold ", size, " elements");
     if (size == 0) return nullptr;
-    const std::size_t bytes = usize(size) * sizeof(T);
-    void* const data = ::operator new(bytes, alignment(bytes));
-    if (bytes >= 2 * detail::kLargePage) detail::prefer_large_pages(data, bytes);
-    return static_cast<T*>(data);
+    return static_cast<T*>(detail::allocate(usize(size) * sizeof(T)));
   }
 
   T* data_ = nullptr;
