@@ -14,13 +14,7 @@ namespace {
 
 template <class Square>
 class Interleave : public testing::Test {};
-#if QUANTA_HAS_AVX2
-using Squares = testing::Types<simd::ScalarSquare, simd::Avx2Square>;
-#elif QUANTA_HAS_NEON
-using Squares = testing::Types<simd::ScalarSquare, simd::NeonSquare>;
-#else
-using Squares = testing::Types<simd::ScalarSquare>;
-#endif
+using Squares = testing::Types<simd::ScalarSquare, simd::NativeSquare>;
 TYPED_TEST_SUITE(Interleave, Squares);
 
 template <class Square, int unit>

@@ -74,8 +74,10 @@ std::vector<T> logical_order(const Eigen::Tensor<T, rank, layout>& x) {
 /// The bits of a number. NaNs count as one: their payload and sign are not promised.
 inline std::uint64_t bits_of(double v) { return v != v ? ~std::uint64_t{0} : std::bit_cast<std::uint64_t>(v); }
 inline std::uint64_t bits_of(float v) { return v != v ? ~std::uint64_t{0} : std::bit_cast<std::uint32_t>(v); }
+inline std::uint64_t bits_of(Eigen::half v) { return bits_of(static_cast<float>(v)); }
+inline std::uint64_t bits_of(Eigen::bfloat16 v) { return bits_of(static_cast<float>(v)); }
 template <class T>
-std::uint64_t bits_of(T v) requires(!std::is_floating_point_v<T>) {
+std::uint64_t bits_of(T v) requires std::is_integral_v<T> {
   return static_cast<std::uint64_t>(v);
 }
 

@@ -14,7 +14,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include <quanta/simd/lanes.hpp>
+#include <quanta/simd/square.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {

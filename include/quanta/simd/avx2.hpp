@@ -185,32 +185,18 @@ struct Avx2Lanes {
   }
 };
 
-/// Of sixteen bytes: each step zips the first half of the words with the second.
-struct Avx2Square {
+/// What a ZippedSquare takes.
+struct Avx2Zip {
   using Word = __m128i;
 
   template <int unit>
-  QUANTA_ALWAYS_INLINE static void turn(Word (&words)[16 / unit]) {
-    constexpr int side = 16 / unit;
-    QUANTA_UNROLL for (int step = 1; step < side; step *= 2) {
-      Word zipped[side];
-      QUANTA_UNROLL for (int r = 0; r < side / 2; ++r) {
-        zipped[2 * r] = zip_low<unit>(words[r], words[r + side / 2]);
-        zipped[2 * r + 1] = zip_high<unit>(words[r], words[r + side / 2]);
-      }
-      QUANTA_UNROLL for (int r = 0; r < side; ++r) words[r] = zipped[r];
-    }
-  }
-
- private:
-  template <int unit>
-  static Word zip_low(Word a, Word b) {
+  static Word low(Word a, Word b) {
     if constexpr (unit == 1) return _mm_unpacklo_epi8(a, b);
     if constexpr (unit == 2) return _mm_unpacklo_epi16(a, b);
     return unit == 4 ? _mm_unpacklo_epi32(a, b) : _mm_unpacklo_epi64(a, b);
   }
   template <int unit>
-  static Word zip_high(Word a, Word b) {
+  static Word high(Word a, Word b) {
     if constexpr (unit == 1) return _mm_unpackhi_epi8(a, b);
     if constexpr (unit == 2) return _mm_unpackhi_epi16(a, b);
     return unit == 4 ? _mm_unpackhi_epi32(a, b) : _mm_unpackhi_epi64(a, b);

@@ -1,6 +1,6 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// The lane type this unit is compiled for, and the square of bytes.
+// The lane type this unit is compiled for.
 #pragma once
 
 #include <type_traits>
@@ -21,14 +21,6 @@ using NativeLanes = Avx2Lanes;
 using NativeLanes = NeonLanes;
 #else
 using NativeLanes = ScalarLanes;
-#endif
-
-#if QUANTA_HAS_AVX2
-using NativeSquare = Avx2Square;
-#elif QUANTA_HAS_NEON
-using NativeSquare = NeonSquare;
-#else
-using NativeSquare = ScalarSquare;
 #endif
 
 }  // namespace simd

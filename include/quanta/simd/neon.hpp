@@ -155,33 +155,19 @@ struct NeonLanes {
   static bool all_zero(I v) { return vmaxvq_u32(vreinterpretq_u32_s32(v)) == 0; }
 };
 
-/// Of sixteen bytes: each step zips the first half of the words with the second.
-struct NeonSquare {
+/// What a ZippedSquare takes.
+struct NeonZip {
   using Word = uint8x16_t;
 
   template <int unit>
-  QUANTA_ALWAYS_INLINE static void turn(Word (&words)[16 / unit]) {
-    constexpr int side = 16 / unit;
-    QUANTA_UNROLL for (int step = 1; step < side; step *= 2) {
-      Word zipped[side];
-      QUANTA_UNROLL for (int r = 0; r < side / 2; ++r) {
-        zipped[2 * r] = zip_low<unit>(words[r], words[r + side / 2]);
-        zipped[2 * r + 1] = zip_high<unit>(words[r], words[r + side / 2]);
-      }
-      QUANTA_UNROLL for (int r = 0; r < side; ++r) words[r] = zipped[r];
-    }
-  }
-
- private:
-  template <int unit>
-  static Word zip_low(Word a, Word b) {
+  static Word low(Word a, Word b) {
     if constexpr (unit == 1) return vzip1q_u8(a, b);
     if constexpr (unit == 2) return vreinterpretq_u8_u16(vzip1q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
     if constexpr (unit == 4) return vreinterpretq_u8_u32(vzip1q_u32(vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b)));
     return vreinterpretq_u8_u64(vzip1q_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));
   }
   template <int unit>
-  static Word zip_high(Word a, Word b) {
+  static Word high(Word a, Word b) {
     if constexpr (unit == 1) return vzip2q_u8(a, b);
     if constexpr (unit == 2) return vreinterpretq_u8_u16(vzip2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
     if constexpr (unit == 4) return vreinterpretq_u8_u32(vzip2q_u32(vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b)));

@@ -128,26 +128,5 @@ struct ScalarLanes {
   static I wrap(std::uint32_t v) { return static_cast<I>(v); }
 };
 
-/// The contract of a square of bytes, in its simplest form: as many words as a word has units of `unit` bytes, 1, 2, 4
-/// or more.
-struct ScalarSquare {
-  using Word = std::uint64_t;
-
-  /// Unit u of word r and unit r of word u change places.
-  template <int unit>
-  QUANTA_ALWAYS_INLINE static void turn(Word (&words)[8 / unit]) {
-    QUANTA_UNROLL for (int apart = 4 / unit; apart > 0; apart /= 2) {
-      const int shift = apart * unit * 8;
-      const Word low = ~Word{0} / ((Word{1} << shift) + 1);  // every other field of so many bits
-      QUANTA_UNROLL for (int r = 0; r < 8 / unit; ++r) {
-        if ((r & apart) != 0) continue;
-        const Word changed = (words[r] >> shift ^ words[r + apart]) & low;
-        words[r] ^= changed << shift;
-        words[r + apart] ^= changed;
-      }
-    }
-  }
-};
-
 }  // namespace simd
 QUANTA_NAMESPACE_END
