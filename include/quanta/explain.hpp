@@ -130,6 +130,11 @@ Explanation explain(Index m, Index n, Index k, Lhs, Rhs, const ExplainOptions& o
   static_assert(Lhs::bits <= 8 && Rhs::bits <= 8, "quanta: explain is about formats of at most 8 bits");
   detail::check(m > 0 && n > 0 && k >= 0, "explain: m, n, k are ", m, ", ", n, ", ", k, ", expected m and n above 0");
   using Reader = detail::LhsReader<Kernel, typename Lhs::Code>;
+  const auto fits = [](Index rows, Index columns) {  // with padding
+    return is_valid_shape(Shape<2>{rows, columns}) && rows <= std::numeric_limits<Index>::max() / 64 / (columns + 64);
+  };
+  detail::check(fits(m, k) && fits(n, k) && fits(m, n), "explain: a product of ", m, " x ", k, " by ", n, " x ", k,
+                " is beyond any memory");
   const RhsLayout layout(n, k, std::max<Index>(k, 1), Kernel::kNr, Kernel::kKr);
   Explanation e{};
   e.m = m;
@@ -149,9 +154,10 @@ Explanation explain(Index m, Index n, Index k, Lhs, Rhs, const ExplainOptions& o
   const double stored = static_cast<double>(e.weight_bytes);
   e.padding = k > 0 ? 1.0 - static_cast<double>(n) * static_cast<double>(k) / stored : 0.0;
   // A byte of weights takes as long to read as this many rows' multiply-adds with it: from the second-level cache, and
-  // from beyond.
+  // from beyond. Without vector instructions one row's take longer.
   const bool near = e.weight_bytes <= QUANTA_L2_KILOBYTES * Index{1024};
-  e.bound = m < (near ? 3 : 12) ? Bound::reading_weights : Bound::arithmetic;
+  const bool waits = m < (near ? 3 : 12) && e.kernel != arch::Scalar::name;
+  e.bound = waits ? Bound::reading_weights : Bound::arithmetic;
   e.instruction_sets = detail::instruction_sets(arch::All{});
   for (const InstructionSet& set : e.instruction_sets) {
     if (set.compiled) break;
@@ -177,7 +183,9 @@ inline std::string Explanation::text() const {
   all +=
       line("weights", text(weight_bytes, " bytes as packed, ", number("%.1f", 100.0 * padding), " % of them padding"));
   all += line("bound", bound == Bound::arithmetic
-                           ? text("arithmetic: each byte of weights that is read serves ", m, " rows")
+                           ? kernel == arch::Scalar::name
+                                 ? std::string("arithmetic: memory is faster than a kernel without vectors")
+                                 : text("arithmetic: each byte of weights that is read serves ", m, " rows")
                            : text("reading the weights: each byte serves ", m, m == 1 ? " row" : " rows", " only"));
   if (seconds && eigen_seconds) {
     const double operations = 2.0 * double(m) * double(n) * double(k);
@@ -185,9 +193,10 @@ inline std::string Explanation::text() const {
                              " GOPS; Eigen's float product takes ", number("%.4g", *eigen_seconds / *seconds),
                              " times as long"));
   }
-  std::vector<std::vector<std::string>> rows = {{"", "compiled in", "this CPU", "flags"}};
+  std::vector<std::vector<std::string>> rows = {{"", "compiled in", "this CPU", "flags to add"}};
   for (const InstructionSet& set : instruction_sets) {
-    rows.push_back({set.name, set.compiled ? "yes" : "no", set.on_cpu ? "yes" : "no", set.flags});
+    // What is compiled in needs no flags; nor may it be these: AvxVnni has another encoding within AVX-512.
+    rows.push_back({set.name, set.compiled ? "yes" : "no", set.on_cpu ? "yes" : "no", set.compiled ? "" : set.flags});
   }
   all += "\n" + detail::table(rows, 4);
   if (!better.empty()) {

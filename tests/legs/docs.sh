@@ -11,6 +11,11 @@ version=$("$tool" --version)
 configure "$root" "$dir/build" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA_BUILD_BENCH=OFF \
   -DQUANTA_BUILD_EXAMPLES=OFF -DQUANTA_DOXYGEN="$tool"
 build "$dir/build" quanta-docs
-! grep -q 'warning: ' "$dir/log" || fail 'doxygen warns'
+! grep -qE 'warning: |^sed:|^awk:' "$dir/log" || fail 'doxygen or a filter of its warns'
+page=$dir/build/docs/index.html
+grep -q 'A first program' "$page" || fail 'the first page is not the README'
+grep -o 'src="[^"]*[.]svg"' "$page" | cut -d '"' -f 2 | while IFS= read -r picture; do
+  [[ -s $dir/build/docs/$picture ]] || { echo "not there: $picture" >>"$dir/log"; exit 1; }
+done || fail 'a picture of the first page is not there'
 pages=("$dir"/build/docs/*.html)
 note "doxygen $version, ${#pages[@]} pages"
