@@ -1,9 +1,11 @@
-# Says once, when a build is first configured, that its flags leave out the vector instructions that this CPU has. The
-# flags stay as they are: they are the user's decision, for each target.
-if(CMAKE_CROSSCOMPILING OR DEFINED CACHE{QUANTA_FLAGS_LEAVE_OUT_AVX2} OR
+# Says once for each setting of CMAKE_CXX_FLAGS that it leaves out the vector instructions that this CPU has. The flags
+# stay as they are: they are the user's decision, for each target. For Quanta's own build and its installed package.
+if(CMAKE_CROSSCOMPILING OR (DEFINED CACHE{QUANTA_NOTED_FLAGS} AND QUANTA_NOTED_FLAGS STREQUAL CMAKE_CXX_FLAGS) OR
    NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$" OR NOT CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
   return()  # arm64 always has NEON
 endif()
+set(QUANTA_NOTED_FLAGS "${CMAKE_CXX_FLAGS}" CACHE INTERNAL "Those that quantaFlagsNote.cmake has looked at")
+unset(QUANTA_FLAGS_LEAVE_OUT_AVX2 CACHE)
 include(CheckCXXSourceRuns)
 set(CMAKE_REQUIRED_QUIET ON)
 check_cxx_source_runs("

@@ -12,8 +12,15 @@ configure "$root" "$dir/quanta" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA
 quiet cmake --install "$dir/quanta" --prefix "$dir/prefix"
 
 for how in package subdirectory fetch; do
+  : >"$dir/log"
   configure "$root/tests/legs/consumer" "$dir/$how" "$compiler" '-O1' -DQUANTA_HOW="$how" -DQUANTA_ROOT="$root" \
     -DCMAKE_PREFIX_PATH="$dir/prefix"
+  if [[ $(uname -m) == x86_64 && -z $(lacking avx2) ]]; then
+    for flags in -O1 -mavx2 -O1; do quiet cmake "$dir/$how" -DCMAKE_CXX_FLAGS="$flags"; done
+    # A word about flags that leave out the AVX2 that this CPU has, once for each setting.
+    count=$(grep -c 'allow no AVX2' "$dir/log" || true)
+    ((count == 2)) || fail "$how: $count words about flags without AVX2, expected 2"
+  fi
   build "$dir/$how"
   quiet "$dir/$how/consumer"
 done
