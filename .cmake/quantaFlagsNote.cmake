@@ -17,6 +17,7 @@ int main() { return __builtin_cpu_supports(\"avx2\") ? 0 : 1; }
 " QUANTA_FLAGS_LEAVE_OUT_AVX2)
 unset(CMAKE_REQUIRED_QUIET)
 if(QUANTA_FLAGS_LEAVE_OUT_AVX2)
-  message(NOTICE "Quanta: CMAKE_CXX_FLAGS allow no AVX2, which this CPU has. Targets without such flags of their own use "
-                 "the portable kernel, which is many times slower: -march=native, for this machine alone, allows all.")
+  message(NOTICE "Quanta: CMAKE_CXX_FLAGS allow no AVX2, which this CPU has. Targets that do not allow it by options of "
+                 "their own use the portable kernel, which is many times slower: -march=native, for this machine alone, "
+                 "allows all.")
 endif()

@@ -55,6 +55,14 @@ TEST(Explain, ExpectsFewRowsToWaitForTheWeights) {
   EXPECT_EQ(explain(1024, 4096, 4096).bound, Bound::arithmetic);
 }
 
+TEST(Explain, SaysThatNothingIsOptimized) {
+#if defined(__OPTIMIZE__)
+  EXPECT_EQ(explain(1, 2, 3).text().find("without optimization"), std::string::npos);
+#else
+  EXPECT_NE(explain(1, 2, 3).text().find("without optimization"), std::string::npos);
+#endif
+}
+
 TEST(Explain, RefusesSizesBeyondAnyMemory) {
   constexpr Index huge = Index{1} << 40;
   EXPECT_ERROR(explain(huge, 1, huge), "explain", "beyond any memory");

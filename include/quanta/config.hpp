@@ -14,6 +14,10 @@
 //                             walked in blocks that fit it (gemm/loop_nest.hpp); results do not depend on it
 #pragma once
 
+#if !(__cplusplus >= 202002L || (defined(_MSVC_LANG) && _MSVC_LANG >= 202002L))
+#error "Quanta needs C++20: compile with -std=c++20 (MSVC: /std:c++20)"
+#endif
+
 #include <cfloat>
 // For EIGEN_MAX_ALIGN_BYTES alone, which is part of the ABI token; everything else of Eigen comes by core/eigen.hpp.
 #include <Eigen/Core>
@@ -36,6 +40,16 @@
 
 #if !EIGEN_VERSION_AT_LEAST(3, 4, 0)
 #error "Quanta needs Eigen 3.4 or newer"
+#endif
+
+// ---- Optimization ----------------------------------------------------------------------------------------------------
+
+/// \def QUANTA_IS_OPTIMIZED
+/// 1: the compiler optimizes; 0: it does not, as with -O0, and no time says anything. Assumed where it does not tell.
+#if defined(__GNUC__) && !defined(__OPTIMIZE__)
+#define QUANTA_IS_OPTIMIZED 0
+#else
+#define QUANTA_IS_OPTIMIZED 1
 #endif
 
 // ---- Exceptions ------------------------------------------------------------------------------------------------------

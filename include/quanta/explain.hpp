@@ -199,6 +199,7 @@ inline std::string Explanation::text() const {
     rows.push_back({set.name, set.compiled ? "yes" : "no", set.on_cpu ? "yes" : "no", set.compiled ? "" : set.flags});
   }
   all += "\n" + detail::table(rows, 4);
+  if (!QUANTA_IS_OPTIMIZED) all += "\nThis unit was compiled without optimization: its times say nothing.\n";
   if (!better.empty()) {
     all += "\nThis CPU has " + better + ", which this unit was not compiled for: " +
            (scalar_forced ? "QUANTA_FORCE_SCALAR is defined.\n"
