@@ -9,6 +9,7 @@
 
 #if QUANTA_HAS_POSIX_FILES
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #endif
@@ -68,6 +69,41 @@ TEST(FileWriter, WritersOfOnePathDoNotMeet) {
   EXPECT_EQ(names_in(*directory), std::vector<std::string>{"file"});
 }
 
+#if QUANTA_HAS_POSIX_FILES
+TEST(FileWriter, WritesWhereALinkLeads) {
+  const Path directory("quanta_links");
+  std::filesystem::create_directories(*directory / "deep");
+  std::ofstream(*directory / "deep" / "file") << "old";
+  std::filesystem::create_symlink("deep/file", *directory / "link");
+  detail::FileWriter writer(*directory / "link");
+  writer.write("new", 3);
+  writer.finish();
+  EXPECT_TRUE(std::filesystem::is_symlink(*directory / "link"));
+  EXPECT_EQ(file_contents((*directory / "deep" / "file").string()), "new");
+  EXPECT_EQ(names_in(*directory / "deep"), std::vector<std::string>{"file"});
+}
+
+TEST(FileWriter, KeepsTheFilesPermissions) {
+  using std::filesystem::perms;
+  const Path path("quanta_private");
+  std::ofstream(*path) << "old";
+  std::filesystem::permissions(*path, perms::owner_read | perms::owner_write);
+  detail::FileWriter writer(*path);
+  writer.finish();
+  EXPECT_EQ(std::filesystem::status(*path).permissions(), perms::owner_read | perms::owner_write);
+}
+
+TEST(FileWriter, ReplacesFilesAlone) {
+  const Path directory("quanta_no_file");
+  std::filesystem::create_directory(*directory);
+  EXPECT_FILE_ERROR(detail::FileWriter(*directory), "quanta_no_file", "no regular file");
+  const auto pipe = *directory / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_FILE_ERROR(detail::FileWriter(pipe), "pipe", "no regular file");
+  EXPECT_EQ(names_in(*directory), std::vector<std::string>{"pipe"});
+}
+#endif
+
 TEST(FileWriter, PassesOverWhatACrashLeftBehind) {
   const Path directory("quanta_crashed");
   std::filesystem::create_directory(*directory);
@@ -90,10 +126,11 @@ TEST(FileWriter, PassesOverWhatACrashLeftBehind) {
 
 TEST(FileWriter, NamesPathsThatCannotBeWritten) {
   const Path directory("quanta_refused");
+  std::filesystem::create_directory(*directory);
   EXPECT_FILE_ERROR(detail::FileWriter(*directory / "none" / "file"), "file: cannot be written: No such file");
-  std::filesystem::create_directories(*directory / "file" / "full");
   {
     detail::FileWriter writer(*directory / "file");
+    std::filesystem::create_directories(*directory / "file" / "full");  // meanwhile
     EXPECT_FILE_ERROR(writer.finish(), "file: cannot be replaced: ");
   }
   EXPECT_EQ(names_in(*directory), std::vector<std::string>{"file"});

@@ -409,6 +409,16 @@ TEST(Model, RefusesIntegersWithoutScales) {
   EXPECT_FILE_ERROR(load(*path), "layer 0", "int8 (1, 2) unscaled", "which it cannot have as its weight");
 }
 
+// Sizes computed of such a shape before it is looked at would leave Index, which the sanitizers see.
+TEST(Model, RefusesShapesBeyondAnyMemory) {
+  using Layer = WeightOnlyLinear<Int<4>, WithScales<PerChannel<0>, Fp16>>;
+  const std::string whole = saved_model(Sequential{Layer(model_weight(9, 21))});
+  for (const char* const shape :
+       {"\"9223372036854775807\"", "\"9223372036854775807,21\"", "\"0,9223372036854775807\""}) {
+    EXPECT_FILE_ERROR(load(parse(changed_header(whole, "\"9,21\"", shape))), "test.safetensors", "too large");
+  }
+}
+
 TEST(Model, RefusesNumbersThatAreNone) {
   const Path path("quanta_numbers.safetensors");
   save(*path, small_model());

@@ -95,7 +95,9 @@ template <int bits, class Word>
 constexpr Word part_byte(Word joined) {
   constexpr Word code = (1 << bits) - 1;
   Word bytes = joined & code;
-  for (int i = 1; i < int(sizeof(Word)); ++i) bytes |= Word(joined << i * (8 - bits)) & Word(code << 8 * i);
+  for (int i = 1; i < int(sizeof(Word)); ++i) {
+    bytes = Word(bytes | (Word(joined << i * (8 - bits)) & Word(code << 8 * i)));
+  }
   return bytes;
 }
 

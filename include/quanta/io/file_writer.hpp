@@ -2,6 +2,7 @@
 //
 // Writing a file that is whole or not there: the bytes go to another name beside it, are flushed to the disk, and only
 // then take the file's name. Whatever happens on the way, the path holds what it held before, or all of the new file.
+// A link goes on to lead to the file, which keeps its permissions; what is no file is not replaced.
 #pragma once
 
 #include <atomic>
@@ -45,24 +46,33 @@ class FileWriter {
     detail::fail<FileError>(path_.string(), ": ", what, ": ", std::generic_category().message(errno));
   }
 
-  std::filesystem::path path_, temporary_;
+  std::filesystem::path path_, target_, temporary_;  // as it was given, where links lead, beside that
   std::FILE* stream_ = nullptr;
 };
 
 // ---- bodies ----
 
 inline FileWriter::FileWriter(const std::filesystem::path& path) : path_(path) {
+  std::error_code error;
+  target_ = std::filesystem::weakly_canonical(path, error);
+  if (error) target_ = path;
+  const std::filesystem::file_status old = std::filesystem::status(target_, error);
+  if (std::filesystem::exists(old) && !std::filesystem::is_regular_file(old)) {
+    detail::fail<FileError>(path_.string(), ": cannot be replaced: it is no regular file");
+  }
   // Names of other processes' files, and of those that a crash left, are avoided by the time, and told apart by "x",
   // for exclusive.
   static std::atomic<std::int64_t> count{std::chrono::system_clock::now().time_since_epoch().count()};
   for (int attempt = 0; attempt < 100 && stream_ == nullptr; ++attempt) {
-    temporary_ = path;
+    temporary_ = target_;
     temporary_ += text(".", count++, ".partial");
     errno = 0;
     stream_ = std::fopen(temporary_.string().c_str(), "wbx");
     if (stream_ == nullptr && errno != EEXIST) break;
   }
   if (stream_ == nullptr) fail("cannot be written");
+  // As far as the system lets it: nobody may read the new file who could not read the old one.
+  if (std::filesystem::exists(old)) std::filesystem::permissions(temporary_, old.permissions(), error);
 }
 
 inline FileWriter::~FileWriter() {
@@ -78,12 +88,12 @@ inline void FileWriter::finish() {
 #endif
   if (std::fclose(std::exchange(stream_, nullptr)) != 0) fail("cannot be written");
   std::error_code error;
-  std::filesystem::rename(temporary_, path_, error);
+  std::filesystem::rename(temporary_, target_, error);
   if (error) detail::fail<FileError>(path_.string(), ": cannot be replaced: ", error.message());
   temporary_.clear();
 #if QUANTA_HAS_POSIX_FILES
   // The name itself is on the disk once the directory is. Not every file system can do that; the file is whole anyway.
-  const std::filesystem::path parent = path_.parent_path();
+  const std::filesystem::path parent = target_.parent_path();
   const int directory = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_CLOEXEC);
   if (directory >= 0) {
     ::fsync(directory);
