@@ -1,7 +1,10 @@
 # shellcheck shell=bash
 # Sourced by the commands that build something and run it, at the top of the repository. Picks a generator for CMake, and
-# defines two functions:
+# defines three functions:
 #
+#   forget_other_build DIRECTORY SOURCE [COMPILER]
+#                              removes what CMake knows of a build of another place, or by another compiler: it would not
+#                              go on, or forget the options it was given
 #   native_flag COMPILER       prints the flag for "this very CPU"; nothing, with a message, where there is none
 #   quiet LOG COMMAND...       what the command prints goes to LOG; when it fails, prints that and ends the script
 
@@ -18,6 +21,17 @@ native_flag() {
   done
   # A compiler that knows none, or not this CPU, builds portable code.
   echo "Quanta: $1 knows no flag for this CPU; building portable code" >&2
+}
+
+forget_other_build() {
+  local cache=$1/CMakeCache.txt
+  cached() { sed -n "s/^$1:[^=]*=//p" "$cache"; }
+  [[ -e $cache ]] || return 0
+  if [[ $(cached CMAKE_HOME_DIRECTORY) == "$(cd "$2" && pwd -P)" ]] &&
+    [[ -z ${3-} || $(cached CMAKE_CXX_COMPILER) == "$(command -v "$3")" ]]; then
+    return 0
+  fi
+  rm -rf "$cache" "$1/CMakeFiles"
 }
 
 quiet() {

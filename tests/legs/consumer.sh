@@ -58,9 +58,8 @@ done
 if command -v pkg-config >/dev/null; then
   export PKG_CONFIG_PATH=$dir/prefix/share/pkgconfig
   quiet pkg-config --validate quanta
-  flags=$(pkg-config --cflags quanta)
-  # shellcheck disable=SC2086
-  quiet "$compiler" -std=c++20 $flags "$root/tests/legs/consumer/main.cpp" -o "$dir/by_pkg_config"
+  eval "flags=($(pkg-config --cflags quanta))"  # with backslashes before spaces
+  quiet "$compiler" -std=c++20 "${flags[@]}" "$root/tests/legs/consumer/main.cpp" -o "$dir/by_pkg_config"
   quiet "$dir/by_pkg_config"
   ways+=', pkg-config'
 fi
