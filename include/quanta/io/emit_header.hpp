@@ -5,8 +5,9 @@
 // constexpr arrays, and the code that runs it with the best vector instructions of the flags it is compiled with, or
 // without any. Its outputs are the bits of the model's own.
 //
-//   quanta::IntegerModel model = quanta::quantize_static(floats, batches, quanta::MinMaxCalibrator<>{},
-//   quanta::IntegerOnly{}); std::ofstream file("digits.hpp"); quanta::emit_header(model, file, {.name = "digits"});
+//   auto model = quanta::quantize_static(floats, batches, quanta::MinMaxCalibrator<>{}, quanta::IntegerOnly{});
+//   std::ofstream file("digits.hpp");
+//   quanta::emit_header(model, file, {.name = "digits"});
 //
 // What uses it:
 //

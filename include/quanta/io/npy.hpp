@@ -5,10 +5,9 @@
 //
 //   integers of 1, 2, 4, 8 bytes   "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8"
 //   float, double, Eigen::half     "<f4", "<f8", "<f2"
-//   Eigen::bfloat16                "<V2", two bytes of no type: NumPy has none for it. So does ml_dtypes, NumPy's
-//   bfloat16
-//                                  of JAX, save it; in Python numpy.load(path).view(ml_dtypes.bfloat16) reads it
+//   Eigen::bfloat16                "<V2", two bytes of no type: NumPy has none for it
 //
+// So does ml_dtypes, the bfloat16 of JAX, save it; numpy.load(path).view(ml_dtypes.bfloat16) reads it in Python.
 // Codes of Fp16 and Bf16 are words, "<u2"; their reals are tensor.dequantize().cast<Eigen::half>().
 #pragma once
 
