@@ -19,6 +19,7 @@ for _ in {1..5}; do
   "${runner[@]}" "$dir/probe" -runs=1 >>"$dir/log" 2>&1 || skip "the sanitizers' runtime does not start"
 done
 
+tried=()
 for target in "${targets[@]}"; do
   # shellcheck disable=SC2086
   quiet "$compiler" $flags "${includes[@]}" -I"$root" \
@@ -29,5 +30,7 @@ for target in "${targets[@]}"; do
   quiet "${runner[@]}" "$dir/$target" "$limit" -seed=1 -max_len=4096 -timeout=20 -rss_limit_mb=2048 \
     -dict="$root/tests/fuzz/words.txt" -artifact_prefix="$dir/$target-" -print_final_stats=1 \
     "$dir/$target.corpus" "$root/tests/fuzz/corpus/$target"
+  tried+=("$target $(sed -n 's/^stat::number_of_executed_units: *//p' "$dir/log" | tail -n 1)")
+  echo "files tried, nothing found: ${tried[-1]}"  # for who waits
 done
-note "${targets[*]}: $(grep -c '^stat::number_of_executed_units' "$dir/log") runs of $limit"
+note "files tried, nothing found: $(printf '%s, ' "${tried[@]}" | sed 's/, $//')"
