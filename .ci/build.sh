@@ -1,14 +1,16 @@
 # shellcheck shell=bash
-# Sourced by the commands that build something and run it, at the top of the repository. Picks a generator for CMake, and
-# defines three functions:
+# Sourced by the commands that build something and run it, at the top of the repository. Defines four functions:
 #
+#   pick_generator             for CMake; to be called when packages are installed
 #   forget_other_build DIRECTORY SOURCE [COMPILER]
 #                              removes what CMake knows of a build of another place, or by another compiler: it would not
 #                              go on, or forget the options it was given
 #   native_flag COMPILER       prints the flag for "this very CPU"; nothing, with a message, where there is none
 #   quiet LOG COMMAND...       what the command prints goes to LOG; when it fails, prints that and ends the script
 
-if command -v ninja >/dev/null; then export CMAKE_GENERATOR=Ninja; fi  # a bare machine has no make
+pick_generator() {
+  if command -v ninja >/dev/null; then export CMAKE_GENERATOR=Ninja; fi  # a bare machine has no make
+}
 
 native_flag() {
   local flag

@@ -8,6 +8,7 @@ run_example() {
   local name=$1 compiler=${CXX:-g++} build=build/$1
   local native log=$build/log
   shift
+  pick_generator
   native=$(native_flag "$compiler")
   mkdir -p "$build"
   : >"$log"

@@ -134,9 +134,7 @@ inline StoredQuantized::StoredQuantized(const std::string& file, const Safetenso
     more = comma != extents.npos;
     if (more) extents.remove_prefix(comma + 1);
   }
-  std::vector<Index> ones = shape;  // extents of 0 count as 1: whatever is computed of some of them fits
-  for (Index& extent : ones) extent = std::max<Index>(extent, 1);
-  if (!is_valid_shape(ones)) {
+  if (!are_valid_extents(shape)) {
     fail<FileError>(where, ": shape is ", in_quotes(text_of("shape")), ", which is too large");
   }
   const std::string& kind = text_of("granularity");

@@ -76,6 +76,12 @@ constexpr GranularityInfo with_counted_axis(GranularityInfo info, int rank) {
 template <Granularity G>
 std::optional<G> matching(const GranularityInfo& info, int rank);
 
+/// Is it a shape, and would it be with extents of 1 in place of 0? Then no product of some of them can overflow either.
+QUANTA_LAZY bool are_valid_extents(std::vector<Index> shape) {
+  for (Index& extent : shape) extent += extent == 0 ? 1 : 0;
+  return is_valid_shape(shape);
+}
+
 /// Throws Error unless these are the packed codes of a tensor of this shape. They are read only where not every pattern
 /// of bits is a code. `where` begins the message.
 QUANTA_LAZY
@@ -133,10 +139,7 @@ void check_codes(const char* where, const FormatInfo& format, const std::vector<
                  std::span<const std::byte> codes) {
   const int rank = static_cast<int>(shape.size());
   check(rank >= 1 && rank <= kMaxRank, where, ": rank ", rank, ", expected 1 to ", kMaxRank);
-  // Extents of 0 count as 1, so that no product of some of them can overflow either.
-  std::vector<Index> ones = shape;
-  for (Index& extent : ones) extent += extent == 0 ? 1 : 0;
-  check(is_valid_shape(ones), where, ": shape ", shape_text(shape), " has a negative extent or is too large");
+  check(are_valid_extents(shape), where, ": shape ", shape_text(shape), " has a negative extent or is too large");
   const Index size = Extents(shape.data(), rank).product(0, rank), expected = packed_size(size, format.bits);
   check(codes.size() == usize(expected), where, ": ", codes.size(), " bytes of codes for shape ", shape_text(shape),
         " of ", std::string(format.name), ", expected ", expected);
