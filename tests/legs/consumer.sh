@@ -12,6 +12,7 @@ configure "$root" "$dir/quanta" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA
 quiet cmake --install "$dir/quanta" --prefix "$dir/prefix"
 
 for how in package subdirectory fetch; do
+  rm -rf "${dir:?}/$how"
   : >"$dir/log"
   configure "$root/tests/legs/consumer" "$dir/$how" "$compiler" '-O1' -DQUANTA_HOW="$how" -DQUANTA_ROOT="$root" \
     -DCMAKE_PREFIX_PATH="$dir/prefix"
