@@ -1,8 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // A loop whose counter is a constant expression, for intrinsics that take one (elsewhere QUANTA_UNROLL will do, and
-// costs the compiler less). And a value that stays where it was written: GCC reorders the instructions of a long loop
-// body until their results no longer fit the registers.
+// costs the compiler less). And what keeps a long loop body within the registers: values computed where they are
+// written, which GCC would reorder until their results no longer fit, and constants that stay in memory.
 #pragma once
 
 #include <type_traits>
@@ -26,6 +26,15 @@ QUANTA_ALWAYS_INLINE T in_order(T v) {
   asm volatile("" : QUANTA_FLOAT_REGISTER(v));
 #endif
   return v;
+}
+
+/// p; what is read from it is read anew each time, and holds no register in between.
+template <class T>
+QUANTA_ALWAYS_INLINE const T* left_in_memory(const T* p) {
+#if defined(QUANTA_FLOAT_REGISTER)
+  asm volatile("" : "+r"(p));
+#endif
+  return p;
 }
 
 QUANTA_NAMESPACE_END

@@ -32,7 +32,11 @@ QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Signed lhs codes become unsigned operands: turning the highest bit adds 128.
+inline constexpr struct alignas(32) {
+  std::uint64_t value[4] = {0x8080808080808080, 0x8080808080808080, 0x8080808080808080, 0x8080808080808080};
+} kHighestBits;
+
+/// Signed lhs codes become unsigned operands: turning the highest bit adds 128. For these bits no register is left.
 template <class LhsCode>
 struct Avx2Tile {
   using Lhs = LhsCode;
@@ -113,7 +117,7 @@ struct Avx2Tile {
         std::memcpy(&bytes, row + r * stride, sizeof bytes);
         const __m256i a = _mm256_set1_epi32(bytes);
         if constexpr (kLhsShift == 0) return a;
-        return _mm256_xor_si256(a, _mm256_set1_epi8(-128));
+        return _mm256_xor_si256(a, _mm256_load_si256(reinterpret_cast<const __m256i*>(left_in_memory(&kHighestBits))));
       };
       add_block(acc, four, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block)),
                 _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + 32)));
@@ -131,8 +135,8 @@ struct Avx2Tile {
 }  // namespace detail
 
 namespace detail {
-/// vpmaddubsw of operands of 4 bits cannot saturate: two products are 2 * 15 * 128 at most.
-struct Avx2NibbleDot : YmmRegisters {
+/// vpmaddubsw of operands of 4 bits cannot saturate: two products are 2 * 15 * 255 at most.
+struct Avx2SmallDot : YmmRegisters {
   static constexpr const char* name = arch::Avx2::name;
   using Lhs = std::uint8_t;
   using Rhs = std::int8_t;
@@ -141,6 +145,8 @@ struct Avx2NibbleDot : YmmRegisters {
     return in_order(add(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1))));
   }
 };
+template <class LhsCode>
+using Avx2NibbleDot = NibbleDot<Avx2SmallDot, LhsCode>;
 }  // namespace detail
 
 template <>

@@ -38,12 +38,14 @@ struct Avx512VnniDot {
     return _mm512_dpbusd_epi32(acc, a, b);
   }
 };
+template <class LhsCode>
+using Avx512VnniNibbleDot = NibbleDot<Avx512VnniDot, LhsCode>;
 }  // namespace detail
 
 template <>
 struct Int8Kernel<arch::Avx512Vnni> : DotTile<detail::Avx512VnniDot, 14> {
   using OtherSign = DotTile<detail::SignTurned<detail::Avx512VnniDot>, 14>;
-  using Nibbles = detail::NibbleTile<detail::Avx512VnniDot, 14>;
+  using Nibbles = detail::NibbleTile<detail::Avx512VnniNibbleDot, 14>;
 };
 
 QUANTA_NAMESPACE_END

@@ -27,12 +27,14 @@ struct AvxVnniDot : YmmRegisters {
 #endif
   }
 };
+template <class LhsCode>
+using AvxVnniNibbleDot = NibbleDot<AvxVnniDot, LhsCode>;
 }  // namespace detail
 
 template <>
 struct Int8Kernel<arch::AvxVnni> : DotTile<detail::AvxVnniDot, 6> {
   using OtherSign = DotTile<detail::SignTurned<detail::AvxVnniDot>, 6>;
-  using Nibbles = detail::NibbleTile<detail::AvxVnniDot, 6>;
+  using Nibbles = detail::NibbleTile<detail::AvxVnniNibbleDot, 6>;
 };
 
 QUANTA_NAMESPACE_END

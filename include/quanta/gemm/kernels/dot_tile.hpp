@@ -19,8 +19,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include <quanta/core/buffer.hpp>
+#include <quanta/core/unroll.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 #include <quanta/simd/lanes.hpp>
 
@@ -107,7 +109,7 @@ struct DotTile {
       std::int32_t four;
       std::memcpy(&four, (r < kHalf ? upper : lower) + r % kHalf * stride, sizeof four);
       const Register a = V::broadcast(four);
-      QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] = V::dot(acc[r][v], a, b[v]);
+      QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] = in_order(V::dot(acc[r][v], a, b[v]));
     }
   }
 
@@ -216,29 +218,22 @@ void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPa
 
 namespace detail {
 
-/// The instructions V for rhs operands of 4 bits, which are unsigned, and a signed lhs.
-template <class V>
+/// The instructions V, which multiply unsigned by signed bytes, for rhs operands of 4 bits: they are bytes of either
+/// kind, and so an lhs of either signedness is read as it is.
+template <class V, class LhsCode>
 struct NibbleDot : V {
-  using Lhs = std::int8_t;
+  using Lhs = LhsCode;
   using Rhs = std::uint8_t;
   static constexpr int kRhsBits = 4;
   QUANTA_ALWAYS_INLINE static typename V::Register dot(typename V::Register acc, typename V::Register a,
                                                        typename V::Register b) {
-    return V::dot(acc, b, a);
+    return std::is_signed_v<LhsCode> ? V::dot(acc, b, a) : V::dot(acc, a, b);
   }
 };
-/// The same for an unsigned lhs: turning the highest bit takes 128 off.
-template <class V>
-struct NibbleDotTurned : NibbleDot<V> {
-  using Lhs = std::uint8_t;
-  static constexpr std::int32_t kLhsShift = -128;
-  QUANTA_ALWAYS_INLINE static typename V::Register broadcast(std::int32_t four) {
-    return V::turn_signs(V::broadcast(four));
-  }
-};
-template <class V, int mr>
-struct NibbleTile : DotTile<NibbleDot<V>, mr> {
-  using OtherSign = DotTile<NibbleDotTurned<V>, mr>;
+/// Dot<LhsCode> are the instructions for an lhs of that type.
+template <template <class LhsCode> class Dot, int mr>
+struct NibbleTile : DotTile<Dot<std::int8_t>, mr> {
+  using OtherSign = DotTile<Dot<std::uint8_t>, mr>;
 };
 
 /// The instructions V for signed lhs bytes where V takes unsigned ones: turning the highest bit, which is

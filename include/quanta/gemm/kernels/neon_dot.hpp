@@ -71,15 +71,16 @@ struct NeonDotTile {
   }
 };
 
-/// SDOT as DotTile takes it, for operands of 4 bits, which are signed bytes too.
+/// SDOT or UDOT as DotTile takes them, for rhs operands of 4 bits, which are bytes of either kind.
+template <class LhsCode>
 struct NeonNibbleDot {
   static constexpr const char* name = arch::NeonDot::name;
-  using Lhs = std::int8_t;
-  using Rhs = std::int8_t;
+  using Lhs = LhsCode;
+  using Rhs = std::uint8_t;
   using Register = int32x4_t;
   static constexpr int kLanes = 4;
   static constexpr int kRegisters = 32;
-  static constexpr int kRhsBits = 8;
+  static constexpr int kRhsBits = 4;
   using Lanes = simd::NeonLanes;
   static constexpr std::int32_t kLhsShift = 0;
 
@@ -89,9 +90,6 @@ struct NeonNibbleDot {
   }
   QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { vst1q_s32(static_cast<std::int32_t*>(p), v); }
   QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return vdupq_n_s32(four); }
-  QUANTA_ALWAYS_INLINE static Register turn_signs(Register v) {
-    return vreinterpretq_s32_u8(veorq_u8(vreinterpretq_u8_s32(v), vdupq_n_u8(128)));
-  }
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return vaddq_s32(a, b); }
   QUANTA_ALWAYS_INLINE static Register low_halves(Register v) {
     return vreinterpretq_s32_u8(vandq_u8(vreinterpretq_u8_s32(v), vdupq_n_u8(15)));
@@ -100,7 +98,9 @@ struct NeonNibbleDot {
     return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(v), 4));
   }
   QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
-    return vdotq_s32(acc, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
+    if constexpr (std::is_signed_v<Lhs>) return vdotq_s32(acc, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
+    return vreinterpretq_s32_u32(
+        vdotq_u32(vreinterpretq_u32_s32(acc), vreinterpretq_u8_s32(a), vreinterpretq_u8_s32(b)));
   }
 };
 
