@@ -64,6 +64,14 @@ struct SomeLanes {
   static typename L::I load(const std::int32_t* p, Index lanes) { return L::load_int_first(p, lanes); }
   static void store(std::int32_t* p, typename L::I v, AllLanes<L::width>) { L::store_int(p, v); }
   static void store(std::int32_t* p, typename L::I v, Index lanes) { L::store_int_first(p, v, lanes); }
+  template <class T>
+  static void store_narrow(T* p, typename L::I v, AllLanes<L::width>) {
+    L::store_narrow(p, v);
+  }
+  template <class T>
+  static void store_narrow(T* p, typename L::I v, Index lanes) {
+    L::store_narrow_first(p, v, lanes);
+  }
 };
 
 /// The piece of a result's rows that one panel gives: `count` columns from `column` on.

@@ -8,6 +8,9 @@
 // to int32 at scale_x * scale_w[n] (Jacob et al., as there).
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
 #include <quanta/gemm/capacity.hpp>
 #include <quanta/gemm/fixed_point.hpp>
 #include <quanta/gemm/outputs.hpp>
@@ -64,26 +67,34 @@ class Requantize {
   /// Of output c, in units of scale_x * scale_w; 0 without a bias.
   std::int32_t bias(Index c) const { return bias_[c]; }
   /// What it holds, padding included.
-  Index bytes() const { return static_cast<Index>(multipliers_.bytes() + right_.bytes() + bias_.bytes()); }
+  Index bytes() const {
+    return static_cast<Index>(multipliers_.bytes() + right_.bytes() + bias_.bytes() + others_.size() * sizeof(Index));
+  }
 
  private:
   friend struct detail::RequantizeOutput<O>;
 
-  /// codes[i] for the outputs [column, column + count), from their sums; all arrays are readable up to whole panels of
-  /// nr.
+  /// The codes of rows [row, row + rows) of some columns, from their sums, nr for each row; all arrays are readable up
+  /// to whole panels of nr.
   template <int nr>
-  void apply(const std::int32_t* sums, Index column, Index count, Code* codes) const;
+  void apply(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to) const;
 
   template <class Rhs>
   void set_bias(const TensorView<const float, 1>& bias, const Rhs& rhs);
   void set_bias(Index c, std::int32_t bias);
-  void apply_double_rounding(const std::int32_t* sums, Index column, Index count, Code* codes) const;
+  template <int nr>
+  void apply_vectors(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to) const;
+  /// Of output c, from its sum, for any multiplier.
+  Code code(std::int32_t sum, Index c) const;
+  /// Finds the outputs that vectors do not take.
+  void find_others();
 
   Index n_;
   float scale_x_;
   QuantParams<PerTensor> output_;
   // One per output, filled up to whole panels: result = (sum + bias) * multiplier >> right, rounded.
   Buffer<std::int32_t> multipliers_, right_, bias_;
+  std::vector<Index> others_;  // outputs whose multiplier is 0 or so large that results may not fit int32
   std::int32_t zero_point_, low_, high_;
   std::int32_t least_bias_ = 0, most_bias_ = 0;
   bool has_bias_ = false, double_rounding_ = false;
@@ -127,14 +138,7 @@ struct RequantizeOutput {
 
     Panel(const RequantizeOutput& output, const Rhs&, const PanelColumns<Code>& columns) : by(output.by), to(columns) {}
 
-    void finish(Index row, Index rows, const std::int32_t* sums) const {
-      const bool in_place = to.count == nr && to.adjacent();
-      for (Index r = 0; r < rows; ++r) {
-        Code codes[nr];
-        by.template apply<nr>(sums + r * nr, to.column, to.count, in_place ? to.row(row + r) : codes);
-        if (!in_place) to.store(row + r, codes);
-      }
-    }
+    void finish(Index row, Index rows, const std::int32_t* sums) const { by.template apply<nr>(sums, row, rows, to); }
   };
 };
 
@@ -184,6 +188,7 @@ Requantize<O>::Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme,
     }
   };
   (take(options), ...);
+  find_others();
 }
 
 template <IntegerFormat O>
@@ -221,31 +226,62 @@ Requantize<O>::Requantize(const integer::Layer& layer, const Rhs& rhs)
   low_ = layer.low;
   high_ = layer.high;
   double_rounding_ = layer.double_rounding != 0;
+  find_others();
+}
+
+template <IntegerFormat O>
+void Requantize<O>::find_others() {
+  others_.clear();
+  for (Index c = 0; c < n_; ++c) {
+    if (double_rounding_ || right_[c] < 32) others_.push_back(c);
+  }
 }
 
 template <IntegerFormat O>
 template <int nr>
-void Requantize<O>::apply(const std::int32_t* sums, Index column, Index count, Code* codes) const {
-  using L = detail::LanesFor<nr>;
-  if (double_rounding_) return apply_double_rounding(sums, column, count, codes);
-  const typename L::I zero_point = L::set_int(zero_point_);
-  const typename L::I low = L::set_int(low_ - zero_point_), high = L::set_int(high_ - zero_point_);
-  for (Index c = 0; c < count; c += L::width) {
-    const Index at = column + c;
-    const typename L::I sum = L::add(L::load_int(sums + c), L::load_int(bias_.data() + at));  // fits: checked before
-    const typename L::I scaled =
-        L::multiply_shift(sum, L::load_int(multipliers_.data() + at), L::load_int(right_.data() + at));
-    L::store_narrow(codes + c, L::add(L::min_int(L::max_int(scaled, low), high), zero_point));
+void Requantize<O>::apply(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to) const {
+  if (!double_rounding_) apply_vectors<nr>(sums, row, rows, to);
+  if (others_.empty()) return;
+  const Index end = to.column + to.count;
+  for (auto c = std::lower_bound(others_.begin(), others_.end(), to.column); c != others_.end() && *c < end; ++c) {
+    const Index i = *c - to.column;
+    for (Index r = 0; r < rows; ++r) to.row(row + r)[i * to.dst.stride(1)] = code(sums[r * nr + i], *c);
   }
 }
 
 template <IntegerFormat O>
-void Requantize<O>::apply_double_rounding(const std::int32_t* sums, Index column, Index count, Code* codes) const {
-  for (Index i = 0; i < count; ++i) {
-    const Index c = column + i;
-    const std::int64_t scaled = multiply_double_rounding(simd::ScalarLanes::add(sums[i], bias_[c]), multiplier(c));
-    codes[i] = static_cast<Code>(std::clamp<std::int64_t>(scaled + zero_point_, low_, high_));
-  }
+template <int nr>
+void Requantize<O>::apply_vectors(const std::int32_t* sums, Index row, Index rows,
+                                  const detail::PanelColumns<Code>& to) const {
+  using L = detail::LanesFor<nr>;
+  const typename L::I zero_point = L::set_int(zero_point_);
+  const typename L::I low = L::set_int(low_ - zero_point_), high = L::set_int(high_ - zero_point_);
+  to.template for_each_vector<L::width>([&](Index c, auto lanes) QUANTA_INLINE_LAMBDA {
+    const Index at = to.column + c, stride = to.dst.stride(1);
+    const typename L::I bias = L::load_int(bias_.data() + at);
+    const auto by = L::fixed_points(L::load_int(multipliers_.data() + at), L::load_int(right_.data() + at));
+    for (Index r = 0; r < rows; ++r) {
+      const typename L::I sum = L::add(L::load_int(sums + r * nr + c), bias);  // fits: checked before
+      const typename L::I bounded = L::min_int(L::max_int(L::multiply(sum, by), low), high);
+      const typename L::I codes = L::add(bounded, zero_point);
+      Code* const values = to.row(row + r) + c * stride;
+      if (to.adjacent()) {
+        detail::SomeLanes<L>::store_narrow(values, codes, lanes);
+      } else {
+        Code apart[L::width];
+        L::store_narrow(apart, codes);
+        for (Index i = 0; i < lanes; ++i) values[i * stride] = apart[i];
+      }
+    }
+  });
+}
+
+template <IntegerFormat O>
+typename Requantize<O>::Code Requantize<O>::code(std::int32_t sum, Index c) const {
+  const std::int32_t biased = simd::ScalarLanes::add(sum, bias_[c]);
+  const std::int64_t scaled =
+      double_rounding_ ? multiply_double_rounding(biased, multiplier(c)) : multiply(biased, multiplier(c));
+  return static_cast<Code>(std::clamp<std::int64_t>(scaled + zero_point_, low_, high_));
 }
 
 QUANTA_NAMESPACE_END

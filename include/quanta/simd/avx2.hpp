@@ -52,11 +52,30 @@ struct Avx2Lanes {
   static I add(I a, I b) { return _mm256_add_epi32(a, b); }
   static I sub(I a, I b) { return _mm256_sub_epi32(a, b); }
   static I mul_low(I a, I b) { return _mm256_mullo_epi32(a, b); }
-  static I multiply_shift(I a, I b, I right) {
-    const I low_half = _mm256_set1_epi64x(0xffffffff);
-    const I even = multiply_shift_even(a, b, _mm256_and_si256(right, low_half));
-    const I odd = multiply_shift_even(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32), _mm256_srli_epi64(right, 32));
-    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+  /// There is no arithmetic shift of 64 bits: one of numbers moved up by 2^63 is the same, moved up by 2^(63 - right).
+  struct FixedPoints {
+    I multiplier, upper_multiplier, right, upper_right, half, upper_half, moved;
+  };
+  static FixedPoints fixed_points(I multiplier, I right) {
+    const I one = _mm256_set1_epi64x(1), low = _mm256_and_si256(right, _mm256_set1_epi64x(0xffffffff));
+    const I high = _mm256_srli_epi64(right, 32);
+    const auto half = [&](I by) {
+      return _mm256_xor_si256(_mm256_sllv_epi64(one, _mm256_sub_epi64(by, one)), _mm256_set1_epi64x(INT64_MIN));
+    };
+    return {multiplier,
+            _mm256_srli_epi64(multiplier, 32),
+            low,
+            _mm256_sub_epi64(high, _mm256_set1_epi64x(32)),
+            half(low),
+            half(high),
+            _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_sub_epi32(_mm256_set1_epi32(63), right))};
+  }
+  static I multiply(I a, const FixedPoints& by) {
+    const I even = _mm256_add_epi64(_mm256_mul_epi32(a, by.multiplier), by.half);
+    const I odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(a, 32), by.upper_multiplier), by.upper_half);
+    // Of an odd lane the result is wanted in the upper half, where a shift by 32 less leaves it.
+    const I both = _mm256_blend_epi32(_mm256_srlv_epi64(even, by.right), _mm256_srlv_epi64(odd, by.upper_right), 0xaa);
+    return _mm256_sub_epi32(both, by.moved);
   }
   static void store_int(std::int32_t* p, I v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
   static I load_int_first(const std::int32_t* p, Index count) { return _mm256_maskload_epi32(p, first_lanes(count)); }
@@ -118,6 +137,12 @@ struct Avx2Lanes {
     }
   }
   template <class T>
+  static void store_narrow_first(T* p, I v, Index count) {
+    T all[width];
+    store_narrow(all, v);
+    std::copy_n(all, count, p);
+  }
+  template <class T>
   static void store_narrow(T* p, I a, I b, I c, I d) {
     if constexpr (sizeof(T) == 1) {
       const __m256i low = _mm256_set1_epi32(0xff);
@@ -171,17 +196,6 @@ struct Avx2Lanes {
   static I first_lanes(Index count) {
     const I number = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<std::int32_t>(count)), number);
-  }
-  /// Of the even lanes, into the low halves of 64 bits; right is 64 bits wide.
-  static I multiply_shift_even(I a, I b, I right) {
-    const I one = _mm256_set1_epi64x(1), sign = _mm256_set1_epi64x(INT64_MIN);
-    const I half = _mm256_sllv_epi64(one, _mm256_sub_epi64(right, one));
-    const I sum = _mm256_add_epi64(_mm256_mul_epi32(a, b), half);
-    // There is no arithmetic shift of 64 bits: one of numbers moved up by 2^63 is the same, moved up by 2^(63 - right).
-    const I v = _mm256_sub_epi64(_mm256_srlv_epi64(_mm256_xor_si256(sum, sign), right), _mm256_srlv_epi64(sign, right));
-    const I most = _mm256_set1_epi64x(INT32_MAX), least = _mm256_set1_epi64x(INT32_MIN);
-    const I below = _mm256_blendv_epi8(v, most, _mm256_cmpgt_epi64(v, most));
-    return _mm256_blendv_epi8(below, least, _mm256_cmpgt_epi64(least, below));
   }
 };
 

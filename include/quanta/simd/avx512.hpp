@@ -43,10 +43,22 @@ struct Avx512Lanes {
   static I add(I a, I b) { return _mm512_add_epi32(a, b); }
   static I sub(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I mul_low(I a, I b) { return _mm512_mullo_epi32(a, b); }
-  static I multiply_shift(I a, I b, I right) {
-    const I even = multiply_shift_even(a, b, _mm512_and_si512(right, _mm512_set1_epi64(0xffffffff)));
-    const I odd = multiply_shift_even(upper_half(a), upper_half(b), upper_half(right));
-    return _mm512_mask_mov_epi32(even, 0xaaaa, _mm512_maskz_slli_epi64(0xff, odd, 32));
+  struct FixedPoints {
+    I multiplier, upper_multiplier, right, upper_right, half, upper_half;
+  };
+  static FixedPoints fixed_points(I multiplier, I right) {
+    const I one = _mm512_set1_epi64(1), low = _mm512_and_si512(right, _mm512_set1_epi64(0xffffffff));
+    const I high = upper_half(right);
+    const auto half = [&](I by) { return _mm512_maskz_sllv_epi64(0xff, one, _mm512_sub_epi64(by, one)); };
+    return {multiplier, upper_half(multiplier), low, _mm512_sub_epi64(high, _mm512_set1_epi64(32)), half(low),
+            half(high)};
+  }
+  static I multiply(I a, const FixedPoints& by) {
+    const I even = _mm512_add_epi64(_mm512_maskz_mul_epi32(0xff, a, by.multiplier), by.half);
+    const I odd = _mm512_add_epi64(_mm512_maskz_mul_epi32(0xff, upper_half(a), by.upper_multiplier), by.upper_half);
+    // Of an odd lane the result is wanted in the upper half, where a shift by 32 less leaves it.
+    return _mm512_mask_mov_epi32(_mm512_maskz_srav_epi64(0xff, even, by.right), 0xaaaa,
+                                 _mm512_maskz_srav_epi64(0xff, odd, by.upper_right));
   }
   static void store_int(std::int32_t* p, I v) { _mm512_storeu_si512(p, v); }
   static I load_int_first(const std::int32_t* p, Index count) {
@@ -98,6 +110,16 @@ struct Avx512Lanes {
     }
   }
   template <class T>
+  static void store_narrow_first(T* p, I v, Index count) {
+    if constexpr (sizeof(T) == 1) {
+      _mm_mask_storeu_epi8(p, first_lanes(count), _mm512_maskz_cvtepi32_epi8(kAll, v));
+    } else if constexpr (sizeof(T) == 2) {
+      _mm256_mask_storeu_epi16(p, first_lanes(count), _mm512_maskz_cvtepi32_epi16(kAll, v));
+    } else {
+      store_int_first(p, v, count);
+    }
+  }
+  template <class T>
   static void store_narrow(T* p, I a, I b, I c, I d) {
     store_narrow(p, a);
     store_narrow(p + width, b);
@@ -136,14 +158,6 @@ struct Avx512Lanes {
  private:
   static __mmask16 first_lanes(Index count) { return static_cast<__mmask16>((1u << count) - 1u); }
   static I upper_half(I v) { return _mm512_maskz_srli_epi64(0xff, v, 32); }
-  /// Of the even lanes, into the low halves of 64 bits; right is 64 bits wide.
-  static I multiply_shift_even(I a, I b, I right) {
-    const I one = _mm512_set1_epi64(1);
-    const I half = _mm512_maskz_sllv_epi64(0xff, one, _mm512_sub_epi64(right, one));
-    const I v = _mm512_maskz_srav_epi64(0xff, _mm512_add_epi64(_mm512_maskz_mul_epi32(0xff, a, b), half), right);
-    return _mm512_maskz_max_epi64(0xff, _mm512_maskz_min_epi64(0xff, v, _mm512_set1_epi64(INT32_MAX)),
-                                  _mm512_set1_epi64(INT32_MIN));
-  }
 };
 
 }  // namespace simd

@@ -51,11 +51,18 @@ struct NeonLanes {
   static I add(I a, I b) { return vaddq_s32(a, b); }
   static I sub(I a, I b) { return vsubq_s32(a, b); }
   static I mul_low(I a, I b) { return vmulq_s32(a, b); }
-  static I multiply_shift(I a, I b, I right) {
+  struct FixedPoints {
+    I multiplier;
+    int64x2_t low_left, high_left;
+  };
+  static FixedPoints fixed_points(I multiplier, I right) {
     const I left = vnegq_s32(right);
-    const int64x2_t low = vmull_s32(vget_low_s32(a), vget_low_s32(b)), high = vmull_high_s32(a, b);
-    return vcombine_s32(vqmovn_s64(vrshlq_s64(low, vmovl_s32(vget_low_s32(left)))),
-                        vqmovn_s64(vrshlq_s64(high, vmovl_high_s32(left))));
+    return {multiplier, vmovl_s32(vget_low_s32(left)), vmovl_high_s32(left)};
+  }
+  static I multiply(I a, const FixedPoints& by) {
+    const int64x2_t low = vmull_s32(vget_low_s32(a), vget_low_s32(by.multiplier));
+    const int64x2_t high = vmull_high_s32(a, by.multiplier);
+    return vcombine_s32(vmovn_s64(vrshlq_s64(low, by.low_left)), vmovn_s64(vrshlq_s64(high, by.high_left)));
   }
   static void store_int(std::int32_t* p, I v) { vst1q_s32(p, v); }
   static I load_int_first(const std::int32_t* p, Index count) {
@@ -125,6 +132,12 @@ struct NeonLanes {
     } else {
       vst1q_s32(reinterpret_cast<std::int32_t*>(p), v);
     }
+  }
+  template <class T>
+  static void store_narrow_first(T* p, I v, Index count) {
+    T all[width];
+    store_narrow(all, v);
+    std::copy_n(all, count, p);
   }
   template <class T>
   static void store_narrow(T* p, I a, I b, I c, I d) {

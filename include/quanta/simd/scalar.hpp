@@ -45,11 +45,15 @@ struct ScalarLanes {
   static I add(I a, I b) { return wrap(bits(a) + bits(b)); }
   static I sub(I a, I b) { return wrap(bits(a) - bits(b)); }
   static I mul_low(I a, I b) { return wrap(bits(a) * bits(b)); }
-  /// (a * b + 2^(right - 1)) >> right without overflow, saturated to int32, for right in 1..62: a times b * 2^-right,
-  /// rounded half up.
-  static I multiply_shift(I a, I b, I right) {
-    const std::int64_t v = (std::int64_t{a} * b + (std::int64_t{1} << (right - 1))) >> right;
-    return static_cast<I>(v < INT32_MIN ? INT32_MIN : (v > INT32_MAX ? INT32_MAX : v));
+  /// Real numbers multiplier * 2^-right, made ready to multiply many lanes by.
+  struct FixedPoints {
+    I multiplier, right;
+  };
+  static FixedPoints fixed_points(I multiplier, I right) { return {multiplier, right}; }
+  /// (a * multiplier + 2^(right - 1)) >> right, which is rounded half up, for right in 32..62: it fits int32.
+  static I multiply(I a, const FixedPoints& by) {
+    return wrap(static_cast<std::uint32_t>((std::int64_t{a} * by.multiplier + (std::int64_t{1} << (by.right - 1))) >>
+                                           by.right));
   }
   static void store_int(std::int32_t* p, I v) { *p = v; }
   static I load_int_first(const std::int32_t* p, Index) { return *p; }
@@ -96,6 +100,11 @@ struct ScalarLanes {
   template <class T>
   static void store_narrow(T* p, I v) {
     *p = static_cast<T>(v);
+  }
+  /// The same of the first `count` alone.
+  template <class T>
+  static void store_narrow_first(T* p, I v, Index) {
+    store_narrow(p, v);
   }
   /// The same of four, one after another.
   template <class T>
