@@ -57,11 +57,11 @@ WeightQuantizer::fit(weight, {.full_range = true}).quantize(weight, {.rounding =
 }
 
 void compare_formats() {
-const auto table = quanta::bit_width_table(weight, {quanta::choice<quanta::Int<8>>(), quanta::choice<quanta::NF4>(),
-                                                    quanta::choice<quanta::Int<4>>(quanta::PerGroup<quanta::Dynamic>(32))});
-std::puts(table.text().c_str());                                     // bytes, bits per weight, SNR, largest error, cosine
+const auto formats = quanta::bit_width_table(weight, {quanta::choice<quanta::Int<8>>(), quanta::choice<quanta::NF4>(),
+                                                      quanta::choice<quanta::Int<4>>(quanta::PerGroup<quanta::Dynamic>(32))});
+std::puts(formats.text().c_str());                                   // bytes, bits per weight, SNR, largest error, cosine
 
-  expect(table.rows.size() == 3 && table.rows[0].error.snr_db > table.rows[1].error.snr_db, "a table of formats");
+  expect(formats.rows.size() == 3 && formats.rows[0].error.snr_db > formats.rows[1].error.snr_db, "a table of formats");
 }
 
 auto calibrate_an_activation() {

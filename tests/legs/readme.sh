@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What the READMEs say holds: the first two shell blocks of the main one are the two commands, one line each, naming
-# files that exist; its C++ and CMake are compiled, the whole programs here, the snippets in the examples; links lead
-# somewhere, files named are there, and figures are those recorded (tests/figures; the leg "examples" compares these with
-# what is printed).
+# files that exist; its C++ and CMake are compiled and run as they stand there, whole programs and snippets, which
+# examples/first_steps shows too; links lead somewhere, files named are there, and figures are those recorded
+# (tests/figures; the leg "examples" compares these with what is printed).
 #   readme.sh DIR COMPILER
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
@@ -13,11 +13,16 @@ cd "$root"
 
 quiet bash tests/figures
 
-# The code blocks: DIR/blocks/01.sh, 02.text, ...
-rm -rf "$dir/blocks" "$dir/project"
-mkdir -p "$dir/blocks" "$dir/project"
-awk -v to="$dir/blocks/" '
-  /^```/ && !file { file = sprintf("%s%02d.%s", to, ++count, substr($0, 4)); printf "" > file; next }
+# The code blocks: DIR/blocks/01.sh, 02.text, ...; in DIR/lines/ is the line of the README where each begins.
+rm -rf "$dir/blocks" "$dir/lines" "$dir/project"
+mkdir -p "$dir/blocks" "$dir/lines" "$dir/project"
+awk -v to="$dir/blocks/" -v lines="$dir/lines/" '
+  /^```/ && !file {
+    file = sprintf("%s%02d.%s", to, ++count, substr($0, 4))
+    printf "" > file
+    print NR + 1 > (lines sprintf("%02d", count))
+    next
+  }
   /^```/ { close(file); file = ""; next }
   file { print > file }' README.md
 
@@ -45,10 +50,10 @@ done
 
 # ---- Code -----------------------------------------------------------------------------------------------------------
 
-# A block that is a file of its own says its name, or is the first program; every line of the others is a line of an
-# example.
-sed 's/^ *//' examples/*/main.cpp >"$dir/lines"
-snippets=0
+# A block that is a file of its own says its name, or is the first program. One with an #include stands before main();
+# all others are its body, each in a block within those before it, so that it sees their names and may use them anew.
+sed 's/^ *//' examples/*/main.cpp >"$dir/example_lines"
+snippets=0 body='' braces='' headers=("#include \"$root/tests/legs/readme/prelude.hpp\"")
 for block in "$dir"/blocks/*.cpp; do
   if grep -qE 'int main|extern "C"' "$block"; then
     name=$(sed -nE '1s,^// ([a-z]+[.]cpp).*,\1,p' "$block")
@@ -57,29 +62,53 @@ for block in "$dir"/blocks/*.cpp; do
   fi
   while read -r line; do
     [[ -n $line ]] || continue
-    grep -qxF -- "$line" "$dir/lines" || fail "not in examples/*/main.cpp: $line"
+    grep -qxF -- "$line" "$dir/example_lines" || fail "not in examples/*/main.cpp: $line"
     snippets=$((snippets + 1))
   done <"$block"
+  name=${block##*/}
+  code="#line $(cat "$dir/lines/${name%.cpp}") \"$root/README.md\""$'\n'$(cat "$block")
+  if grep -q '^#include' "$block"; then
+    headers+=("$code")
+  else
+    body+="{"$'\n'"$code"$'\n'
+    braces+='}'
+  fi
 done
 ((snippets > 0)) || fail 'the README shows no snippets'
+if [[ -e /usr/include/nlohmann/json.hpp ]]; then
+  printf '%s\n' "${headers[@]}" 'int main() {' 'write_files();' "$body$braces" '}' >"$dir/snippets.cpp"
+  # Snippets use names anew, and do nothing with most of what they make.
+  # shellcheck disable=SC2086
+  quiet "$compiler" -std=c++20 -O0 ${warnings/-Wshadow/} -Wno-unused "${includes[@]}" "$dir/snippets.cpp" -o "$dir/snippets" -lpthread
+  mkdir -p "$dir/files"
+  (cd "$dir/files" && quiet "$dir/snippets")
+fi
 
-# The CMake blocks: three ways to come by Quanta, of which the leg "consumer" tests all and this the first; what a
+# The CMake blocks: three ways to come by Quanta, a paragraph each, which the leg "consumer" tests further; what a
 # program links; the program that picks its instruction set, which names those of x86.
 cmake_blocks=("$dir"/blocks/*.cmake)
 ((${#cmake_blocks[@]} == 3)) || fail "expected three blocks of CMake, got ${#cmake_blocks[@]}"
-for line in 'add_subdirectory(quanta)' 'FetchContent_MakeAvailable(quanta)' 'find_package(quanta 0.1 REQUIRED'; do
-  grep -qF "$line" "${cmake_blocks[0]}" || fail "no line in the README: $line"
-done
 ln -s "$root" "$dir/project/quanta"
-{
+# project PARAGRAPH: a project that comes by Quanta so
+project() {
   echo 'cmake_minimum_required(VERSION 3.22)'
   echo 'project(readme LANGUAGES CXX)'
-  grep -F 'add_subdirectory(quanta)' "${cmake_blocks[0]}"
+  awk -v RS='' -v wanted="$1" 'NR == wanted' "${cmake_blocks[0]}"
   echo 'add_executable(your_program first.cpp)'
   if [[ -e /usr/include/nlohmann/json.hpp ]]; then cat "${cmake_blocks[1]}"; else grep -v quanta::io "${cmake_blocks[1]}"; fi
   [[ $(uname -m) != x86_64 ]] || cat "${cmake_blocks[2]}"
-} >"$dir/project/CMakeLists.txt"
-configure "$dir/project" "$dir/build" "$compiler" "-O0 $warnings"
+}
+rm -rf "$dir/prefix"
+configure "$root" "$dir/quanta" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA_BUILD_BENCH=OFF -DQUANTA_BUILD_EXAMPLES=OFF
+quiet cmake --install "$dir/quanta" --prefix "$dir/prefix"
+ways=$(awk -v RS='' 'END { print NR }' "${cmake_blocks[0]}")
+((ways == 3)) || fail "expected three ways to come by Quanta, got $ways"
+for ((way = ways; way >= 1; --way)); do  # the first is built
+  project "$way" >"$dir/project/CMakeLists.txt"
+  rm -rf "$dir/build"
+  configure "$dir/project" "$dir/build" "$compiler" "-O0 $warnings" -DCMAKE_PREFIX_PATH="$dir/prefix" \
+    -DFETCHCONTENT_SOURCE_DIR_QUANTA="$root"  # in place of the clone
+done
 build "$dir/build"
 for program in your_program program; do
   [[ ! -x $dir/build/$program ]] || quiet "$dir/build/$program"
@@ -125,4 +154,4 @@ for example in examples/*/CMakeLists.txt; do
     grep -qF "\`$example\`" "$readme" || fail "$readme does not name the example $example"
   done
 done
-note "${commands[0]} | ${commands[1]} | $snippets lines of snippets are compiled, $names links and names"
+note "${commands[0]} | ${commands[1]} | $snippets lines of snippets are compiled and run, $names links and names"
