@@ -1,38 +1,57 @@
 #!/usr/bin/env bash
-# Builds the benchmarks, runs each for a moment and makes a report of what they measured. Only that they work is tested:
-# other legs run at the same time. What the report says of made-up figures, the tests in bench/ know.
+# bench/run builds the benchmarks, runs each for a moment and makes a report; with --compare it flags what became slower,
+# and nothing else. Only that they work is tested: other legs run at the same time. What the report says of made-up
+# figures, the tests in bench/ know.
 #   bench.sh DIR COMPILER
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
 require_tool "$compiler" 'such compiler'
+export CXX=$compiler QUANTA_BENCH_FLAGS="-O1 -DNDEBUG $native" QUANTA_SKIP_PACKAGES=1
+export CMAKE_BUILD_PARALLEL_LEVEL=${QUANTA_LEG_JOBS:-1}
 
-configure "$root" "$dir/build" "$compiler" "-O1 -DNDEBUG $native" -DQUANTA_BUILD_BENCH=ON -DQUANTA_BUILD_TESTS=OFF \
-  -DQUANTA_BUILD_EXAMPLES=OFF -DQUANTA_INSTALL=OFF
-! grep -q 'Google Benchmark not found' "$dir/log" || skip 'there is no Google Benchmark here'
-build "$dir/build"
-count=0
-mkdir -p "$dir/run/results"
-for program in "$dir"/build/bench/bench_*; do
-  [[ -f $program && -x $program ]] || continue
-  # Every table, kernel and peer there is, on the smallest sizes.
-  case $program in
-    */bench_gemm) arguments=('--benchmark_filter=/(17x123x45|1x128x10)/|aggregate') ;;
-    *) arguments=(--benchmark_min_time=0.01 '--benchmark_filter=-/(65536Ki|.*4096x(4096|11008)|1048576x16)') ;;
-  esac
-  QUANTA_BENCH_SECONDS=0.001 QUANTA_BENCH_MEGABYTES=1 quiet "$program" "${arguments[@]}" --benchmark_out_format=json \
-    --benchmark_out="$dir/run/results/${program##*/bench_}.json"
-  count=$((count + 1))
+# run STATUS RUN [ARGUMENT...]: RUN, a bench/run, ends with this status
+run() {
+  local expected=$1 status=0
+  shift
+  printf '\n$ %s\n' "$*" >>"$dir/log"
+  bash "$@" >"$dir/said" 2>>"$dir/log" </dev/null || status=$?
+  cat "$dir/said" >>"$dir/log"
+  ! grep 'CMake did not find' "$dir/log" >"$dir/lacks" || skip "$(sed 's/.*did not find \([^:,]*\).*/there is no \1 here/' "$dir/lacks")"
+  ((status == expected)) || fail "status $status, expected $expected, from: $*"
+}
+
+# ---- One build ------------------------------------------------------------------------------------------------------
+
+QUANTA_BENCH_BUILD=$dir/run run 0 "$root/bench/run" --check
+for line in '^gemm, kernel ' '^written: .*report[.]html and speed[.]md$'; do
+  grep -q "$line" "$dir/said" || fail "the summary has no line $line"
 done
-((count > 0)) || fail 'no benchmark was built'
+results=("$dir"/run/results/*.json)
 
-quiet bash -n "$root/bench/run"
-report='no report, for want of nlohmann_json'
-if [[ -x $dir/build/bench/report/report ]]; then
-  quiet "$dir/build/bench/report/report" "$dir/run" "compiler=$compiler"
-  # shellcheck disable=SC2086
-  quiet "$compiler" -std=c++20 -O0 $warnings -I"$root" "$root"/tests/legs/bench/*_test.cpp -o "$dir/tests" \
-    -lgtest -lgtest_main -lpthread
-  QUANTA_BENCH_REPORT=$dir/run/report.html quiet "$dir/tests" --gtest_brief=1
-  report='a report'
-fi
-note "$count programs, $report"
+# shellcheck disable=SC2086
+quiet "$compiler" -std=c++20 -O0 $warnings -I"$root" "$root"/tests/legs/bench/*_test.cpp -o "$dir/tests" \
+  -lgtest -lgtest_main -lpthread
+command -v gnuplot >/dev/null && export QUANTA_BENCH_DRAWN=1
+QUANTA_BENCH_REPORT=$dir/run/report.html quiet "$dir/tests" --gtest_brief=1
+
+# ---- Two builds -----------------------------------------------------------------------------------------------------
+#
+# Of a tree with this bench/run, and a program whose times are what the file "seconds" says.
+
+rm -rf "$dir/trees"
+mkdir -p "$dir/trees"
+tree=$dir/trees/this
+cp -r "$root/tests/legs/bench/tree" "$tree"
+ln -s "$root/.ci" "$tree/.ci"
+ln -s "$root/bench/run" "$root/bench/report" "$tree/bench/"
+for other in same faster; do
+  cp -r "$root/tests/legs/bench/tree" "$dir/trees/$other"
+done
+echo 0.5e-6 >"$dir/trees/faster/bench/seconds"
+run 0 "$tree/bench/run" --compare "$dir/trees/same"
+grep -q '^2 cases compared: 0 slower, 0 faster ' "$dir/said" || fail 'the same twice is not the same'
+run 1 "$tree/bench/run" --compare "$dir/trees/faster"
+grep -q '^2 cases compared: 1 slower, 0 faster ' "$dir/said" || fail 'what takes twice as long is not slower'
+grep -q '^made_up: changed.* +100[.]0 %' "$dir/said" || fail 'what became slower is not named'
+run 0 "$dir/trees/this/bench/run" --compare "$dir/trees/same"  # nothing is built, and nothing is left from before
+note "${#results[@]} programs, a report, two builds compared"

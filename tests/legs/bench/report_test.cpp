@@ -175,6 +175,13 @@ TEST(Report, FaultsAreFound) {
   }
 }
 
+/// What makes a page need something else.
+void expect_self_contained(const std::string& html) {
+  for (const char* text : {"<script", "<link", "<img", "src=", "href=\"http", "xlink:href=\"http", "url(", "@import"}) {
+    EXPECT_EQ(html.find(text), std::string::npos) << text;
+  }
+}
+
 TEST(Report, ThePageIsWellFormedAndNeedsNothingElse) {
   const made_up::Directory directory("report page");
   report::Results layers;
@@ -191,8 +198,7 @@ TEST(Report, ThePageIsWellFormedAndNeedsNothingElse) {
        {"a &amp; b", "512 x 4096 x 4096", "K is &lt;wrong&gt;", "Softmax/8x4096", "apt-get install"}) {
     EXPECT_NE(html.find(text), std::string::npos) << text;
   }
-  for (const char* text : {"<script", "src=", "href=\"http", "url("})
-    EXPECT_EQ(html.find(text), std::string::npos) << text;
+  expect_self_contained(html);
 }
 
 TEST(Report, ThePageOfARunIsWellFormed) {
@@ -202,6 +208,17 @@ TEST(Report, ThePageOfARunIsWellFormed) {
   const std::string html((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   EXPECT_GT(html.size(), 10000u);
   EXPECT_EQ(fault(html), "");
+  expect_self_contained(html);
+  for (const char* text : {"compiler", "gemm", "layers", "calibrate", "roofline"}) {
+    EXPECT_NE(html.find(text), std::string::npos) << text;
+  }
+  if (std::getenv("QUANTA_BENCH_DRAWN") == nullptr) GTEST_SKIP() << "there is no gnuplot";
+  EXPECT_EQ(html.find("Not drawn"), std::string::npos);
+  std::size_t pictures = 0, titles = 0;
+  for (std::size_t at = 0; (at = html.find("<svg", at)) != std::string::npos; ++at) ++pictures;
+  for (std::size_t at = 0; (at = html.find("<h3>", at)) != std::string::npos; ++at) ++titles;
+  EXPECT_GT(pictures, 5u);
+  EXPECT_EQ(pictures, titles);
 }
 
 }  // namespace
