@@ -9,7 +9,7 @@
 # What proves that a package's content is here, however it came: a command, or a header.
 _package_proof() {
   case $1 in
-    g++ | cmake | clang-format | doxygen) echo "$1" ;;
+    g++ | cmake | clang-format | clang-tidy | doxygen) echo "$1" ;;
     clang) echo clang++ ;;
     ninja-build) echo ninja ;;
     gnuplot-nox) echo gnuplot ;;

@@ -30,7 +30,7 @@ using HalfScales = quanta::WithScales<PerGroup<size>, quanta::Fp16>;
 struct Named {
   const char* name;
   quanta::FormatChoice format;
-  double label_side = 1.0;  // in the picture: 1 right, -1 left of the point, 0 not in the picture
+  double label_side = 1.0;  // in the picture: 1 right, -1 left of the point, 0 below it
 };
 
 // A format costs its bits and its scales. Measured on a weight (1024, 1024), all the memory that is held.
@@ -58,18 +58,18 @@ void accuracy_against_size(const std::string& directory) {
   const std::vector<Named> formats = {
       {"FP16", choice<quanta::Fp16>()},
       {"BF16", choice<quanta::Bf16>(), -1.0},
-      {"INT8/all", choice<Int<8>>(quanta::PerTensor{}), 0.0},
+      {"INT8/all", choice<Int<8>>(quanta::PerTensor{})},
       {"INT8", choice<Int<8>>()},
       {"E4M3", choice<quanta::E4M3>(), -1.0},
       {"MXFP8", choice<quanta::MXFP8>()},
       {"INT6", choice<Int<6>>()},
       {"MXFP6", choice<quanta::MXFP6>()},
-      {"INT4/all", choice<Int<4>>(quanta::PerTensor{}), 0.0},
+      {"INT4/all", choice<Int<4>>(quanta::PerTensor{})},
       {"INT4", choice<Int<4>>(), -1.0},
-      {"INT4/64", choice<Int<4>, HalfScales<64>>(), 0.0},
+      {"INT4/64", choice<Int<4>, HalfScales<64>>(), -1.0},
       {"NF4/64", choice<quanta::NF4, HalfScales<64>>(), 0.0},
-      {"INT4/32", choice<Int<4>, HalfScales<32>>(), -1.0},
-      {"NF4/32", choice<quanta::NF4, HalfScales<32>>(), 0.0},
+      {"INT4/32", choice<Int<4>, HalfScales<32>>()},
+      {"NF4/32", choice<quanta::NF4, HalfScales<32>>()},
       {"NF4", choice<quanta::NF4>()},
       {"NF4 d.q.", choice<quanta::NF4, DoubleQuantized>(), -1.0},
       {"MXFP4", choice<quanta::MXFP4>(), -1.0},
@@ -78,7 +78,7 @@ void accuracy_against_size(const std::string& directory) {
       {"INT2/16", choice<Int<2>, HalfScales<16>>()},
   };
   const Eigen::MatrixXf images = digits::test_images();
-  examples::Plot plot(directory, "accuracy", 860, 480);
+  examples::Plot plot(directory, "accuracy", 860, 640);
   std::printf("\nA network 784-256-128-10, its weights in each format, on 10000 images\n%-10s %9s %12s %13s %10s\n", "",
               "KB", "bits/weight", "SNR of logits", "accuracy");
   struct Figures {
@@ -113,7 +113,7 @@ void accuracy_against_size(const std::string& directory) {
     char snr[16] = "-";  // of float against itself
     if (format != nullptr) std::snprintf(snr, sizeof snr, "%.1f dB", figures.snr_db);
     std::printf("%-10s %9.1f %12.3f %13s %8.2f %%\n", name.c_str(), kb, figures.bits, snr, figures.percent);
-    if (label_side != 0.0) plot.row("points", {kb, figures.percent, label_side}, name);
+    plot.row("points", {kb, figures.percent, label_side}, name);
     return figures;
   };
   const double of_float = measure("FP32", 1.0, nullptr).percent;
@@ -136,11 +136,12 @@ set logscale x; set xtics (75, 100, 150, 200, 300, 400, 600, 800, 1000)
 set xrange [75:1150]; set yrange [97.45:97.95]
 set xlabel 'weights, scales and biases, KB'; set ylabel 'accuracy, %'
 side(x, s) = x * (1 + 0.03 * s)
-plot $points using 1:($2 < 97.45 ? NaN : $2) with points pt 7 ps 1.2 lc rgb '#1f77b4', \
+plot $points using 1:($2 < 97.45 ? NaN : $2) with points pt 7 ps 1.0 lc rgb '#1f77b4', \
      $points using (side($1, $3)):($3 > 0 && $2 > 97.45 ? $2 : NaN):4 with labels left, \
      $points using (side($1, $3)):($3 < 0 ? $2 : NaN):4 with labels right, \
-     $points using 1:($2 < 97.45 ? 97.47 : NaN) with points pt 11 ps 1.2 lc rgb '#d62728', \
-     $points using (side($1, $3)):($2 < 97.45 ? 97.47 : NaN):(sprintf('%s, %.2f %%', strcol(4), $2)) with labels left)");
+     $points using 1:($3 == 0 ? $2 : NaN):4 with labels offset 0, -0.9, \
+     $points using 1:($2 < 97.45 ? 97.47 : NaN) with points pt 11 ps 1.0 lc rgb '#d62728', \
+     $points using (side($1, $3)):($2 < 97.45 ? 97.47 : NaN):(sprintf('%s, %.2f %%', strcol(4), $2)) with labels left offset 0.6, 0)");
 }
 
 // The bytes of the file, and the time of a thousand rows, one by one.

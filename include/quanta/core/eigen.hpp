@@ -86,8 +86,8 @@ class Input {
  public:
   template <EigenObject X>
   explicit Input(const X& x);
-  Input(Input&&) = default;
-  Input& operator=(Input&&) = default;
+  Input(Input&&) noexcept = default;
+  Input& operator=(Input&&) noexcept = default;
 
   const TensorView<const T, rank>& view() const { return view_; }
 

@@ -33,7 +33,7 @@ inline FixedPoint FixedPoint::from_real(double real) {
   if (real == 0.0) return {};
   int shift = 0;
   const double fraction = std::frexp(real, &shift);  // exact: real = fraction * 2^shift, fraction in [1/2, 1)
-  auto multiplier = static_cast<std::int64_t>(fraction * 2147483648.0 + 0.5);
+  auto multiplier = static_cast<std::int64_t>(fraction * 2147483648.0 + 0.5);  // NOLINT: below 2^53 it is right
   if (multiplier == std::int64_t{1} << 31) {
     multiplier /= 2;
     ++shift;

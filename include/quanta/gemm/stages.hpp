@@ -49,6 +49,7 @@ class AddBias {
  public:
   /// Any Eigen vector or rank-1 tensor of float or double.
   template <class B>
+  // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): never of an AddBias
   requires RealObject<B> &&(!std::same_as<std::remove_cvref_t<B>, AddBias>)explicit AddBias(B&& bias) : bias_(bias) {
     static_assert(rank_of<B> == 1, "quanta: a bias is a vector or a rank-1 tensor");
     if constexpr (!std::is_lvalue_reference_v<B>) bias_.own();

@@ -32,7 +32,7 @@ class SafetensorsPlan {
 /// A JSON string.
 inline std::string json_text(const std::string& text) {
   using Json = SafetensorsJson::Json;
-  const std::string json = Json(text).dump(-1, ' ', false, Json::error_handler_t::ignore);
+  std::string json = Json(text).dump(-1, ' ', false, Json::error_handler_t::ignore);
   check(Json::parse(json).get<std::string>() == text, "save: ", in_quotes(text), " is not UTF-8");
   return json;
 }
