@@ -3,8 +3,9 @@
 #
 #   need_packages PACKAGE...     Debian's names; returns 0 once everything is there
 #
-# On Debian and its children whatever is missing is installed with apt-get. On other systems nothing is installed:
-# a message names what is missing, under Debian's names. QUANTA_SKIP_PACKAGES=1 trusts the user and checks nothing.
+# What is there need not be a package: a tool in PATH will do, or a library's headers. On Debian and its children whatever
+# is missing is installed with apt-get. On other systems nothing is installed: a message names it, under Debian's names.
+# QUANTA_SKIP_PACKAGES=1 trusts the user and checks nothing.
 
 # What proves that a package's content is here, however it came: a command, or a header.
 _package_proof() {
@@ -28,20 +29,17 @@ _package_there() {
   local package=$1 proof prefix
   if command -v dpkg-query >/dev/null; then
     [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == 'install ok installed' ]] && return 0
-    # Debian 12 also packs the emulator statically, under another name.
-    [[ $package == qemu-user ]] && command -v qemu-aarch64 qemu-aarch64-static >/dev/null && return 0
-    return 1
   fi
   proof=$(_package_proof "$package")
   case $proof in
-    '') return 0 ;;  # Debian's own way of cutting things up: nothing to look for elsewhere
+    '') ! command -v dpkg-query >/dev/null ;;  # Debian's own way of cutting things up: nothing to look for elsewhere
     */*)
       for prefix in /usr /usr/local /opt/homebrew /opt/local; do
         [[ -e $prefix/include/$proof ]] && return 0
       done
       return 1
       ;;
-    *) command -v "$proof" "$proof-static" >/dev/null ;;
+    *) command -v "$proof" "$proof-static" >/dev/null ;;  # Debian 12 also packs the emulator so, under another name
   esac
 }
 
@@ -63,6 +61,7 @@ need_packages() {
     if ! command -v sudo >/dev/null; then
       echo "Quanta: please run this as root, then try again:" >&2
       echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
+      echo "(QUANTA_SKIP_PACKAGES=1 skips this check, and does what can be done without.)" >&2
       return 1
     fi
     as_root=(sudo)

@@ -56,8 +56,14 @@ for how in package subdirectory; do
   tr -s ' \n' ' ' <"$dir/refused" | grep -q 'found 3[.]3[.]9' || fail "$how: Eigen 3.3.9 was refused without a word"
 done
 
+# What is installed may be moved, wherever the headers are in it.
 if command -v pkg-config >/dev/null; then
-  export PKG_CONFIG_PATH=$dir/prefix/share/pkgconfig
+  rm -rf "$dir/there" "$dir/moved"
+  configure "$root" "$dir/elsewhere" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA_BUILD_BENCH=OFF \
+    -DQUANTA_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_INCLUDEDIR=include/all -DCMAKE_INSTALL_DATADIR=lib/data
+  quiet cmake --install "$dir/elsewhere" --prefix "$dir/there"
+  mv "$dir/there" "$dir/moved"
+  export PKG_CONFIG_PATH=$dir/moved/lib/data/pkgconfig
   quiet pkg-config --validate quanta
   eval "flags=($(pkg-config --cflags quanta))"  # with backslashes before spaces
   quiet "$compiler" -std=c++20 "${flags[@]}" "$root/tests/legs/consumer/main.cpp" -o "$dir/by_pkg_config"
