@@ -41,8 +41,9 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// The range whose quantized distribution loses least of the data's, by divergence, for the quantizer that asks;
-/// calib/entropy.hpp says how.
+/// The range whose quantized distribution loses least of the data's, by the Kullback-Leibler divergence, for the
+/// quantizer that asks, for each channel and in units of the data (Migacz, "8-bit inference with TensorRT", GTC 2017);
+/// calib/entropy.hpp says how, and what is added to it. Errors as CalibrationSketch's.
 template <Granularity G = PerTensor>
 class EntropyCalibrator : public SketchCalibrator<EntropyCalibrator<G>, G> {
  public:

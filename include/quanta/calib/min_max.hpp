@@ -8,7 +8,9 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// The range of everything seen. Exact; merging in any order gives the same.
+/// The range of everything seen, for each channel, in units of the data: its smallest and its largest value. Exact;
+/// merging in any order gives the same. Errors as CalibrationSketch's. (MinMaxObserver of PyTorch, CalibrationMethod
+/// MinMax of ONNX Runtime.)
 template <Granularity G = PerTensor>
 class MinMaxCalibrator : public ChannelRanges<G> {
   using Base = ChannelRanges<G>;

@@ -8,9 +8,10 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// An average v of the ranges of batches, which forgets. v is float32, each operation rounded (in double and once where
-/// the difference overflows), and stays between v and v_batch; 0 is not folded into it (only the quantizer widens its
-/// range to contain 0).
+/// An average v of the ranges of batches, for each channel, which forgets: v becomes v + c (v_batch - v), and the first
+/// batch sets it (PyTorch's MovingAverageMinMaxObserver). v is in units of the data and float32, each operation rounded
+/// (in double and once where the difference overflows), and stays between v and v_batch; 0 is not folded into it (only
+/// the quantizer widens its range to contain 0).
 template <Granularity G = PerTensor>
 class MovingAverageCalibrator : public ChannelRanges<G> {
   using Base = ChannelRanges<G>;

@@ -17,8 +17,10 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// The range with the least mean squared error for the quantizer that asks, among those of a grid; calib/mse.hpp says
-/// how.
+/// The range with the least mean squared error for the quantizer that asks, among those of a grid, for each channel and
+/// in units of the data; calib/mse.hpp says how. The error is the whole one, of rounding and of clipping, as in Banner
+/// et al., "Post training 4-bit quantization of convolutional networks", 2019, but of the counted values and not of a
+/// distribution fitted to them. Errors as CalibrationSketch's.
 template <Granularity G = PerTensor>
 class MseCalibrator : public SketchCalibrator<MseCalibrator<G>, G> {
  public:

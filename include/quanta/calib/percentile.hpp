@@ -18,9 +18,10 @@ struct Abs {
   double percent = 99.99;  ///< of the values whose magnitude is at most t, more than 0 and at most 100
 };
 
-/// The range that holds a given percentage of the values. Quantiles are those of the order statistics, interpolated
-/// linearly (numpy's default), each order statistic being known to the sketch's resolution. 100 % is exactly the
-/// minimum and maximum.
+/// The range that holds a given percentage of the values of each channel, in units of the data. Quantiles are those of
+/// the order statistics, interpolated linearly (numpy's default; type 7 of Hyndman & Fan, "Sample quantiles in
+/// statistical packages", 1996), each order statistic being known to the sketch's resolution. 100 % is exactly the
+/// minimum and maximum. Errors as CalibrationSketch's.
 template <Granularity G = PerTensor>
 class PercentileCalibrator : public SketchCalibrator<PercentileCalibrator<G>, G> {
   using Base = SketchCalibrator<PercentileCalibrator<G>, G>;

@@ -192,7 +192,7 @@ void multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, con
   if constexpr ((is_requantize<Stages> || ...)) {
     multiply_requantized(context, lhs, rhs, dst, stages...);
   } else if constexpr (std::is_same_v<T, float>) {
-    multiply_staged(context, lhs, rhs, dst, stages...);
+    if constexpr (sizeof...(Stages) > 0) multiply_staged(context, lhs, rhs, dst, stages...);
   } else {
     check_multiply(context, lhs, rhs, dst, stages...);
     if constexpr (sizeof(Code) > 1) {

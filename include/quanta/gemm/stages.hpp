@@ -139,7 +139,8 @@ struct LaneStage : CallableLayer<D> {
   }
 };
 
-/// max(x, 0), with Relu(NaN) = NaN and Relu(-0) = +0. A stage and a layer.
+/// The rectifier max(x, 0) (Nair & Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010),
+/// exact, with Relu(NaN) = NaN and Relu(-0) = +0. Each value by itself, of any shape. A stage and a layer.
 struct Relu : LaneStage<Relu> {
   static constexpr const char* kName = "Relu";  ///< what name() says
   /// Of every lane of v.
@@ -150,7 +151,8 @@ struct Relu : LaneStage<Relu> {
   }
 };
 
-/// min(max(x, low), high), NaN staying NaN and -0 becoming +0. A stage and a layer. Throws Error unless low <= high.
+/// min(max(x, low), high), exact, NaN staying NaN and -0 becoming +0; low and high in units of x. Each value by itself,
+/// of any shape. A stage and a layer. Throws Error unless low <= high.
 struct Clamp : LaneStage<Clamp> {
   static constexpr const char* kName = "Clamp";  ///< what name() says
   /// Throws Error unless least <= most.
@@ -180,7 +182,8 @@ struct Clamp : LaneStage<Clamp> {
   float high;  ///< the largest result
 };
 
-/// min(max(x, 0), 6), as in MobileNets. A stage and a layer.
+/// min(max(x, 0), 6), as in MobileNets (Howard et al., 2017), exact, NaN staying NaN. Each value by itself, of any
+/// shape. A stage and a layer.
 struct Relu6 : LaneStage<Relu6> {
   static constexpr const char* kName = "Relu6";  ///< what name() says
   /// Of every lane of v.

@@ -23,12 +23,18 @@ void check_sums_by_row(const Operands& weights) {
 
 }  // namespace detail
 
-/// The linear layer with integer weights that quantizes its activations when it is called, each row by its own range:
-/// int8 weights with activations as UInt<8>, asymmetric; per-group weights or weights of fewer bits with activations as
-/// Int<8>, symmetric. y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp. A
-/// row that holds a value that is not finite gives a row of NaN.
-template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
+/// The linear layer with integer weights that quantizes its activations when it is called: y (batch, out) of x (batch,
+/// in). Throws Error when x has another number of features. Each row of x has its own range, and a scale and zero point
+/// by quant/scheme.hpp's formulas: int8 weights with activations as UInt<8>, asymmetric (ONNX's DynamicQuantizeLinear,
+/// by row); per-group weights or weights of fewer bits with activations as Int<8>, symmetric. y[b, n] = fma(float(acc),
+/// scale_x[b] * scale_w[n], bias[n]); per group as in gemm/stages.hpp. A row that holds a value that is not finite
+/// gives a row of NaN.
+template <class F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
 class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
+  static_assert(
+      IntegerFormat<F>,
+      "quanta: DynamicLinear multiplies integers: its weights are Int<b> or UInt<b>; other formats, as NF4, are "
+      "for WeightOnlyLinear");
   using Weights = PackedRhs<F, G, Kernel>;
   static constexpr bool symmetric_activations = Weights::per_group || F::bits < 8;
 
@@ -41,7 +47,7 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
 
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
   /// Throws Error when sizes differ, the weight is not finite, or the sums can leave int32.
-  template <RealObject W, RealObject B>
+  template <class W, class B>
   DynamicLinear(const W& weight, const B& bias, G granularity = G{})
       : DynamicLinear(detail::quantize_weight<F>(weight, granularity), bias) {}
   /// Without a bias.
@@ -49,7 +55,7 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
   explicit DynamicLinear(const W& weight, G granularity = G{})
       : DynamicLinear(detail::quantize_weight<F>(weight, granularity)) {}
   /// From weights already quantized.
-  template <RealObject B>
+  template <class B>
   DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias)
       : LinearBase<DynamicLinear>(weight.extent(0), bias), weights_(weight.view()) {
     check_sums();
@@ -140,7 +146,7 @@ void forward_by_row(Context& context, const TensorView<const float, 2>& x, const
 
 }  // namespace detail
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
+template <class F, Granularity G, MicroKernel Kernel>
 void DynamicLinear<F, G, Kernel>::forward(Context& context, const TensorView<const float, 2>& x,
                                           const TensorView<float, 2>& y) const {
   detail::forward_by_row<ActivationScheme, ActivationFormat>(context, x, y, weights_.operands(), this->bias_);

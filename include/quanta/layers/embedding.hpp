@@ -10,9 +10,10 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// A quantized table that is read by row. Row i of the table as floats: scale * (code - zero_point), or scale *
-/// level[code], saturated to +-FLT_MAX. By default int8 with a scale per row; Int<4>, NF4 and the others work as well,
-/// at every granularity. It holds nothing but the quantized table. To save it, save weights().
+/// A quantized table (rows, features) that is read by row: (..., features) of numbers (...). Row i of the table as
+/// floats: scale * (code - zero_point), or scale * level[code], saturated to +-FLT_MAX. By default int8 with a scale
+/// per row; Int<4>, NF4 and the others work as well, at every granularity. It holds nothing but the quantized table. To
+/// save it, save weights().
 template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 class Embedding {
  public:

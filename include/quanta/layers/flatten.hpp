@@ -10,7 +10,7 @@
 QUANTA_NAMESPACE_BEGIN
 
 /// From (batch, ...) to (batch, features). y[b, i] is element i of x[b] in row-major order, whatever the storage order
-/// of x.
+/// of x. Refuses nothing.
 class Flatten : public CallableLayer<Flatten> {
  public:
   static constexpr const char* kName = "Flatten";  ///< what name() says

@@ -5,18 +5,20 @@
 #pragma once
 
 #include <quanta/gemm/gemm.hpp>
+#include <quanta/layers/weight_and_bias.hpp>
 #include <quanta/quant/tensor_list.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
 /// A weight (out, in) in codes, from its own range. Throws Error when an element is not finite.
-template <ValueFormat F, Granularity G, RealObject W>
+template <ValueFormat F, Granularity G, class W>
 QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
-  static_assert(rank_of<W> == 2, "quanta: a weight is (out, in)");
-  const Input<float, 2> input(weight);
-  const Buffer<Range> ranges = observed_ranges("weight", input.view(), granularity.info());
-  return Quantizer<WeightScheme<F>, F, G>::fit(ranges, granularity).quantize(weight);
+  const Input<float, 2> input = read_weight(weight);
+  if constexpr (WeightObject<W>) {
+    const Buffer<Range> ranges = observed_ranges("weight", input.view(), granularity.info());
+    return Quantizer<WeightScheme<F>, F, G>::fit(ranges, granularity).quantize(weight);
+  }
 }
 
 /// Gives packed weights to a file as what they were packed from. They must outlive the list.

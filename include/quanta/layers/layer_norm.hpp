@@ -12,9 +12,10 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Normalises each row. y[b, i] = (x[b, i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i], with the row's own
-/// mean and variance (the sum of squares divided by their number). The sums are of doubles (core/reduce.hpp) and of
-/// differences from the mean, so a mean far from 0 costs no precision. Step by step, in float unless said otherwise:
+/// Normalises each row of (batch, features) (Ba, Kiros & Hinton, 2016). y[b, i] = (x[b, i] - mean) / sqrt(variance +
+/// epsilon) * weight[i] + bias[i], with the row's own mean and variance (the sum of squares divided by their number).
+/// The sums are of doubles (core/reduce.hpp) and of differences from the mean, so a mean far from 0 costs no precision.
+/// Step by step, in float unless said otherwise:
 ///
 ///   c = mean, rounded; e[i] = x[b, i] - c; d = mean of e, rounded from double: what c lost
 ///   r = 1 / sqrt(mean of e^2 - d^2 + epsilon), in double, rounded

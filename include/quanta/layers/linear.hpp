@@ -7,29 +7,12 @@
 
 #include <quanta/core/layer.hpp>
 #include <quanta/gemm/float_product.hpp>
+#include <quanta/layers/weight_and_bias.hpp>
 #include <quanta/quant/tensor_list.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
-
-/// The elements of a vector.
-template <RealObject V>
-Buffer<float> copy_vector(const V& vector) {
-  static_assert(rank_of<V> == 1, "quanta: a bias is a vector or a rank-1 tensor");
-  const Input<float, 1> input(vector);
-  Buffer<float> copy(input.view().size());
-  for (Index i = 0; i < copy.size(); ++i) copy[i] = input.view().data()[i * input.view().stride(0)];
-  return copy;
-}
-
-/// The bias of a layer with n outputs, copied. Throws Error when the size is not n.
-template <RealObject B>
-Buffer<float> copy_bias(const char* layer, const B& bias, Index n) {
-  Buffer<float> copy = copy_vector(bias);
-  check(copy.size() == n, layer, ": bias has ", copy.size(), " elements, expected one per output, ", n);
-  return copy;
-}
 
 /// y[row, column + i] = sums[i] + bias[column + i], where NaN is the one quiet NaN. Rows of y are dense.
 QUANTA_LAZY void store_with_bias(const TensorView<float, 2>& y, Index row, Index column, Index count, const float* sums,
@@ -71,7 +54,7 @@ class LinearBase : public CallableLayer<D> {
   /// Without a bias: zeros.
   explicit LinearBase(Index outputs) : bias_(outputs, 0.0f) {}
   /// Throws Error unless there is a bias for each of so many outputs.
-  template <RealObject B>
+  template <class B>
   LinearBase(Index outputs, const B& bias) : bias_(detail::copy_bias(D::kName, bias, outputs)) {}
 
   /// The tensor "bias" (out).
@@ -83,18 +66,19 @@ class LinearBase : public CallableLayer<D> {
   const D& self() const { return static_cast<const D&>(*this); }
 };
 
-/// The float linear layer. y[b, n] = (sum over k ascending of fma(x[b, k], weight[n, k], sum), from 0) + bias[n]. The
-/// same bits on every CPU and for every batch; NaN results are the one quiet NaN.
+/// The float linear layer: y (batch, out) of x (batch, in), weight (out, in) and bias (out), y in units of weight times
+/// x. Throws Error when x has another number of features. y[b, n] = (sum over k ascending of fma(x[b, k], weight[n, k],
+/// sum), from 0) + bias[n]. The same bits on every CPU and for every batch; NaN results are the one quiet NaN.
 class Linear : public LinearBase<Linear> {
  public:
   static constexpr const char* kName = "Linear";  ///< what name() says
 
   /// weight (out, in), bias (out) of float or double. Throws Error when their sizes differ.
-  template <RealObject W, RealObject B>
-  Linear(const W& weight, const B& bias) : Linear(detail::Input<float, rank_of<W>>(weight), bias) {}
+  template <class W, class B>
+  Linear(const W& weight, const B& bias) : Linear(detail::read_weight(weight), bias) {}
   /// Without a bias.
   template <RealObject W>
-  explicit Linear(const W& weight) : Linear(detail::Input<float, rank_of<W>>(weight)) {}
+  explicit Linear(const W& weight) : Linear(detail::read_weight(weight)) {}
 
   Index in_features() const { return panels_.k(); }   ///< columns of the weight
   Index out_features() const { return panels_.n(); }  ///< rows of the weight
@@ -135,7 +119,7 @@ class Linear : public LinearBase<Linear> {
  private:
   explicit Linear(const detail::Input<float, 2>& weight)
       : LinearBase(weight.view().extent(0)), panels_(weight.view()) {}
-  template <RealObject B>
+  template <class B>
   Linear(const detail::Input<float, 2>& weight, const B& bias)
       : LinearBase(weight.view().extent(0), bias), panels_(weight.view()) {}
 

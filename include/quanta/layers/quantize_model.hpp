@@ -14,7 +14,7 @@
 QUANTA_NAMESPACE_BEGIN
 
 /// Every Linear becomes a DynamicLinear of this weight format and granularity. No data is needed.
-template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
+template <class F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
 Sequential quantize_dynamic(const Sequential& model, G granularity = G{});
 
 /// Every Linear becomes a WeightOnlyLinear of this weight format and granularity. No data is needed.
@@ -29,9 +29,8 @@ Sequential quantize_weights(const Sequential& model, G granularity = G{});
 /// sample; sizes of batches may differ. Throws Error when a Linear has no data to be calibrated with, when a batch does
 /// not fit the model, or when the input of a Linear is not finite; the message names the batch and the layer, both
 /// counted from 0, the layers of nested Sequentials one by one.
-template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>,
-          class ActivationQuantizer = AsymmetricQuantizer<UInt<8>>, MicroKernel Kernel = NativeKernel, class Batches,
-          Calibrator C>
+template <class F = Int<8>, Granularity G = PerChannel<0>, class ActivationQuantizer = AsymmetricQuantizer<UInt<8>>,
+          MicroKernel Kernel = NativeKernel, class Batches, Calibrator C>
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity = G{});
 
 /// A copy of the model with replace(linear), any layer, in place of every Linear, asked for in the order in which data
@@ -151,7 +150,7 @@ QUANTA_LAZY std::vector<Index> numbers_of_linears(const Sequential& model) {
 
 }  // namespace detail
 
-template <IntegerFormat F, Granularity G, MicroKernel Kernel>
+template <class F, Granularity G, MicroKernel Kernel>
 Sequential quantize_dynamic(const Sequential& model, G granularity) {
   const auto replace = [&](const Linear& linear) {
     return DynamicLinear<F, G, Kernel>(linear.weight(), linear.bias(), granularity);
@@ -167,7 +166,7 @@ Sequential quantize_weights(const Sequential& model, G granularity) {
   return replace_linears(model, replace);
 }
 
-template <IntegerFormat F, Granularity G, class ActivationQuantizer, MicroKernel Kernel, class Batches, Calibrator C>
+template <class F, Granularity G, class ActivationQuantizer, MicroKernel Kernel, class Batches, Calibrator C>
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity) {
   detail::CalibrationRun<C> run(model, detail::numbers_of_linears(model), calibrator);
   run.observe_all(batches);

@@ -13,10 +13,11 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Makes each row a distribution. y[b, i] = e[i] * (1 / s) with e[i] = exp(x[b, i] - max(x[b])), the difference rounded
-/// to float, and s the sum of all e[i] of the row in double (core/reduce.hpp), its inverse rounded to float. The rows
-/// of y add up to 1 but for rounding. -inf gives 0; a row that holds NaN or +inf, or nothing but -inf, gives a row of
-/// NaN.
+/// Makes each row of (batch, features) a distribution, of the same shape (Bridle, "Probabilistic interpretation of
+/// feedforward classification network outputs", 1990; less the maximum, so that nothing overflows). y[b, i] = e[i] * (1
+/// / s) with e[i] = exp(x[b, i] - max(x[b])), the difference rounded to float, and s the sum of all e[i] of the row in
+/// double (core/reduce.hpp), its inverse rounded to float. The rows of y add up to 1 but for rounding. -inf gives 0; a
+/// row that holds NaN or +inf, or nothing but -inf, gives a row of NaN.
 class Softmax : public CallableLayer<Softmax> {
  public:
   static constexpr const char* kName = "Softmax";  ///< what name() says

@@ -36,11 +36,17 @@ ActivationParams load_activation(const Reader& from);
 
 }  // namespace detail
 
-/// The linear layer with integer weights that quantizes its activations with parameters known beforehand. Codes of x
-/// are saturate(round_half_even(x / scale_x) + zero_point): infinities saturate, NaN counts as 0. Then y[b, n] =
+/// The linear layer with integer weights that quantizes its activations with parameters known beforehand (Jacob et al.,
+/// "Quantization and training of neural networks for efficient integer-arithmetic-only inference", 2018, section 2): y
+/// (batch, out) of x (batch, in). Throws Error when x has another number of features. Codes of x are
+/// saturate(round_half_even(x / scale_x) + zero_point): infinities saturate, NaN counts as 0. Then y[b, n] =
 /// fma(float(acc), scale_x * scale_w[n], bias[n]); per group as in gemm/stages.hpp.
-template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
+template <class F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
 class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
+  static_assert(
+      IntegerFormat<F>,
+      "quanta: StaticLinear multiplies integers: its weights are Int<b> or UInt<b>; other formats, as NF4, are "
+      "for WeightOnlyLinear");
   using Weights = PackedRhs<F, G, Kernel>;
 
  public:
@@ -49,7 +55,7 @@ class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
   /// `activation` has a format of at most 8 bits. Throws Error when sizes differ, the weight is not finite, or the sums
   /// can leave int32.
-  template <RealObject W, RealObject B, class Scheme, IntegerFormat A>
+  template <class W, class B, class Scheme, IntegerFormat A>
   StaticLinear(const W& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& activation, G granularity = G{})
       : StaticLinear(detail::quantize_weight<F>(weight, granularity), bias, activation) {}
   /// Without a bias.
@@ -57,7 +63,7 @@ class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   StaticLinear(const W& weight, const Quantizer<Scheme, A, PerTensor>& activation, G granularity = G{})
       : StaticLinear(detail::quantize_weight<F>(weight, granularity), activation) {}
   /// From weights already quantized.
-  template <RealObject B, class Scheme, IntegerFormat A>
+  template <class B, class Scheme, IntegerFormat A>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& activation)
       : StaticLinear(weight, bias, params_of(activation)) {}
   /// From weights already quantized, without a bias.
@@ -65,7 +71,7 @@ class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const Quantizer<Scheme, A, PerTensor>& activation)
       : StaticLinear(weight, params_of(activation)) {}
   /// From what another layer's activation() said. Throws Error also when these are no parameters of at most 8 bits.
-  template <RealObject B>
+  template <class B>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, ActivationParams activation)
       : LinearBase<StaticLinear>(weight.extent(0), bias), weights_(weight.view()), activation_(std::move(activation)) {
     check_sums();

@@ -22,10 +22,12 @@ QUANTA_LAZY void forward_in_float(Context& context, const PackedWeights& weights
 
 }  // namespace detail
 
-/// w[n, k] = scale * (code - zero_point), or scale * level[code], saturated to +-FLT_MAX; y[b, n] = (sum over k
-/// ascending of fma(x[b, k], w[n, k], sum), from 0) + bias[n]. The same bits on every CPU, for every batch and number
-/// of threads; NaN results are the one quiet NaN. While it runs, weights of at most 128 inputs and 32 outputs are
-/// floats in memory, per thread; with one row of x they stay in registers.
+/// The linear layer whose weights are held in few bits and whose activations stay float: y (batch, out) of x (batch,
+/// in). Throws Error when x has another number of features. w[n, k] = scale * (code - zero_point), or scale *
+/// level[code], saturated to +-FLT_MAX; y[b, n] = (sum over k ascending of fma(x[b, k], w[n, k], sum), from 0) +
+/// bias[n]. The same bits on every CPU, for every batch and number of threads; NaN results are the one quiet NaN. While
+/// it runs, weights of at most 128 inputs and 32 outputs are floats in memory, per thread; with one row of x they stay
+/// in registers.
 template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
  public:
@@ -33,7 +35,7 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
 
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned integers), from its own range; bias (out).
   /// Throws Error when sizes differ or the weight is not finite.
-  template <RealObject W, RealObject B>
+  template <class W, class B>
   WeightOnlyLinear(const W& weight, const B& bias, G granularity = G{})
       : WeightOnlyLinear(detail::quantize_weight<F>(weight, granularity), bias) {}
   /// Without a bias.
@@ -41,7 +43,7 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
   explicit WeightOnlyLinear(const W& weight, G granularity = G{})
       : WeightOnlyLinear(detail::quantize_weight<F>(weight, granularity)) {}
   /// From weights already quantized, at any granularity.
-  template <RealObject B>
+  template <class B>
   WeightOnlyLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias)
       : LinearBase<WeightOnlyLinear>(weight.extent(0), bias),
         weights_(packed(weight)),

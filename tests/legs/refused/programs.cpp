@@ -1,0 +1,41 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+//
+// What must not compile, one case for each CASE, and how the compiler says why: the text after "expect:" is in its
+// first error. CASE 0 compiles. The leg "refused" counts the cases here.
+#include <quanta/quanta.hpp>
+
+[[maybe_unused]] static void refused(const Eigen::MatrixXf& weight, const Eigen::VectorXf& bias,
+                                     const Eigen::Tensor<float, 3>& cube, const Eigen::MatrixXi& numbers,
+                                     const std::vector<float>& some, quanta::Sequential& model) {
+#if CASE == 0
+  const quanta::DynamicLinear<> layer(weight, bias);
+  model.push_back(quanta::Linear(weight.leftCols(2), bias));
+  static_cast<void>(cube), static_cast<void>(numbers), static_cast<void>(some);
+#elif CASE == 1   // expect: DynamicLinear multiplies integers: its weights are Int<b> or UInt<b>
+  quanta::DynamicLinear<quanta::NF4> layer(weight, bias);
+#elif CASE == 2   // expect: DynamicLinear multiplies integers: its weights are Int<b> or UInt<b>
+  model = quanta::quantize_dynamic<quanta::NF4>(model);
+#elif CASE == 3   // expect: a bias is an Eigen vector or rank-1 tensor of float or double
+  quanta::DynamicLinear<> layer(weight, some);
+#elif CASE == 4   // expect: a bias is an Eigen vector or rank-1 tensor of float or double
+  quanta::Linear layer(weight, some);
+#elif CASE == 5   // expect: a bias is an Eigen vector or rank-1 tensor of float or double
+  quanta::WeightOnlyLinear<quanta::NF4> layer(weight, weight);
+#elif CASE == 6   // expect: a weight is an Eigen matrix or rank-2 tensor (out, in) of float or double
+  quanta::DynamicLinear<> layer(cube, bias);
+#elif CASE == 7   // expect: a weight is an Eigen matrix or rank-2 tensor (out, in) of float or double
+  quanta::Linear layer(numbers, bias);
+#elif CASE == 8   // expect: a QuantizedTensor<F, 2, G> of the layer's own F and G
+  using Other = quanta::SymmetricQuantizer<quanta::Int<4>, quanta::PerChannel<0>>;
+  quanta::DynamicLinear<> layer(Other::fit_quantize(weight), bias);
+#elif CASE == 9   // expect: symmetric quantization needs a signed format; use AsymmetricQuantizer for UInt
+  quanta::SymmetricQuantizer<quanta::UInt<8>>::fit(weight);
+#elif CASE == 10  // expect: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis
+  using Columns = quanta::SymmetricQuantizer<quanta::Int<8>, quanta::PerChannel<1>>;
+  quanta::pack(Columns::fit_quantize(weight));
+#elif CASE == 11  // expect: for float results give Dequantize{} first
+  const auto rhs = quanta::pack(quanta::SymmetricQuantizer<quanta::Int<8>>::fit_quantize(weight));
+  Eigen::MatrixXf y;
+  quanta::gemm(quanta::AsymmetricQuantizer<quanta::UInt<8>>::fit_quantize(weight), rhs, y);
+#endif
+}
