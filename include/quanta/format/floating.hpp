@@ -28,27 +28,27 @@ struct Floating {
   static constexpr Specials specials = s;  ///< which codes are infinities and NaNs
 };
 
-/// 4 bits, OCP's FP4: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives.
+/// 4 bits, FP4 of OCP's Microscaling Formats v1.0: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives.
 struct E2M1 : Floating<2, 1, Specials::none> {
   static constexpr std::string_view name = "e2m1";  ///< in files and tables
 };
-/// 6 bits, OCP's FP6 with the finer steps, up to 7.5.
+/// 6 bits, FP6 of OCP's Microscaling Formats v1.0 with the finer steps, up to 7.5.
 struct E2M3 : Floating<2, 3, Specials::none> {
   static constexpr std::string_view name = "e2m3";  ///< in files and tables
 };
-/// 6 bits, OCP's FP6 with the wider range, up to 28.
+/// 6 bits, FP6 of OCP's Microscaling Formats v1.0 with the wider range, up to 28.
 struct E3M2 : Floating<3, 2, Specials::none> {
   static constexpr std::string_view name = "e3m2";  ///< in files and tables
 };
-/// 8 bits, OCP's FP8 with the finer steps, up to 448.
+/// 8 bits, FP8 of OCP's 8-bit Floating Point Specification v1.0 with the finer steps, up to 448.
 struct E4M3 : Floating<4, 3, Specials::nan> {
   static constexpr std::string_view name = "e4m3";  ///< in files and tables
 };
-/// 8 bits, OCP's FP8 with the wider range, up to 57344.
+/// 8 bits, FP8 of OCP's 8-bit Floating Point Specification v1.0 with the wider range, up to 57344.
 struct E5M2 : Floating<5, 2, Specials::ieee> {
   static constexpr std::string_view name = "e5m2";  ///< in files and tables
 };
-/// 16 bits, IEEE 754's half, up to 65504.
+/// 16 bits, IEEE 754's binary16, up to 65504.
 struct Fp16 : Floating<5, 10, Specials::ieee> {
   static constexpr std::string_view name = "fp16";  ///< in files and tables
 };

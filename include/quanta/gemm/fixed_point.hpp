@@ -12,7 +12,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// The real number multiplier * 2^(shift - 31); multiplier is 0 or in [2^30, 2^31).
+/// The real number multiplier * 2^(shift - 31), by which integers are multiplied as in Jacob et al., 2018, section 2.2;
+/// multiplier is 0 or in [2^30, 2^31).
 struct FixedPoint {
   std::int32_t multiplier = 0;  ///< 0 or in [2^30, 2^31)
   int shift = 0;                ///< in [-31, 30]

@@ -19,8 +19,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// As an argument of Requantize and gemm_requantized: the two roundings of gemmlowp and the older TFLite instead of
-/// one.
+/// As an argument of Requantize and gemm_requantized: the two roundings of gemmlowp (SaturatingRoundingDoublingHighMul,
+/// then RoundingDivideByPOT) and the older TFLite instead of one.
 struct DoubleRounding {};
 
 namespace detail {
@@ -35,8 +35,10 @@ template <class S>
 concept ClampStage = std::same_as<S, Relu> || std::same_as<S, Relu6> || std::same_as<S, Clamp>;
 }  // namespace detail
 
-/// The last stage of a product that gives codes of format O: prepared once for a scale of the lhs, a packed rhs and the
-/// quantizer of the results; used by any number of products and threads.
+/// The last stage of a product (m, k) by (n, k) that gives codes (m, n) of format O, in integers alone (Jacob et al.,
+/// "Quantization and training of neural networks for efficient integer-arithmetic-only inference", 2018, sections 2.2
+/// and 2.4): clamp(multiply(acc + bias, scale_x * scale_w[n] / scale_out) + zero_out, low, high). Prepared once for a
+/// scale of the lhs, a packed rhs and the quantizer of the results; used by any number of products and threads.
 template <IntegerFormat O>
 class Requantize {
  public:

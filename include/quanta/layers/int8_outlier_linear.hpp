@@ -12,9 +12,10 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// The linear layer of LLM.int8() (layers/int8_outlier_linear.hpp): int8 weights, a scale per output. In each row of x
-/// the outliers are the values with |x| >= threshold; the others are Int<8>, symmetric, with the row's own scale, the
-/// outliers' codes being 0. Then
+/// The linear layer of LLM.int8() (Dettmers et al., 2022; layers/int8_outlier_linear.hpp says what differs): y (batch,
+/// out) of x (batch, in), int8 weights, a scale per output. Throws Error when x has another number of features. In each
+/// row of x the outliers are the values with |x| >= threshold; the others are Int<8>, symmetric, with the row's own
+/// scale, the outliers' codes being 0. Then
 ///
 ///   y[b, n] = fma(float(acc), scale_x[b] * scale_w[n], bias[n])
 ///

@@ -15,7 +15,8 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// A model that computes with integers alone between its input and its output. Codes are int8, per tensor, and stand
+/// A model that computes with integers alone between its input (batch, in) and its output (batch, out), as in Jacob et
+/// al., 2018. Codes are int8, per tensor, and stand
 /// for scale * (code - zero_point). Every code is that of integer::run (integer/network.hpp) for the same network, on
 /// every CPU.
 class IntegerModel : public CallableLayer<IntegerModel> {

@@ -48,7 +48,8 @@ QUANTA_NAMESPACE_BEGIN
 
 /// W (out, in) as DynamicLinear holds it: int8 by default, and W * X, for X (in, samples) of float, is its layer
 /// applied to every column: each sample is quantized by its own range at run time, and its result depends on it alone.
-/// Assigning with noalias() writes the results in place; without, and in larger expressions, Eigen puts a temporary
+/// Throws Error where X has another number of rows than W has columns, or the weight is not finite. Assigning with
+/// noalias() writes the results in place; without, and in larger expressions, Eigen puts a temporary
 /// between.
 template <IntegerFormat F = Int<8>, Granularity G = PerChannel<0>>
 class QuantizedMatrix : public Eigen::EigenBase<QuantizedMatrix<F, G>> {

@@ -18,32 +18,33 @@ QUANTA_NAMESPACE_BEGIN
 /// The blocks and scales of the OCP microscaling formats: 32 along the last axis.
 using MxBlocks = WithScales<PerGroup<32>, E8M0>;
 
-/// OCP's MXFP8 of E4M3.
+/// MXFP8 of OCP's Microscaling Formats v1.0: E4M3, 32 neighbours along the last axis share a power of two.
 struct MXFP8 : E4M3 {
   static constexpr std::string_view name = "mxfp8";  ///< in files and tables
   using DefaultGranularity = MxBlocks;               ///< its blocks
 };
-/// OCP's MXFP8 of E5M2.
+/// MXFP8 of OCP's Microscaling Formats v1.0: E5M2, 32 neighbours along the last axis share a power of two.
 struct MXFP8E5M2 : E5M2 {
   static constexpr std::string_view name = "mxfp8_e5m2";  ///< in files and tables
   using DefaultGranularity = MxBlocks;                    ///< its blocks
 };
-/// OCP's MXFP6 of E2M3.
+/// MXFP6 of OCP's Microscaling Formats v1.0: E2M3, 32 neighbours along the last axis share a power of two.
 struct MXFP6 : E2M3 {
   static constexpr std::string_view name = "mxfp6";  ///< in files and tables
   using DefaultGranularity = MxBlocks;               ///< its blocks
 };
-/// OCP's MXFP6 of E3M2.
+/// MXFP6 of OCP's Microscaling Formats v1.0: E3M2, 32 neighbours along the last axis share a power of two.
 struct MXFP6E3M2 : E3M2 {
   static constexpr std::string_view name = "mxfp6_e3m2";  ///< in files and tables
   using DefaultGranularity = MxBlocks;                    ///< its blocks
 };
-/// OCP's MXFP4.
+/// MXFP4 of OCP's Microscaling Formats v1.0: E2M1, 32 neighbours along the last axis share a power of two.
 struct MXFP4 : E2M1 {
   static constexpr std::string_view name = "mxfp4";  ///< in files and tables
   using DefaultGranularity = MxBlocks;               ///< its blocks
 };
-/// OCP's MXINT8; its elements are integers here, 64ths there.
+/// MXINT8 of OCP's Microscaling Formats v1.0: 32 neighbours along the last axis share a power of two. Its elements are
+/// integers here, 64ths there.
 struct MXINT8 : Int<8> {
   static constexpr std::string_view name = "mxint8";  ///< in files and tables
   using DefaultGranularity = MxBlocks;                ///< its blocks

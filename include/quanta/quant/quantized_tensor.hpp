@@ -69,8 +69,9 @@ class QuantizedView {
   [[no_unique_address]] G granularity_;
 };
 
-/// A tensor of codes, packed to their true size, with scales and zero points. Owns its codes and parameters; copies
-/// deeply.
+/// A tensor of codes, packed to their true size, with scales and zero points: of the shape of the reals it stands for,
+/// in logical row-major order; real = scale * (code - zero_point), or scale * level[code]. Owns its codes and
+/// parameters; copies deeply.
 template <Format F, int rank, Granularity G = DefaultGranularity<F>>
 class QuantizedTensor {
  public:

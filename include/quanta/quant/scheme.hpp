@@ -32,7 +32,8 @@ struct ScaleZeroPoint {
   std::int32_t zero_point;  ///< the code of 0
 };
 
-/// Zero point 0; quant/scheme.hpp has the formulas.
+/// Zero point 0, and codes alike on both sides of it: scale = the largest magnitude / the largest code;
+/// quant/scheme.hpp has the formulas.
 struct Symmetric {
   /// What fit can be told.
   struct FitOptions {
@@ -53,7 +54,7 @@ struct Symmetric {
   static float scale_of(Range range, float amax, const FitOptions& options);
 };
 
-/// All codes for the range, widened to contain 0; quant/scheme.hpp has the formulas.
+/// All codes for the range, widened to contain 0 (ONNX's DynamicQuantizeLinear); quant/scheme.hpp has the formulas.
 struct Asymmetric {
   /// Nothing.
   struct FitOptions {};

@@ -42,7 +42,9 @@ struct FakeQuantizeGradients {
   Tensor<float, 1> scales;  ///< of each scale, in the order of QuantParams, with LSQ's factor 1 / sqrt(N * qmax)
 };
 
-/// Fake quantization with gradients; train/fake_quantize.hpp has the formulas. Scheme is symmetric for signed formats,
+/// Fake quantization with gradients, straight through for x and of LSQ for the scales (Esser et al., "Learned step size
+/// quantization", ICLR 2020); train/fake_quantize.hpp has the formulas. Any shape; y and gradients have that of x.
+/// Scheme is symmetric for signed formats,
 /// for unsigned ones asymmetric. Scales are floats.
 template <IntegerFormat F, Granularity G = PerTensor, class Scheme = detail::WeightScheme<F>>
 class FakeQuantize {
