@@ -42,8 +42,8 @@ struct SketchesHeader {
 }  // namespace detail
 
 /// What calibration remembers of a tensor: a Sketch per channel, or one. Relative resolution 2^-8 (0.4 %) in 127 KB per
-/// tensor, 2^-6 (1.6 %) in 32 KB per channel, for fewer than 2^64 values. Bins are a value's own leading bits, so that any
-/// split of the data, in any order, gives the same counts. G is PerTensor or PerChannel<axis>.
+/// tensor, 2^-6 (1.6 %) in 32 KB per channel, for fewer than 2^64 values. Bins are a value's own leading bits, so that
+/// any split of the data, in any order, gives the same counts. G is PerTensor or PerChannel<axis>.
 template <Granularity G = PerTensor>
 class CalibrationSketch {
   static_assert(detail::is_calibration_granularity<G>, "quanta: calibrators are PerTensor or PerChannel<axis>");
