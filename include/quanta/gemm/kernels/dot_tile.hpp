@@ -31,7 +31,8 @@ QUANTA_NAMESPACE_BEGIN
 /// V names the instructions: `name`; Lhs, Rhs (one byte each); kLhsShift (see ReadsBothSigns); Register, of which there
 /// are kRegisters; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a whole register;
 /// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of as many lanes.
-/// And kRhsBits, 8 or, with low_halves and high_halves of every byte, 4.
+/// And kRhsBits, 8 or, with low_halves and high_halves of every byte, 4. Where an instruction repeats one of the four
+/// lanes of a register itself, V has dot_lane<i>(acc, a, b) instead of broadcasts: 16 lhs bytes are loaded at once.
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;                             ///< std::int8_t or std::uint8_t
@@ -92,12 +93,8 @@ struct DotTile {
   template <int rows, int panels>
   static void multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums);
 
-  /// Adds the products of one block: rows [0, kHalf) of the lhs are `stride` apart from `upper` on, the others from
-  /// `lower` on.
-  template <int rows, int vectors>
-  QUANTA_ALWAYS_INLINE static void add_block(Register (&acc)[rows][vectors], const Lhs* upper, const Lhs* lower,
-                                             Index stride, const Rhs* block) {
-    Register b[vectors];
+  template <int vectors>
+  QUANTA_ALWAYS_INLINE static void load_block(Register (&b)[vectors], const Rhs* block) {
     if constexpr (kRhsBits == 4) {
       const Register both = V::load(block);
       b[0] = V::low_halves(both);
@@ -105,12 +102,38 @@ struct DotTile {
     } else {
       QUANTA_UNROLL for (int v = 0; v < vectors; ++v) b[v] = V::load(block + v * V::kLanes * kKr);
     }
+  }
+
+  /// Adds the products of one block: rows [0, kHalf) of the lhs are `stride` apart from `upper` on, the others from
+  /// `lower` on.
+  template <int rows, int vectors>
+  QUANTA_ALWAYS_INLINE static void add_block(Register (&acc)[rows][vectors], const Lhs* upper, const Lhs* lower,
+                                             Index stride, const Rhs* block) {
+    Register b[vectors];
+    load_block(b, block);
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       std::int32_t four;
       std::memcpy(&four, (r < kHalf ? upper : lower) + r % kHalf * stride, sizeof four);
       const Register a = V::broadcast(four);
       QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] = in_order(V::dot(acc[r][v], a, b[v]));
     }
+  }
+
+  /// Has V dot_lane? Then these are the products of four blocks.
+  static constexpr bool kFourBlocks = requires(Register v) { V::template dot_lane<0>(v, v, v); };
+  template <int rows, int vectors>
+  QUANTA_ALWAYS_INLINE static void add_four_blocks(Register (&acc)[rows][vectors], const Lhs* upper, const Lhs* lower,
+                                                   Index stride, const Rhs* blocks) {
+    Register a[rows];
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) a[r] = V::load((r < kHalf ? upper : lower) + r % kHalf * stride);
+    unroll<4>([&](auto i) QUANTA_INLINE_LAMBDA {
+      Register b[vectors];
+      load_block(b, blocks + i * kBlock);
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] =
+            in_order(V::template dot_lane<i>(acc[r][v], a[r], b[v]));
+      }
+    });
   }
 
   template <int rows, int vectors>
@@ -135,6 +158,11 @@ struct DotTile {
     // registers.
     const Lhs* upper = lhs.data;
     const Lhs* lower = rows > kHalf ? lhs.data + kHalf * lhs.stride : lhs.data;
+    if constexpr (kFourBlocks && sets == 1) {
+      for (; blocks >= 4; blocks -= 4, upper += 4 * kKr, lower += 4 * kKr, panel += 4 * kBlock) {
+        add_four_blocks(acc[0], upper, lower, lhs.stride, panel);
+      }
+    }
     for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kBlock) {
       QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
         add_block(acc[s], upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kBlock);
@@ -187,7 +215,15 @@ void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPa
       if (lhs.zero_points != nullptr) take_off(lhs.zero_points, panel.sums);
     }
     const Lhs* row = lhs.data + g * panel.group;
-    for (Index k = 0; k + kKr <= length; k += kKr, row += kKr, block += kBlock) {
+    Index k = 0;
+    if constexpr (kFourBlocks) {
+      for (; k + 4 * kKr <= length; k += 4 * kKr, row += 4 * kKr, block += 4 * kBlock) {
+        QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+          add_four_blocks(acc[p], row, row, lhs.stride, block + p * panel.next_blocks);
+        }
+      }
+    }
+    for (; k + kKr <= length; k += kKr, row += kKr, block += kBlock) {
       QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
         add_block(acc[p], row, row, lhs.stride, block + p * panel.next_blocks);
       }

@@ -97,6 +97,15 @@ struct NeonNibbleDot {
   QUANTA_ALWAYS_INLINE static Register high_halves(Register v) {
     return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(v), 4));
   }
+  template <int lane>
+  QUANTA_ALWAYS_INLINE static Register dot_lane(Register acc, Register a, Register b) {
+    if constexpr (std::is_signed_v<Lhs>) {
+      return vdotq_laneq_s32(acc, vreinterpretq_s8_s32(b), vreinterpretq_s8_s32(a), lane);
+    } else {
+      return vreinterpretq_s32_u32(
+          vdotq_laneq_u32(vreinterpretq_u32_s32(acc), vreinterpretq_u8_s32(b), vreinterpretq_u8_s32(a), lane));
+    }
+  }
   QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
     if constexpr (std::is_signed_v<Lhs>) return vdotq_s32(acc, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
     return vreinterpretq_s32_u32(
