@@ -191,11 +191,12 @@ struct Spoiled {
   std::int32_t bias[2] = {7, 8}, multiplier[2] = {1 << 30, 0}, shift[2] = {-31, 30}, exponentials[256] = {1};
   integer::Kind kind = integer::Kind::linear;
   std::int32_t inputs = 3, outputs = 2, zero_point = 0, low = -128, high = 127, network_outputs = 2;
+  float scale = 1.0f;
 
   IntegerModel model() const {
     const integer::Layer layer{kind,       inputs, outputs, codes, bias,  multiplier,  shift,
                                zero_point, low,    high,    0,     codes, exponentials};
-    const QuantParams<PerTensor> params(1.0f, std::min(zero_point, 127));
+    const QuantParams<PerTensor> params(scale, std::min(zero_point, 127));
     return IntegerModel({&layer, 1, 3, network_outputs}, {params, params});
   }
 };
@@ -240,6 +241,8 @@ TEST(IntegerModel, RefusesNetworksThatAreNotSound) {
     EXPECT_ERROR(s.model(), "layer 0", "gives 2 features", "3");
   }
   s.outputs = s.network_outputs = 3;
+  s.scale = 0x1p-8f;  // as softmax has them
+  s.zero_point = -128;
   EXPECT_EQ(s.model().out_features(), 3);
   s.exponentials[0] = 0;
   EXPECT_ERROR(s.model(), "layer 0", "exponential 0");
@@ -262,6 +265,9 @@ TEST(IntegerModel, RefusesParametersThatDoNotFitTheNetwork) {
                std::to_string(zero_point ^ 1));
   activations[2] = other;
   EXPECT_ERROR(IntegerModel(network.network(), activations), "zero point 128");
+  const IntegerNetwork softmax = random_network(3, "s", {}, random);
+  EXPECT_ERROR(IntegerModel(softmax.network(), {sound, sound}), "layer 0 (softmax)", "scale 1 and zero point 0",
+               "expected 1/256 and -128");
 }
 
 TEST(IntegerNetwork, RefusesArraysOfOtherSizes) {

@@ -122,13 +122,17 @@ inline IntegerNetwork random_network(Index inputs, const char* kinds, const std:
   return network;
 }
 
-/// The input's parameters and those of each layer's output, with zero points as the layers have them.
+/// The input's parameters and those of each layer's output, as the layers have them.
 inline std::vector<QuantParams<PerTensor>> activations_of(const integer::Network& network) {
   std::vector<QuantParams<PerTensor>> activations = {QuantParams<PerTensor>(0.03f, 17)};
   for (int i = 0; i < network.count; ++i) {
     const integer::Layer& layer = network.layers[i];
-    activations.emplace_back(0.4f + 0.1f * static_cast<float>(network.count - 1 - i),
-                             layer.kind == integer::Kind::linear ? layer.zero_point : -5);
+    if (layer.kind == integer::Kind::softmax) {
+      activations.emplace_back(0x1p-8f, -128);
+    } else {
+      activations.emplace_back(0.4f + 0.1f * static_cast<float>(network.count - 1 - i),
+                               layer.kind == integer::Kind::linear ? layer.zero_point : -5);
+    }
   }
   return activations;
 }

@@ -54,6 +54,10 @@ QUANTA_ALWAYS_INLINE void check(bool ok, const Parts&... parts) {
   }
 }
 
+/// Calls f. An Error that it throws begins with what where() says, which is asked only then.
+template <class Where, class F>
+decltype(auto) name_in_errors([[maybe_unused]] Where where, F f);
+
 // ---- bodies ----
 
 inline void append(std::string& out, const char* part) { out += part; }
@@ -95,6 +99,19 @@ template <class E, class... Parts>
 #else
   error_handler(text(parts...).c_str());
   std::abort();
+#endif
+}
+
+template <class Where, class F>
+decltype(auto) name_in_errors([[maybe_unused]] Where where, F f) {
+#if QUANTA_HAS_EXCEPTIONS
+  try {
+    return f();
+  } catch (const Error& error) {
+    fail(where(), ": ", error.what());
+  }
+#else
+  return f();
 #endif
 }
 

@@ -38,13 +38,17 @@ class LayerReader {
   QuantizedTensor<F, R, G> quantized(const std::string& name) const {
     return file_.template quantized<F, R, G>(prefix_ + name);
   }
-  /// A tensor of int8 or int32, row-major.
+  /// A tensor of int8 or int32 of this shape, row-major.
   template <class T, int rank>
-  Buffer<T> integers(const std::string& name) const;
+  Buffer<T> integers(const std::string& name, const Shape<rank>& shape) const;
   /// One number.
   float number(const std::string& name) const { return scalar<float>(name, "F32"); }
   /// one number of int32
   std::int32_t integer(const std::string& name) const { return scalar<std::int32_t>(name, "I32"); }
+  /// Has the layer such a text?
+  bool has_text(const std::string& name) const {
+    return file_.metadata().find(prefix_ + name) != file_.metadata().end();
+  }
   /// A text of the layer's.
   const std::string& text(const std::string& name) const;
 
@@ -90,14 +94,14 @@ bool LayerReader::holds(const std::string& name) const {
 }
 
 template <class T, int rank>
-Buffer<T> LayerReader::integers(const std::string& name) const {
+Buffer<T> LayerReader::integers(const std::string& name, const Shape<rank>& shape) const {
   static_assert(std::is_same_v<T, std::int8_t> || std::is_same_v<T, std::int32_t>);
   const std::string full = prefix_ + name;
   const char* const dtype = sizeof(T) == 1 ? "I8" : "I32";
-  if (file_.dtype(full) != dtype || file_.shape(full).size() != usize(rank)) {
-    detail::fail<FileError>(where(), ": ", detail::in_quotes(name), " is a tensor of ", file_.shape(full).size(),
-                            " dimensions of ", detail::in_quotes(file_.dtype(full)), ", expected ", rank, " of ",
-                            dtype);
+  const std::vector<Index>& found = file_.shape(full);
+  if (file_.dtype(full) != dtype || !std::equal(shape.begin(), shape.end(), found.begin(), found.end())) {
+    detail::fail<FileError>(where(), ": ", detail::in_quotes(name), " is a tensor ", detail::shape_text(found), " of ",
+                            detail::in_quotes(file_.dtype(full)), ", expected ", shape, " of ", dtype);
   }
   const auto bytes = file_.bytes(full);
   Buffer<T> result(static_cast<Index>(bytes.size() / sizeof(T)));

@@ -170,6 +170,9 @@ Sequential load_layers(const LayerReader& from, int depth) {
   if (!count) {
     fail<FileError>(from.where(), " has ", in_quotes(from.text("layers")), " layers, expected a whole number");
   }
+  if (from.has_text(text(*count, ".layer"))) {
+    fail<FileError>(from.where(), " has ", *count, " layers, but there is a layer ", from.prefix(), *count);
+  }
   if (depth > kMaxNesting) fail<FileError>(from.where(), " is nested more than ", kMaxNesting, " deep");
   Sequential model;
   for (Index i = 0; i < *count; ++i) {

@@ -24,8 +24,8 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   static constexpr const char* kName = "IntegerModel";  ///< what name() says
 
   /// Copies a network. `activations` are what codes stand for: at the input, then at the output of each layer. Throws
-  /// Error unless all is sound: layers that fit each other, numbers in their ranges, and sums that fit int32 for all
-  /// codes.
+  /// Error unless all is sound: layers that fit each other and their activations, numbers in their ranges, and sums
+  /// that fit int32 for all codes.
   QUANTA_LAZY
   IntegerModel(const integer::Network& network, std::vector<QuantParams<PerTensor>> activations);
 
@@ -69,9 +69,10 @@ class IntegerModel : public CallableLayer<IntegerModel> {
 
   /// What a file takes: the numbers "inputs", "layers", "input.scale" and "input.zero_point"; and, each behind its
   /// number from 0 as in "0.kind", those that integer::Layer has, the text "kind", and "scale" and "zero_point" of its
-  /// output.
+  /// output. A weight is a quantized tensor, int8 per channel, whose scales are what the multipliers say.
   QUANTA_LAZY void save(TensorList& to) const;
-  /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
+  /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp). Throws FileError or Error, naming the layer,
+  /// unless all has the shapes and ranges that integer::Layer says.
   template <class Reader>
   static IntegerModel load(const Reader& from);
 
@@ -79,6 +80,14 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   /// y, dense, from codes that are there or are made.
   QUANTA_LAZY
   void run_layers(Context& context, detail::LhsOperand<std::int8_t> x, const TensorView<std::int8_t, 2>& y) const;
+
+  /// The scales of a linear layer's weight: with them its multipliers are scale_x * scale_w[n] / scale_y.
+  QUANTA_LAZY Buffer<float> weight_scales(const integer::Layer& layer, Index number) const;
+  /// Throws Error unless a file has the same.
+  QUANTA_LAZY void check_scales(const integer::Layer& layer, Index number, const Buffer<float>& stored) const;
+  template <class Reader>
+  static IntegerNetwork::Linear load_linear(const Reader& from, const std::string& prefix,
+                                            const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight, Index inputs);
 
   struct Part;
 
@@ -109,6 +118,10 @@ QUANTA_LAZY_BODY IntegerModel::IntegerModel(const integer::Network& network,
     const std::int32_t own = layers_.back().zero_point().value_or(zero_point);
     detail::check(own == zero_point, "IntegerModel: layer ", i, " has the zero point ", own,
                   ", that of its output's parameters is ", zero_point);
+    const float scale = activations_[usize(i + 1)].scale(0);
+    detail::check(network.layers[i].kind != integer::Kind::softmax || (scale == 0x1p-8f && zero_point == -128),
+                  "IntegerModel: layer ", i, " (softmax) has the output scale ", scale, " and zero point ", zero_point,
+                  ", expected 1/256 and -128");
   }
   detail::check(outputs_ == network.outputs, "IntegerModel: the layers give ", outputs_, " features, expected ",
                 network.outputs);
@@ -209,6 +222,18 @@ QUANTA_LAZY_BODY std::vector<AnyLayer> IntegerModel::parts() const {
   return parts;
 }
 
+QUANTA_LAZY_BODY Buffer<float> IntegerModel::weight_scales(const integer::Layer& layer, Index number) const {
+  const double scale_x{activations_[usize(number)].scale(0)}, scale_y{activations_[usize(number + 1)].scale(0)};
+  Buffer<float> scales(layer.outputs);
+  for (Index n = 0; n < scales.size(); ++n) {
+    // Within 2^-31 of the scale that the multiplier was made of: as a float it is the very same.
+    const double real =
+        static_cast<double>(layer.multiplier[n]) / static_cast<double>(std::int64_t{1} << (31 - layer.shift[n]));
+    scales[n] = static_cast<float>(std::clamp(real * scale_y / scale_x, double{fp::kMinScale}, double{fp::kMaxFloat}));
+  }
+  return scales;
+}
+
 QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
   const auto all = std::make_shared<const IntegerNetwork>(network());  // lives as long as the list
   const integer::Network net = all->network();
@@ -217,39 +242,66 @@ QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
   to.add("input.scale", input_params().scale(0));
   to.add("input.zero_point", input_params().zero_point(0));
   std::string prefix;
-  const auto add_array = [&](const char* name, const auto* data, std::vector<Index> shape) {
-    const char* dtype = sizeof *data == 1 ? "I8" : "I32";
-    std::size_t bytes = sizeof *data;
-    for (const Index extent : shape) bytes *= usize(extent);
-    to.add(prefix + name, dtype, std::move(shape), [all, data, bytes](std::byte* file) {
+  const auto bytes_of = [&](const auto* data, Index size) {
+    const std::size_t bytes = usize(size) * sizeof *data;
+    return [all, data, bytes](std::byte* file) {
       if (bytes > 0) std::memcpy(file, data, bytes);
-    });
+    };
+  };
+  const auto add_array = [&](const char* name, const auto* data, Index size) {
+    to.add(prefix + name, sizeof *data == 1 ? "I8" : "I32", {size}, bytes_of(data, size));
   };
   for (std::int32_t i = 0; i < net.count; ++i) {
     const integer::Layer& layer = net.layers[i];
-    const QuantParams<PerTensor>& params = activations_[usize(i + 1)];
+    const Index inputs = layer.inputs, outputs = layer.outputs;
     prefix = detail::text(i, ".");
     to.add_text(prefix + "kind", layers_[usize(i)].kind());
-    to.add(prefix + "scale", params.scale(0));
-    to.add(prefix + "zero_point", params.zero_point(0));
+    to.add(prefix + "scale", activations_[usize(i + 1)].scale(0));
+    to.add(prefix + "zero_point", activations_[usize(i + 1)].zero_point(0));
     switch (layer.kind) {
-      case integer::Kind::linear:
-        add_array("weight", layer.weight, {layer.outputs, layer.inputs});
-        add_array("bias", layer.bias, {layer.outputs});
-        add_array("multiplier", layer.multiplier, {layer.outputs});
-        add_array("shift", layer.shift, {layer.outputs});
+      case integer::Kind::linear: {
+        const Buffer<float> scales = weight_scales(layer, i);
+        to.add(prefix + "weight", format_info<Int<8>>, {outputs, inputs}, PerChannel<0>{}.info(),
+               {scales.data(), nullptr, outputs}, bytes_of(layer.weight, outputs * inputs));
+        add_array("bias", layer.bias, outputs);
+        add_array("multiplier", layer.multiplier, outputs);
+        add_array("shift", layer.shift, outputs);
         to.add(prefix + "low", layer.low);
         to.add(prefix + "high", layer.high);
         to.add(prefix + "double_rounding", layer.double_rounding);
         break;
+      }
       case integer::Kind::table:
-        add_array("table", layer.table, {256});
+        add_array("table", layer.table, 256);
         break;
       case integer::Kind::softmax:
-        add_array("exponentials", layer.exponentials, {256});
+        add_array("exponentials", layer.exponentials, 256);
         break;
     }
   }
+}
+
+template <class Reader>
+IntegerNetwork::Linear IntegerModel::load_linear(const Reader& from, const std::string& prefix,
+                                                 const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight,
+                                                 Index inputs) {
+  const Index outputs = weight.extent(0);
+  detail::check(weight.extent(1) == inputs, "weight has shape ", weight.shape(), ", expected ",
+                Shape<2>{outputs, inputs}, " behind ", inputs, " features");
+  detail::check(!weight.params().data().has_zero_points(), "weight has zero points, expected a symmetric one");
+  const std::int32_t twice = from.integer(prefix + "double_rounding");
+  detail::check(twice == 0 || twice == 1, "double_rounding is ", twice, ", expected 0 or 1");
+  IntegerNetwork::Linear linear{Buffer<std::int8_t>(outputs * inputs),
+                                from.template integers<std::int32_t, 1>(prefix + "bias", {outputs}),
+                                from.template integers<std::int32_t, 1>(prefix + "multiplier", {outputs}),
+                                from.template integers<std::int32_t, 1>(prefix + "shift", {outputs}),
+                                from.integer(prefix + "zero_point"),
+                                from.integer(prefix + "low"),
+                                from.integer(prefix + "high"),
+                                twice == 1};
+  const auto* codes = reinterpret_cast<const std::int8_t*>(weight.data());
+  std::copy_n(codes, linear.weight.size(), linear.weight.data());
+  return linear;
 }
 
 template <class Reader>
@@ -262,25 +314,43 @@ IntegerModel IntegerModel::load(const Reader& from) {
   add_params("input.");
   const std::int32_t count = from.integer("layers");
   detail::check(count >= 0, kName, ": ", count, " layers, expected none below 0");
+  detail::check(!from.has_text(detail::text(count, ".kind")), kName, ": ", count, " layers, but there is a layer ",
+                count);
+  std::vector<Buffer<float>> scales;  // of each layer's weight
   for (std::int32_t i = 0; i < count; ++i) {
     const std::string prefix = detail::text(i, ".");
-    const std::string& kind = from.text(prefix + "kind");
-    if (kind == "linear") {
-      all.add_linear({from.template integers<std::int8_t, 2>(prefix + "weight"),
-                      from.template integers<std::int32_t, 1>(prefix + "bias"),
-                      from.template integers<std::int32_t, 1>(prefix + "multiplier"),
-                      from.template integers<std::int32_t, 1>(prefix + "shift"), from.integer(prefix + "zero_point"),
-                      from.integer(prefix + "low"), from.integer(prefix + "high"),
-                      from.integer(prefix + "double_rounding") != 0});
-    } else if (kind == "table") {
-      all.add_table(from.template integers<std::int8_t, 1>(prefix + "table"));
-    } else {
-      detail::check(kind == "softmax", kName, ": layer ", i, " is of the unknown kind ", kind);
-      all.add_softmax(from.template integers<std::int32_t, 1>(prefix + "exponentials"));
-    }
-    add_params(prefix);
+    scales.emplace_back();
+    detail::name_in_errors([&] { return detail::text(kName, ": layer ", i); },
+                           [&] {
+                             const std::string& kind = from.text(prefix + "kind");
+                             if (kind == "linear") {
+                               const auto weight = from.template quantized<Int<8>, 2, PerChannel<0>>(prefix + "weight");
+                               all.add_linear(load_linear(from, prefix, weight, all.network().outputs));
+                               scales[usize(i)] = Buffer<float>(weight.params().size());
+                               for (Index n = 0; n < weight.params().size(); ++n)
+                                 scales[usize(i)][n] = weight.params().scale(n);
+                             } else if (kind == "table") {
+                               all.add_table(from.template integers<std::int8_t, 1>(prefix + "table", {256}));
+                             } else {
+                               detail::check(kind == "softmax", "is of the unknown kind ", kind);
+                               all.add_softmax(from.template integers<std::int32_t, 1>(prefix + "exponentials", {256}));
+                             }
+                             add_params(prefix);
+                           });
   }
-  return IntegerModel(all.network(), std::move(activations));
+  IntegerModel model(all.network(), std::move(activations));
+  for (std::int32_t i = 0; i < count; ++i) model.check_scales(all.network().layers[i], i, scales[usize(i)]);
+  return model;
+}
+
+QUANTA_LAZY_BODY void IntegerModel::check_scales(const integer::Layer& layer, Index number,
+                                                 const Buffer<float>& stored) const {
+  if (layer.kind != integer::Kind::linear) return;
+  const Buffer<float> scales = weight_scales(layer, number);
+  for (Index n = 0; n < scales.size(); ++n) {
+    detail::check(stored[n] == scales[n], kName, ": layer ", number, ": weight has the scale ", stored[n],
+                  " for output ", n, ", its multiplier says ", scales[n]);
+  }
 }
 
 QUANTA_NAMESPACE_END
