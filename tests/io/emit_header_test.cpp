@@ -124,12 +124,37 @@ TEST(EmitHeader, WritesTheLeastInt32AsALiteral) {
   EXPECT_EQ(detail::emitted_array("a", least, 2), "inline constexpr std::int32_t a[2] = {\n  INT32_MIN,1};\n");
 }
 
-TEST(EmitHeader, RefusesNamesThatAreNone) {
-  for (const char* name :
-       {"", "1st", "a b", "a::b", "my__net", "_net", "net-1", "n\xc3\xa4me", "class", "int", "std", "xor"}) {
+void expect_name_refused(std::initializer_list<const char*> names, const char* reason) {
+  for (const char* name : names) {
     std::ostringstream stream;
-    EXPECT_ERROR(emit_header(smallest_model(), stream, {.name = name}), "emit_header: the name is", name);
+    EXPECT_ERROR(emit_header(smallest_model(), stream, {.name = name}), "emit_header: the name is \"",
+                 std::string(name) + "\", which is ", reason);
     EXPECT_TRUE(stream.str().empty());
+  }
+}
+
+TEST(EmitHeader, RefusesNamesThatAreNoIdentifiers) {
+  expect_name_refused({"", "1st", "a b", "a::b", "_net", "_Net", "__x", "net-1", "n\xc3\xa4me", "net\n", " net"},
+                      "no identifier");
+  expect_name_refused({"my__net", "a__", "X__"}, "two underscores");
+}
+
+TEST(EmitHeader, RefusesNamesThatACompilerKnows) {
+  expect_name_refused({"class", "int", "xor", "and_eq", "co_yield", "char8_t", "alignas", "while", "import", "module"},
+                      "a keyword");
+  expect_name_refused({"NULL", "INT32_MIN", "EOF", "I", "A", "A1_B", "Z_"}, "as macros are named");
+  expect_name_refused({"linux", "unix", "i386", "errno", "stdin", "stdout", "assert", "std", "std2", "posix", "main",
+                       "int8_t", "my_t", "size_t", "abs", "exit", "select", "random", "vector"},
+                      "taken by compilers or C's headers");
+}
+
+TEST(EmitHeader, TakesNamesThatAreNearThose) {
+  const std::string longest(1000, 'n');
+  for (const std::string& name :
+       {std::string("a"), std::string("n_"), std::string("N_e_T_9"), std::string("Linux"), std::string("linux_"),
+        std::string("standard"), std::string("std2a"), std::string("classes"), std::string("cla"), std::string("t"),
+        std::string("detail"), std::string("run"), std::string("kInputs"), std::string("x"), longest}) {
+    EXPECT_NE(emitted(smallest_model(), {.name = name}).find("namespace " + name + " {"), std::string::npos) << name;
   }
 }
 

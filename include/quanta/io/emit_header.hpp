@@ -17,6 +17,7 @@
 //   digits::run(pixels, scores, workspace);              // floats in and out; or int8 codes, as digits::run_codes
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <ostream>
 #include <string>
@@ -30,11 +31,14 @@ QUANTA_NAMESPACE_BEGIN
 
 /// What emit_header is told besides.
 struct EmitOptions {
-  std::string name = "network";  ///< the header's namespace
+  /// The header's namespace: an identifier that begins with a letter and holds a small one, without two underscores
+  /// side by side. Names of capitals alone are macros' (NULL, INT32_MIN); keywords, names that end in _t, and others
+  /// that a compiler or C's headers take (linux, errno, main, abs) cannot be namespaces either.
+  std::string name = "network";
 };
 
-/// Writes the header. Throws Error, before anything is written, when the name is no C++ identifier, a keyword, or one
-/// that C++ keeps to itself (with two underscores, or one and a capital in front); and when the stream fails.
+/// Writes the header. Throws Error, before anything is written, when the name cannot be a namespace's; and when the
+/// stream fails.
 void emit_header(const IntegerModel& model, std::ostream& stream, const EmitOptions& options = {});
 
 /// Of a model that is nothing but one IntegerModel, as io/model.hpp loads it. Throws Error when it is anything else.
@@ -65,22 +69,47 @@ std::string emitted_array(const std::string& name, const T* data, Index size, In
   return all + "};\n";
 }
 
-/// Can it be a namespace's name? No keyword of C++ up to C++23 can.
-inline bool is_identifier(std::string_view name) {
-  constexpr std::string_view kTaken =
+/// Is the word one of those in the list, which has a space before and behind each?
+inline bool is_listed(std::string_view list, std::string_view word) {
+  return list.find(text(" ", std::string(word), " ")) != list.npos;
+}
+
+/// Why it cannot be a namespace's name; empty when it can.
+inline std::string_view name_problem(std::string_view name) {
+  constexpr std::string_view kKeywords =  // of C++ up to C++23
       " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class "
       "compl concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype "
-      "default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline "
-      "int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register "
-      "reinterpret_cast requires return short signed sizeof static static_assert static_cast std struct switch "
-      "template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile "
-      "wchar_t while xor xor_eq ";
+      "default delete do double dynamic_cast else enum explicit export extern false float for friend goto if import "
+      "inline int long module mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected "
+      "public register reinterpret_cast requires return short signed sizeof static static_assert static_cast struct "
+      "switch template this thread_local throw true try typedef typeid typename union unsigned using virtual void "
+      "volatile wchar_t while xor xor_eq ";
+  // Macros in small letters, of compilers and of headers that come before ours; namespaces that are kept; and what
+  // <immintrin.h> declares, which brings all of <stdlib.h>.
+  constexpr std::string_view kTaken =
+      " alloca arm assert complex errno hpux i386 imaginary linux m68k mips noreturn offsetof pixel powerpc sgi sparc "
+      "stderr stdin stdout sun unix vax vector "
+      "main posix std "
+      "abort abs aligned_alloc at_quick_exit atexit atof atoi atol atoll bsearch calloc clearenv div drand48 ecvt "
+      "erand48 exit fcvt free gcvt getenv getloadavg getpt getsubopt grantpt initstate jrand48 l64a a64l labs lcong48 "
+      "ldiv llabs lldiv lrand48 malloc mblen mbstowcs mbtowc mkdtemp mkostemp mkstemp mktemp mrand48 nrand48 on_exit "
+      "posix_memalign posix_openpt pselect ptsname putenv qecvt qfcvt qgcvt qsort quick_exit rand random realloc "
+      "reallocarray realpath rpmatch seed48 select setenv setstate srand srand48 srandom strtod strtof strtol strtold "
+      "strtoll strtoq strtoul strtoull strtouq system unlockpt unsetenv valloc wcstombs wctomb ";
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  if (name.empty() || !is_letter(name[0]) || name.find("__") != name.npos) return false;
-  for (const char c : name) {
-    if (!is_letter(c) && c != '_' && !(c >= '0' && c <= '9')) return false;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto may_be_there = [&](char c) { return is_letter(c) || is_digit(c) || c == '_'; };
+  if (name.empty() || !is_letter(name[0]) || !std::all_of(name.begin(), name.end(), may_be_there)) {
+    return "no identifier of letters, digits and underscores that begins with a letter";
   }
-  return kTaken.find(text(" ", std::string(name), " ")) == kTaken.npos;
+  if (name.find("__") != name.npos) return "kept for the compiler, as all with two underscores side by side";
+  if (is_listed(kKeywords, name)) return "a keyword of C++";
+  if (std::none_of(name.begin(), name.end(), [](char c) { return c >= 'a' && c <= 'z'; })) {
+    return "as macros are named, without a small letter";
+  }
+  const bool numbered_std = name.starts_with("std") && std::all_of(name.begin() + 3, name.end(), is_digit);
+  if (numbered_std || name.ends_with("_t") || is_listed(kTaken, name)) return "taken by compilers or C's headers";
+  return {};
 }
 
 /// A positive float as a hexadecimal literal: the very same bits, whatever the locale.
@@ -159,8 +188,9 @@ inline void emit_layers(const integer::Network& network, std::string& arrays, st
 
 inline void emit_header(const IntegerModel& model, std::ostream& stream, const EmitOptions& options) {
   using detail::text;
-  detail::check(detail::is_identifier(options.name), "emit_header: the name is \"", options.name,
-                "\", expected a C++ identifier of letters, digits and single underscores");
+  const std::string problem(detail::name_problem(options.name));
+  detail::check(problem.empty(), "emit_header: the name is \"", options.name, "\", which is ", problem,
+                "; expected one that can be a namespace's");
   const IntegerNetwork owner = model.network();
   const integer::Network network = owner.network();
   std::string arrays, calls;

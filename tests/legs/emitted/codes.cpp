@@ -2,12 +2,12 @@
 //
 // The emitted networks on codes, in a unit that may have no floating point registers. Returns how many rows differ.
 
-#include "blocks.hpp"
 #include "cases.hpp"
 #include "deep.hpp"
 #include "deep_twice.hpp"
+#include "detail.hpp"
 #include "ends.hpp"
-#include "one.hpp"
+#include "run.hpp"
 #include "tables.hpp"
 #include "wide.hpp"
 #include "wide_twice.hpp"

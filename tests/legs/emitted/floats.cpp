@@ -2,12 +2,12 @@
 //
 // The emitted networks on floats. Returns how many rows differ from the library's by a bit.
 
-#include "blocks.hpp"
 #include "cases.hpp"
 #include "deep.hpp"
 #include "deep_twice.hpp"
+#include "detail.hpp"
 #include "ends.hpp"
-#include "one.hpp"
+#include "run.hpp"
 #include "tables.hpp"
 #include "wide.hpp"
 #include "wide_twice.hpp"
