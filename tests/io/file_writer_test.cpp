@@ -116,12 +116,31 @@ TEST(FileWriter, PassesOverWhatACrashLeftBehind) {
   // The next writer's name, taken: a process that crashed may have had it.
   const std::size_t digits = left.find('.') + 1;
   const unsigned long next = std::stoul(left.substr(digits)) + 1;
-  const std::string taken = "file." + std::to_string(next) + ".partial";
+  const std::string taken = "quanta." + std::to_string(next) + ".partial";
   std::ofstream(*directory / taken) << "left";
   detail::FileWriter writer(path);
   writer.finish();
   EXPECT_EQ(names_in(*directory), (std::vector<std::string>{"file", taken}));
   EXPECT_EQ(file_contents((*directory / taken).string()), "left");
+}
+
+TEST(FileWriter, WritesFilesWithTheLongestNames) {
+  const Path directory("quanta_long");
+  std::filesystem::create_directory(*directory);
+  for (std::size_t size = 240; size <= 255; ++size) {  // 255 is the most that file systems take
+    const std::string name(size, 'n');
+    detail::FileWriter writer(*directory / name);
+    writer.write("new", 3);
+    writer.finish();
+    EXPECT_EQ(file_contents((*directory / name).string()), "new");
+    EXPECT_EQ(names_in(*directory), std::vector<std::string>{name});
+    std::filesystem::remove(*directory / name);
+  }
+#if QUANTA_HAS_POSIX_FILES
+  EXPECT_FILE_ERROR(detail::FileWriter(*directory / std::string(256, 'n')),
+                    "nnn: cannot be written: File name too long");
+#endif
+  EXPECT_TRUE(names_in(*directory).empty());
 }
 
 TEST(FileWriter, NamesPathsThatCannotBeWritten) {

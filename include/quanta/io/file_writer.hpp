@@ -57,15 +57,17 @@ inline FileWriter::FileWriter(const std::filesystem::path& path) : path_(path) {
   target_ = std::filesystem::weakly_canonical(path, error);
   if (error) target_ = path;
   const std::filesystem::file_status old = std::filesystem::status(target_, error);
+  if (!std::filesystem::status_known(old)) {  // as of a name that is too long
+    detail::fail<FileError>(path_.string(), ": cannot be written: ", error.message());
+  }
   if (std::filesystem::exists(old) && !std::filesystem::is_regular_file(old)) {
     detail::fail<FileError>(path_.string(), ": cannot be replaced: it is no regular file");
   }
-  // Names of other processes' files, and of those that a crash left, are avoided by the time, and told apart by "x",
-  // for exclusive.
+  // A short name, whatever the file's: that may be as long as names can be. Those of other processes' files, and of
+  // those that a crash left, are avoided by the time, and told apart by "x", for exclusive.
   static std::atomic<std::int64_t> count{std::chrono::system_clock::now().time_since_epoch().count()};
   for (int attempt = 0; attempt < 100 && stream_ == nullptr; ++attempt) {
-    temporary_ = target_;
-    temporary_ += text(".", count++, ".partial");
+    temporary_ = target_.parent_path() / text("quanta.", count++, ".partial");
     errno = 0;
     stream_ = std::fopen(temporary_.string().c_str(), "wbx");
     if (stream_ == nullptr && errno != EEXIST) break;
