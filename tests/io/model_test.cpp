@@ -352,6 +352,8 @@ TEST(Model, RefusesTextsAndTensorsThatDoNotFit) {
   change("\"quanta\":\"1\"", "\"quanta\":\"9\"", "layout \"9\"");
   change("\"quanta\":\"1\"", "\"quantum\":\"1\"", "not written by this library");
   change("\"layers\":\"3\"", "\"layerz\":\"3\"", "has no text \"layers\"");
+  change("\"layers\":\"3\"", "\"layers\":\"2\"", "has 2 layers, but there is a layer 2");
+  change("\"1.layers\":\"1\"", "\"1.layers\":\"0\"", "layer 1 has 0 layers, but there is a layer 1.0");
   change("\"layers\":\"3\"", "\"layers\":\"4\"", "layer 3 has no text \"layer\"");
   change("\"layers\":\"3\"", "\"layers\":\"9223372036854775807\"", "layer 3 has no text \"layer\"");
   change("\"layers\":\"3\"", "\"layers\":\"-3\"", "has \"-3\" layers, expected a whole number");
@@ -368,6 +370,17 @@ TEST(Model, RefusesTextsAndTensorsThatDoNotFit) {
   change("\"0.activation.format\"", "\"0.activation.formal\"", "no text \"activation.format\"");
   change("\"0.activation.scale\":{\"dtype\":\"F32\"", "\"0.activation.scale\":{\"dtype\":\"I32\"",
          "\"activation.scale\" is a tensor of 0 dimensions of \"I32\", expected one number, F32");
+}
+
+TEST(Model, IsNotTakenForATensor) {
+  const Path path("quanta_no_tensor.safetensors");
+  save(*path, small_model());
+  EXPECT_FILE_ERROR(load_tensor(*path), "quanta_no_tensor.safetensors: holds a model", "read it with quanta::load");
+  TensorList list;
+  list.add("a", model_bias(3));
+  save(*path, list);
+  EXPECT_FILE_ERROR(load_tensor(*path), "has no tensor \"tensor\"", "quanta::Safetensors");
+  EXPECT_FILE_ERROR(load(*path), "no text \"layers\"");
 }
 
 TEST(Model, RefusesWeightsThatALayerCannotHave) {

@@ -25,10 +25,26 @@ void save(const std::filesystem::path& path, const QuantizedTensor<F, R, G>& ten
 /// The same, of a tensor whose type is known at run time alone.
 void save(const std::filesystem::path& path, const AnyQuantizedTensor& tensor);
 
+namespace detail {
+
+/// Throws FileError, saying what to call instead, when a file holds a model or tensors of other names.
+inline void check_is_one_tensor(const Safetensors& file) {
+  if (file.contains("tensor")) return;
+  if (file.metadata().find("layers") != file.metadata().end()) {
+    fail<FileError>(file.name(), ": holds a model, not one quantized tensor: read it with quanta::load");
+  }
+  fail<FileError>(file.name(), ": has no tensor \"tensor\", as files of one quantized tensor have: read tensors of ",
+                  "other names with quanta::Safetensors");
+}
+
+}  // namespace detail
+
 /// The tensor of such a file. Own are formats that are not the library's. Throws FileError as Safetensors does.
 template <Format... Own>
 AnyQuantizedTensor load_tensor(const std::filesystem::path& path) {
-  return Safetensors::open(path).template quantized<Own...>("tensor");
+  const Safetensors file = Safetensors::open(path);
+  detail::check_is_one_tensor(file);
+  return file.template quantized<Own...>("tensor");
 }
 
 // ---- bodies ----
