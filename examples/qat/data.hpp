@@ -22,7 +22,7 @@ using Eigen::Index;
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;  // a row is a sample
 using Bytes = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-constexpr Index kPixels = 784;
+constexpr Index kSide = 28, kPixels = kSide * kSide;
 constexpr int kClasses = 10;
 constexpr float kPixelScale = 1.0f / 255.0f;
 
@@ -60,8 +60,12 @@ inline Images read_images(const std::string& directory, const std::string& name,
   const std::string label_path = directory + "/" + name + "-labels-idx1-ubyte.gz";
   const examples::Idx pixels = examples::parse_idx(pixel_path, read_gzip(pixel_path), 3);
   const examples::Idx labels = examples::parse_idx(label_path, read_gzip(label_path), 1);
-  if (pixels.extents[1] * pixels.extents[2] != kPixels || pixels.extents[0] != labels.extents[0]) {
-    throw std::runtime_error(pixel_path + ": expected images of 28 x 28 pixels, and a label for each");
+  const auto number = [](std::uint64_t n) { return std::to_string(n); };
+  if (pixels.extents[1] != kSide || pixels.extents[2] != kSide || pixels.extents[0] != labels.extents[0]) {
+    throw std::runtime_error(pixel_path + ": holds " + number(pixels.extents[0]) + " images of " +
+                             number(pixels.extents[1]) + " x " + number(pixels.extents[2]) + " pixels, and " +
+                             label_path + " " + number(labels.extents[0]) +
+                             " labels, expected 28 x 28 and a label each");
   }
   const Index count = std::min<Index>(most, static_cast<Index>(labels.bytes.size()));
   Images images{Eigen::Map<const Bytes>(pixels.bytes.data(), count, kPixels), {}};
