@@ -54,6 +54,24 @@ TEST(DynamicLinear, RejectsOtherSizes) {
   EXPECT_ERROR(layer(random_tensor<1>({34}, 13)), "DynamicLinear", "34 features", "33");
 }
 
+// Linear, which computes with whatever floats it is given, does not.
+TEST(DynamicLinear, RejectsABiasThatIsNotFiniteAsAllQuantizedLayersDo) {
+  const RowTensor<float, 2> weight = random_tensor<2>({3, 5}, 1);
+  const auto activation = AsymmetricQuantizer<UInt<8>>::fit(Range{-1.0f, 1.0f});
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    RowTensor<float, 1> bias = random_tensor<1>({3}, 2);
+    bias(2) = bad;
+    EXPECT_ERROR(DynamicLinear<>(weight, bias), "DynamicLinear: bias 2 is ", detail::text(bad), "expected a finite");
+    EXPECT_ERROR(StaticLinear<>(weight, bias, activation), "StaticLinear: bias 2 is ");
+    EXPECT_ERROR(WeightOnlyLinear<>(weight, bias), "WeightOnlyLinear: bias 2 is ");
+    EXPECT_ERROR(Int8OutlierLinear<>(weight, bias), "Int8OutlierLinear: bias 2 is ");
+    EXPECT_ERROR(DynamicLinear<>(weight, Eigen::VectorXd::Constant(3, 1e300)), "bias 0 is inf");
+    EXPECT_ERROR(quantize_dynamic(Sequential{Relu{}, Linear(weight, bias)}), "layer 1 (Linear): DynamicLinear: bias 2");
+    EXPECT_EQ(Linear(weight, bias).bias()(1), bias(1));
+  }
+}
+
 TEST(DynamicLinear, RejectsAWeightThatIsNotFinite) {
   Matrix weight = random_tensor<2>({19, 33}, 14);
   weight(2, 1) = std::numeric_limits<float>::quiet_NaN();

@@ -46,7 +46,7 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
   using ActivationFormat = std::conditional_t<symmetric_activations, Int<8>, UInt<8>>;  ///< to what
 
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
-  /// Throws Error when sizes differ, the weight is not finite, or the sums can leave int32.
+  /// Throws Error when sizes differ, weight or bias is not finite, or the sums can leave int32.
   template <class W, class B>
   DynamicLinear(const W& weight, const B& bias, G granularity = G{})
       : DynamicLinear(detail::quantize_weight<F>(weight, granularity), bias) {}

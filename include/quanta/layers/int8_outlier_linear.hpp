@@ -34,8 +34,8 @@ class Int8OutlierLinear : public LinearBase<Int8OutlierLinear<Kernel>> {
   static constexpr float kThreshold = 6.0f;
 
   /// Quantizes weight (out, in), symmetrically, from its own range; bias (out). With a threshold of infinity there are
-  /// no outliers. Throws Error when sizes differ, the weight is not finite, the sums can leave int32, or the threshold
-  /// is not above 0.
+  /// no outliers. Throws Error when sizes differ, weight or bias is not finite, the sums can leave int32, or the
+  /// threshold is not above 0.
   template <RealObject W, RealObject B>
   Int8OutlierLinear(const W& weight, const B& bias, float threshold = kThreshold)
       : Int8OutlierLinear(detail::quantize_weight<Int<8>>(weight, PerChannel<0>{}), bias, threshold) {}

@@ -26,6 +26,8 @@ QUANTA_LAZY void store_with_bias(const TensorView<float, 2>& y, Index row, Index
 
 }  // namespace detail
 
+class Linear;
+
 /// What every linear layer D has around its weights: the bias, and the interface of a layer. D has `kName`,
 /// in_features(), out_features(), weight_bytes(), weight_format() and weight_granularity().
 template <class D>
@@ -53,9 +55,14 @@ class LinearBase : public CallableLayer<D> {
  protected:
   /// Without a bias: zeros.
   explicit LinearBase(Index outputs) : bias_(outputs, 0.0f) {}
-  /// Throws Error unless there is a bias for each of so many outputs.
+  /// Throws Error unless there is a bias for each of so many outputs, and all are finite. Linear takes any, as it takes
+  /// any weight.
   template <class B>
-  LinearBase(Index outputs, const B& bias) : bias_(detail::copy_bias(D::kName, bias, outputs)) {}
+  LinearBase(Index outputs, const B& bias) : bias_(detail::copy_bias(D::kName, bias, outputs)) {
+    for (Index n = 0; !std::is_same_v<D, Linear> && n < outputs; ++n) {
+      detail::check(fp::is_finite(bias_[n]), D::kName, ": bias ", n, " is ", bias_[n], ", expected a finite value");
+    }
+  }
 
   /// The tensor "bias" (out).
   void save_bias(TensorList& to) const { to.add("bias", TensorView<const float, 1>(bias_.data(), {bias_.size()})); }

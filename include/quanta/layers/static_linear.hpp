@@ -53,8 +53,8 @@ class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   static constexpr const char* kName = "StaticLinear";  ///< what name() says
 
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned formats), from its own range; bias (out).
-  /// `activation` has a format of at most 8 bits. Throws Error when sizes differ, the weight is not finite, or the sums
-  /// can leave int32.
+  /// `activation` has a format of at most 8 bits. Throws Error when sizes differ, weight or bias is not finite, or the
+  /// sums can leave int32.
   template <class W, class B, class Scheme, IntegerFormat A>
   StaticLinear(const W& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& activation, G granularity = G{})
       : StaticLinear(detail::quantize_weight<F>(weight, granularity), bias, activation) {}

@@ -34,7 +34,7 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
   static constexpr const char* kName = "WeightOnlyLinear";  ///< what name() says
 
   /// Quantizes weight (out, in), symmetrically (asymmetrically for unsigned integers), from its own range; bias (out).
-  /// Throws Error when sizes differ or the weight is not finite.
+  /// Throws Error when sizes differ or weight or bias is not finite.
   template <class W, class B>
   WeightOnlyLinear(const W& weight, const B& bias, G granularity = G{})
       : WeightOnlyLinear(detail::quantize_weight<F>(weight, granularity), bias) {}
