@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 
+#include <quanta/layers/integer_only.hpp>
 #include <quanta/quanta.hpp>
 
 #include "tests/layers/float_model.hpp"
@@ -179,6 +180,26 @@ TEST(QuantizeStatic, CopiesDeeply) {
     EXPECT_NE(static_layer(copy, 1).weights().panel(0), static_layer(fixed, 1).weights().panel(0));
   }
   EXPECT_TRUE(same_bits(copy(x), y));
+}
+
+// An activation without features has no range; any quantizer does for it.
+TEST(QuantizeStatic, TakesLayersWithoutInputsOrOutputs) {
+  const Matrix x = random_tensor<2>({4, 3}, 5);
+  const Sequential ends{Linear(Matrix(0, 3))}, between{Linear(Matrix(0, 3)), Relu{}, Linear(Matrix(2, 0))},
+      begins{Linear(Matrix(2, 0)), Relu{}};
+  const auto expect_zeros = [](const Matrix& y, Index columns) {
+    EXPECT_EQ(y.dimension(0), 4);
+    EXPECT_EQ(y.dimension(1), columns);
+    for (Index i = 0; i < y.size(); ++i) EXPECT_EQ(y.data()[i], 0.0f);
+  };
+  const auto expect_works = [&](const Sequential& model, const Matrix& batch, Index columns) {
+    const std::vector<Matrix> batches = {batch};
+    expect_zeros(quantize_static(model, batches, MinMaxCalibrator<>{})(batch), columns);
+    expect_zeros(quantize_static(model, batches, EntropyCalibrator<>{}, IntegerOnly{})(batch), columns);
+  };
+  expect_works(ends, x, 0);
+  expect_works(between, x, 2);
+  expect_works(begins, Matrix(4, 0), 2);
 }
 
 TEST(QuantizeStatic, RejectsDataThatIsNoneOrDoesNotFit) {

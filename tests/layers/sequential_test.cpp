@@ -138,9 +138,37 @@ TEST(Sequential, HoldsTheUsersLayers) {
 
 TEST(Sequential, LayersThatDoNotFitAreRejected) {
   const Sequential model{Linear(weight(20, 30)), Relu{}, Linear(weight(10, 21))};
-  EXPECT_ERROR(model(batch(7, 30)), "Linear", "20 features", "21");
-  EXPECT_ERROR(model(batch(7, 29)), "Linear", "29 features", "30");
-  EXPECT_ERROR(model.output_size(30), "20 features");
+  EXPECT_ERROR(model(batch(7, 30)), "layer 2 (Linear): Linear: x has 20 features, expected 21");
+  EXPECT_ERROR(model(batch(7, 29)), "layer 0 (Linear): Linear: x has 29 features, expected 30");
+  EXPECT_ERROR(model.output_size(30), "layer 2 (Linear): ", "20 features");
+  const Sequential outer{Relu{}, model};
+  EXPECT_ERROR(outer(batch(7, 29)), "layer 1 (Sequential): layer 0 (Linear): Linear: x has 29 features");
+}
+
+/// A layer that finds out late.
+struct Picky : CallableLayer<Picky> {
+  Index output_size(Index features) const { return features; }
+  void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>&) const {
+    detail::check(x.extent(0) == 3, "I take 3 rows, not ", x.extent(0));
+  }
+  std::string name() const { return "Picky"; }
+  Index packed_bytes() const { return 0; }
+};
+
+TEST(Sequential, NamesTheLayerThatRefusesItsInput) {
+  const Sequential model{Relu{}, Picky{}};
+  EXPECT_ERROR(model(batch(7, 30)), "layer 1 (Picky): I take 3 rows, not 7");
+  const Matrix x = batch(7, 30);
+  Matrix y(7, 30);
+  Context context;
+  EXPECT_ERROR(model.forward(context, {x.data(), {7, 30}}, {y.data(), {7, 30}}), "layer 1 (Picky): I take 3 rows");
+}
+
+TEST(Sequential, NamesTheLayerThatCannotBeReplaced) {
+  Matrix bad = weight(20, 30);
+  bad(1, 2) = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_ERROR(quantize_dynamic(Sequential{Relu{}, Sequential{Relu{}, Linear(bad)}}),
+               "layer 1 (Sequential): layer 1 (Linear): weight: element 32 (row-major) is nan");
 }
 
 TEST(Sequential, ALayerThatIsNotThereIsAnError) {

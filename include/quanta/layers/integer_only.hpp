@@ -77,11 +77,11 @@ IntegerModel quantize_static(const Sequential& model, Batches&& batches, const C
   run.observe_all(batches);
 
   using Activation = AsymmetricQuantizer<Int<8>>;
-  auto seen = run.calibrators().begin();
-  IntegerBuilder builder(run.features(), Activation::fit(*seen++), options);
+  std::size_t seen = 0;
+  IntegerBuilder builder(run.features(), run.template fit<Activation>(seen++), options);
   for (const detail::IntegerStep& step : steps) {
     std::optional<Activation> fitted;
-    if (step.observed >= 0) fitted = Activation::fit(*seen++);
+    if (step.observed >= 0) fitted = run.template fit<Activation>(seen++);
     detail::add_step(builder, step, fitted);
   }
   return builder.model();

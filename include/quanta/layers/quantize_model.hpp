@@ -34,7 +34,8 @@ template <class F = Int<8>, Granularity G = PerChannel<0>, class ActivationQuant
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity = G{});
 
 /// A copy of the model with replace(linear), any layer, in place of every Linear, asked for in the order in which data
-/// passes them: for layers that the functions above do not make.
+/// passes them: for layers that the functions above do not make. An Error that it throws begins with the number and
+/// name of the layer then.
 ///
 ///   replace_linears(model, [](const Linear& l) { return Int8OutlierLinear<>(l.weight(), l.bias()); })
 template <class Replace>
@@ -45,14 +46,18 @@ Sequential replace_linears(const Sequential& model, Replace&& replace);
 template <class Replace>
 Sequential replace_linears(const Sequential& model, Replace&& replace) {
   Sequential result;
-  for (const AnyLayer& layer : model) {
-    if (const Linear* linear = layer.target<Linear>()) {
-      result.push_back(replace(*linear));
-    } else if (const Sequential* nested = layer.target<Sequential>()) {
-      result.push_back(replace_linears(*nested, replace));
-    } else {
-      result.push_back(layer);
-    }
+  for (Index i = 0; i < model.size(); ++i) {
+    const AnyLayer& layer = model[i];
+    detail::name_in_errors([&] { return detail::layer_text(i, layer); },
+                           [&] {
+                             if (const Linear* linear = layer.target<Linear>()) {
+                               result.push_back(replace(*linear));
+                             } else if (const Sequential* nested = layer.target<Sequential>()) {
+                               result.push_back(replace_linears(*nested, replace));
+                             } else {
+                               result.push_back(layer);
+                             }
+                           });
   }
   return result;
 }
@@ -71,8 +76,11 @@ class CalibrationRun {
     flatten(model, layers_);
   }
 
-  /// One per activation.
-  const std::vector<C>& calibrators() const { return calibrators_; }
+  /// What calibrator i found. An activation without features has no values, and any quantizer does for it.
+  template <class Q>
+  Q fit(std::size_t i) const {
+    return calibrators_[i].channels() > 0 ? Q::fit(calibrators_[i]) : Q::fit(Range{});
+  }
   /// Of every batch.
   Index features() const { return features_; }
 
@@ -108,10 +116,13 @@ class CalibrationRun {
       }
       if (next < activations_.size() && activations_[next] == static_cast<Index>(i)) show(x, i, calibrators_[next++]);
       if (i == layers_.size()) break;
-      const Index rows = x.extent(0), features = layers_[i]->output_size(x.extent(1));
-      const TensorView<float, 2> y(outputs_[i % 2].reserve(rows * features), {rows, features});
-      layers_[i]->forward(context_, x, y);
-      x = y;
+      name_in_errors([&] { return text("quantize_static: batch ", batches_, ": ", receiver(i)); },
+                     [&] {
+                       const Index rows = x.extent(0), features = layers_[i]->output_size(x.extent(1));
+                       const TensorView<float, 2> y(outputs_[i % 2].reserve(rows * features), {rows, features});
+                       layers_[i]->forward(context_, x, y);
+                       x = y;
+                     });
     }
   }
 
@@ -126,7 +137,7 @@ class CalibrationRun {
 
   std::string receiver(std::size_t i) const {
     if (i == layers_.size()) return "as the model's output";
-    return text("layer ", static_cast<Index>(i), " (", layers_[i]->name(), ")");
+    return layer_text(static_cast<Index>(i), *layers_[i]);
   }
 
   std::vector<const AnyLayer*> layers_;
@@ -170,9 +181,9 @@ template <class F, Granularity G, class ActivationQuantizer, MicroKernel Kernel,
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity) {
   detail::CalibrationRun<C> run(model, detail::numbers_of_linears(model), calibrator);
   run.observe_all(batches);
-  auto observed = run.calibrators().begin();
+  std::size_t observed = 0;
   const auto replace = [&](const Linear& linear) {
-    const ActivationQuantizer activation = ActivationQuantizer::fit(*observed++);
+    const auto activation = run.template fit<ActivationQuantizer>(observed++);
     return StaticLinear<F, G, Kernel>(linear.weight(), linear.bias(), activation, granularity);
   };
   return replace_linears(model, replace);

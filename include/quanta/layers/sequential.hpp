@@ -120,6 +120,15 @@ class AnyLayer {
   Base* held_;  // owned
 };
 
+namespace detail {
+
+/// "layer 2 (Linear)", for messages.
+inline std::string layer_text(Index number, const AnyLayer& layer) {
+  return text("layer ", number, " (", layer.name(), ")");
+}
+
+}  // namespace detail
+
 /// Layers one after the other: Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it
 /// gives back its input.
 class Sequential : public CallableLayer<Sequential> {
@@ -146,9 +155,12 @@ class Sequential : public CallableLayer<Sequential> {
   auto begin() const { return layers_.begin(); }  ///< iterates over const AnyLayer
   auto end() const { return layers_.end(); }      ///< behind the last layer
 
-  /// Throws Error when the first layer cannot take so many features or two layers do not fit each other.
+  /// Throws Error when the first layer cannot take so many features or two layers do not fit each other. The message
+  /// begins with the number and name of the layer that cannot, "layer 2 (Linear): "; so do those of `forward`.
   Index output_size(Index features) const {
-    for (const AnyLayer& layer : layers_) features = layer.output_size(features);
+    for (Index i = 0; i < size(); ++i) {
+      detail::name_in_errors([&] { return where(i); }, [&] { features = layers_[usize(i)].output_size(features); });
+    }
     return features;
   }
   /// y (batch, out) from x (batch, in): see Layer.
@@ -166,6 +178,8 @@ class Sequential : public CallableLayer<Sequential> {
   QUANTA_LAZY void save(TensorList& to) const;
 
  private:
+  QUANTA_LAZY std::string where(Index i) const { return detail::layer_text(i, layers_[usize(i)]); }
+
   std::vector<AnyLayer> layers_;
 };
 
@@ -206,10 +220,13 @@ void Sequential::forward(Context& context, const TensorView<const float, 2>& x, 
   TensorView<const float, 2> from = x;
   for (Index i = 0; i < size(); ++i) {
     const AnyLayer& layer = layers_[usize(i)];
-    const Index features = layer.output_size(from.extent(1));
     TensorView<float, 2> to = y;
-    if (i + 1 < size()) to = TensorView<float, 2>(held[i % 2].reserve(rows * features), {rows, features});
-    layer.forward(context, from, to);
+    detail::name_in_errors([&] { return where(i); },
+                           [&] {
+                             const Index features = layer.output_size(from.extent(1));
+                             if (i + 1 < size()) to = {held[i % 2].reserve(rows * features), {rows, features}};
+                             layer.forward(context, from, to);
+                           });
     from = to;
   }
   context.give_back(std::move(held[1]));
