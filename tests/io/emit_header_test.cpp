@@ -143,8 +143,8 @@ TEST(EmitHeader, RefusesNamesThatACompilerKnows) {
   expect_name_refused({"class", "int", "xor", "and_eq", "co_yield", "char8_t", "alignas", "while", "import", "module"},
                       "a keyword");
   expect_name_refused({"NULL", "INT32_MIN", "EOF", "I", "A", "A1_B", "Z_"}, "as macros are named");
-  expect_name_refused({"linux", "unix", "i386", "errno", "stdin", "stdout", "assert", "std", "std2", "posix", "main",
-                       "int8_t", "my_t", "size_t", "abs", "exit", "select", "random", "vector"},
+  expect_name_refused({"linux", "unix",   "i386", "errno",  "stdin", "stdout", "assert", "std",    "std2", "posix",
+                       "main",  "int8_t", "my_t", "size_t", "abs",   "exit",   "select", "random", "uint", "vector"},
                       "taken by compilers or C's headers");
 }
 

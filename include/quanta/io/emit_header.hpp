@@ -84,18 +84,16 @@ inline std::string_view name_problem(std::string_view name) {
       "public register reinterpret_cast requires return short signed sizeof static static_assert static_cast struct "
       "switch template this thread_local throw true try typedef typeid typename union unsigned using virtual void "
       "volatile wchar_t while xor xor_eq ";
-  // Macros in small letters, of compilers and of headers that come before ours; namespaces that are kept; and what
-  // <immintrin.h> declares, which brings all of <stdlib.h>.
+  // Macros in small letters, of compilers and of headers that may come before; namespaces that are kept; and, because
+  // <immintrin.h> brings it, what the C standard has in <stdlib.h> and the systems' have of plain words.
   constexpr std::string_view kTaken =
       " alloca arm assert complex errno hpux i386 imaginary linux m68k mips noreturn offsetof pixel powerpc sgi sparc "
       "stderr stdin stdout sun unix vax vector "
       "main posix std "
-      "abort abs aligned_alloc at_quick_exit atexit atof atoi atol atoll bsearch calloc clearenv div drand48 ecvt "
-      "erand48 exit fcvt free gcvt getenv getloadavg getpt getsubopt grantpt initstate jrand48 l64a a64l labs lcong48 "
-      "ldiv llabs lldiv lrand48 malloc mblen mbstowcs mbtowc mkdtemp mkostemp mkstemp mktemp mrand48 nrand48 on_exit "
-      "posix_memalign posix_openpt pselect ptsname putenv qecvt qfcvt qgcvt qsort quick_exit rand random realloc "
-      "reallocarray realpath rpmatch seed48 select setenv setstate srand srand48 srandom strtod strtof strtol strtold "
-      "strtoll strtoq strtoul strtoull strtouq system unlockpt unsetenv valloc wcstombs wctomb ";
+      "abort abs aligned_alloc at_quick_exit atexit atof atoi atol atoll bsearch calloc div exit free getenv labs ldiv "
+      "llabs lldiv malloc mblen mbstowcs mbtowc qsort quick_exit rand random realloc realpath select srand srandom "
+      "strtod strtof strtol strtold strtoll strtoul strtoull system timespec timeval uint ulong ushort wcstombs "
+      "wctomb ";
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   const auto may_be_there = [&](char c) { return is_letter(c) || is_digit(c) || c == '_'; };
