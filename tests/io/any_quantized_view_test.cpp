@@ -35,5 +35,22 @@ TEST(AnyQuantizedView, IsWhatTheFileHasWithItsCodesInPlace) {
   }
 }
 
+TEST(AnyQuantizedView, GivesItsTypeBack) {
+  const Path path("typed_view.safetensors");
+  const auto tensor = some_groups();
+  save(*path, tensor);
+  const Safetensors file = Safetensors::open(*path);
+  const auto held = file.quantized_view<UInt<4>, 2, PerGroup<8>>("tensor");
+  const auto view = held.view<UInt<4>, 2, PerGroup<8>>();
+  EXPECT_EQ(view.data(), file.bytes("tensor").data());
+  EXPECT_TRUE(same_bits(view.dequantize(), tensor.dequantize()));
+  EXPECT_TRUE(same_bits(held.view<UInt<4>, 2, PerGroup<Dynamic>>().dequantize(), tensor.dequantize()));
+  const char* const is = "uint4 (3, 16) per_group(8, axis 1)";
+  EXPECT_FILE_ERROR((file.quantized_view<Int<4>, 2, PerGroup<8>>("tensor")), is, "asked for int4 of rank 2");
+  EXPECT_ERROR((held.view<Int<4>, 2, PerGroup<8>>()), is, "asked for int4 of rank 2");
+  EXPECT_ERROR((held.view<UInt<4>, 3, PerGroup<8>>()), is, "asked for uint4 of rank 3");
+  EXPECT_ERROR((held.view<UInt<4>, 2, PerTensor>()), is, "another granularity");
+}
+
 }  // namespace
 }  // namespace quanta::test

@@ -88,6 +88,12 @@ Sequential expect_survives(const Sequential& model, Index features) {
   return loaded;
 }
 
+std::string saved_model(const Sequential& model) {
+  const Path path("quanta_saved.safetensors");
+  save(*path, model);
+  return file_contents((*path).string());
+}
+
 /// The three layers of one format and granularity.
 template <class F, class G>
 void add_layers(Sequential& model, G granularity) {
@@ -142,6 +148,16 @@ TEST(Model, ComesBackWithTheTypesThatAreNamed) {
                          StaticLinear<>(model_weight(33, 33), AsymmetricQuantizer<UInt<8>>::fit(Range{-1.0f, 2.0f})),
                          WeightOnlyLinear<Int<4>>(model_weight(9, 33))};
   expect_survives(model, 33);
+  // Codes are packed from where they lie, at any address.
+  const std::string bytes = saved_model(model);
+  for (std::size_t shift = 0; shift < 4; ++shift) {
+    const std::string moved = std::string(shift, ' ') + bytes;
+    const auto in_memory = std::as_bytes(std::span(moved)).subspan(shift);
+    const Matrix x = random_tensor<2>({5, 33}, 3);
+    const Sequential typed =
+        load<DynamicLinear<>, StaticLinear<>, WeightOnlyLinear<Int<4>>>(Safetensors::from_memory(in_memory));
+    EXPECT_TRUE(same_bits(typed(x), model(x))) << shift;
+  }
   const Sequential loaded =
       expect_survives<DynamicLinear<>, StaticLinear<>, WeightOnlyLinear<Int<4>>, DynamicLinear<Int<4>, PerGroup<16>>>(
           model, 33);
@@ -319,12 +335,6 @@ std::string changed_header(const std::string& whole, const std::string& from, co
   EXPECT_NE(at, json.npos) << from;
   json.replace(at, from.size(), to);
   return file_of(json, whole.substr(8 + length));
-}
-
-std::string saved_model(const Sequential& model) {
-  const Path path("quanta_saved.safetensors");
-  save(*path, model);
-  return file_contents((*path).string());
 }
 
 const Sequential& small_model() {

@@ -32,6 +32,10 @@ class AnyQuantizedView {
   const detail::HeldScales& scales() const { return scales_; }  ///< as they are held
   const std::byte* data() const { return codes_; }              ///< the packed codes (format/bits.hpp)
 
+  /// The same with its type; must not outlive this object. Throws Error naming what is held instead.
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
+  QuantizedView<F, R, G> view() const;
+
   /// "int4 (256, 784) per_group(64, axis 1)", for messages.
   std::string description() const { return detail::description(format(), shape_, granularity_); }
 
@@ -57,6 +61,16 @@ inline AnyQuantizedView::AnyQuantizedView(const FormatInfo& format, std::vector<
       zero_points_(std::move(zero_points)) {
   detail::check_parts("AnyQuantizedView", format, shape_, granularity_, codes, params(), zero_points_.size());
   if (!params().has_zero_points()) zero_points_ = {};
+}
+
+template <Format F, int R, Granularity G>
+QuantizedView<F, R, G> AnyQuantizedView::view() const {
+  const std::optional<G> g = detail::matching<G>(granularity_, rank());
+  detail::check(F::name == format() && rank() == R && g, "AnyQuantizedView: holds ", description(), ", asked for ",
+                std::string(F::name), " of rank ", R, " at another granularity, format or rank");
+  Shape<R> shape{};
+  std::copy(shape_.begin(), shape_.end(), shape.begin());
+  return QuantizedView<F, R, G>(codes_, shape, params(), *g);
 }
 
 QUANTA_NAMESPACE_END

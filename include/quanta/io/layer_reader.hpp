@@ -38,6 +38,11 @@ class LayerReader {
   QuantizedTensor<F, R, G> quantized(const std::string& name) const {
     return file_.template quantized<F, R, G>(prefix_ + name);
   }
+  /// The same with its codes in the file, to be packed from there: view<F, R, G>() of it has the type.
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
+  AnyQuantizedView quantized_view(const std::string& name) const {
+    return file_.template quantized_view<F, R, G>(prefix_ + name);
+  }
   /// A tensor of int8 or int32 of this shape, row-major.
   template <class T, int rank>
   Buffer<T> integers(const std::string& name, const Shape<rank>& shape) const;

@@ -75,6 +75,11 @@ class Safetensors {
   /// The same with its codes in place: it lives no longer than this object or a copy of it.
   template <Format... Own>
   AnyQuantizedView quantized_view(std::string_view name) const;
+  /// The same, which view<F, R, G>() of it gives its type; throws FileError when that is another.
+  template <Format F, int R, Granularity G = DefaultGranularity<F>>
+  AnyQuantizedView quantized_view(std::string_view name) const {
+    return stored(name).template in_place<F, R, G>();
+  }
   /// A copy with its type; throws FileError when that is another.
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
   QuantizedTensor<F, R, G> quantized(std::string_view name) const {

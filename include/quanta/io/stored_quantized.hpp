@@ -61,6 +61,9 @@ struct StoredQuantized : QuantizedInfo {
   QuantizedTensor<F, R, G> copy() const;
   /// Codes where they lie, scales and zero points copied.
   AnyQuantizedView in_place(const FormatInfo& info) const;
+  /// The same. Throws FileError when the type is another.
+  template <Format F, int R, Granularity G>
+  AnyQuantizedView in_place() const;
   /// Codes, scales and zero points where they lie. Throws FileError too where they are not aligned, as they may be in
   /// files of others.
   template <Format F, int R, Granularity G>
@@ -241,6 +244,12 @@ inline AnyQuantizedView StoredQuantized::in_place(const FormatInfo& info) const 
   return as_file_error(where, [&] {
     return AnyQuantizedView(info, shape, granularity, codes, held_scales(), copy_of<std::int32_t>(zero_points));
   });
+}
+
+template <Format F, int R, Granularity G>
+AnyQuantizedView StoredQuantized::in_place() const {
+  check_type(format_info<F>, R, matching<G>(granularity, static_cast<int>(shape.size())).has_value());
+  return in_place(format_info<F>);
 }
 
 template <Format F, int R, Granularity G>

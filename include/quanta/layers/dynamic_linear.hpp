@@ -56,8 +56,11 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
       : DynamicLinear(detail::quantize_weight<F>(weight, granularity)) {}
   /// From weights already quantized.
   template <class B>
-  DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias)
-      : LinearBase<DynamicLinear>(weight.extent(0), bias), weights_(weight.view()) {
+  DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias) : DynamicLinear(weight.view(), bias) {}
+  /// From a view of them, which is not needed any more then.
+  template <class B>
+  DynamicLinear(const QuantizedView<F, 2, G>& weight, const B& bias)
+      : LinearBase<DynamicLinear>(weight.extent(0), bias), weights_(weight) {
     check_sums();
   }
   /// From weights already quantized, without a bias.
@@ -87,7 +90,8 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
   static DynamicLinear load(const Reader& from) {
-    return DynamicLinear{from.template quantized<F, 2, G>("weight"), from.template read<1>("bias")};
+    const auto weight = from.template quantized_view<F, 2, G>("weight");
+    return DynamicLinear{weight.template view<F, 2, G>(), from.template read<1>("bias")};
   }
 
   /// y (batch, out) from x (batch, in): see Layer.

@@ -27,6 +27,7 @@ QUANTA_NAMESPACE_BEGIN
 template <MicroKernel Kernel = NativeKernel>
 class Int8OutlierLinear : public LinearBase<Int8OutlierLinear<Kernel>> {
   using Weight = QuantizedTensor<Int<8>, 2, PerChannel<0>>;
+  using WeightView = QuantizedView<Int<8>, 2, PerChannel<0>>;
 
  public:
   static constexpr const char* kName = "Int8OutlierLinear";  ///< what name() says
@@ -44,9 +45,13 @@ class Int8OutlierLinear : public LinearBase<Int8OutlierLinear<Kernel>> {
   explicit Int8OutlierLinear(const W& weight, float threshold = kThreshold)
       : Int8OutlierLinear(detail::quantize_weight<Int<8>>(weight, PerChannel<0>{}), threshold) {}
   /// From weights already quantized.
-  template <RealObject B>
+  template <class B>
   Int8OutlierLinear(const Weight& weight, const B& bias, float threshold = kThreshold)
-      : LinearBase<Int8OutlierLinear>(weight.extent(0), bias), weights_(weight.view()), threshold_(threshold) {
+      : Int8OutlierLinear(weight.view(), bias, threshold) {}
+  /// From a view of them, which is not needed any more then.
+  template <class B>
+  Int8OutlierLinear(const WeightView& weight, const B& bias, float threshold = kThreshold)
+      : LinearBase<Int8OutlierLinear>(weight.extent(0), bias), weights_(weight), threshold_(threshold) {
     check();
   }
   /// From weights already quantized, without a bias.
@@ -73,8 +78,8 @@ class Int8OutlierLinear : public LinearBase<Int8OutlierLinear<Kernel>> {
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
   static Int8OutlierLinear load(const Reader& from) {
-    return {from.template quantized<Int<8>, 2, PerChannel<0>>("weight"), from.template read<1>("bias"),
-            from.number("threshold")};
+    const auto weight = from.template quantized_view<Int<8>, 2, PerChannel<0>>("weight");
+    return {weight.template view<Int<8>, 2, PerChannel<0>>(), from.template read<1>("bias"), from.number("threshold")};
   }
 
   /// y (batch, out) from x (batch, in): see Layer.

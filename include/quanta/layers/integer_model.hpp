@@ -87,7 +87,7 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   QUANTA_LAZY void check_scales(const integer::Layer& layer, Index number, const Buffer<float>& stored) const;
   template <class Reader>
   static IntegerNetwork::Linear load_linear(const Reader& from, const std::string& prefix,
-                                            const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight, Index inputs);
+                                            const QuantizedView<Int<8>, 2, PerChannel<0>>& weight, Index inputs);
 
   struct Part;
 
@@ -283,12 +283,11 @@ QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
 
 template <class Reader>
 IntegerNetwork::Linear IntegerModel::load_linear(const Reader& from, const std::string& prefix,
-                                                 const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight,
-                                                 Index inputs) {
+                                                 const QuantizedView<Int<8>, 2, PerChannel<0>>& weight, Index inputs) {
   const Index outputs = weight.extent(0);
   detail::check(weight.extent(1) == inputs, "weight has shape ", weight.shape(), ", expected ",
                 Shape<2>{outputs, inputs}, " behind ", inputs, " features");
-  detail::check(!weight.params().data().has_zero_points(), "weight has zero points, expected a symmetric one");
+  detail::check(!weight.params().has_zero_points(), "weight has zero points, expected a symmetric one");
   const std::int32_t twice = from.integer(prefix + "double_rounding");
   detail::check(twice == 0 || twice == 1, "double_rounding is ", twice, ", expected 0 or 1");
   IntegerNetwork::Linear linear{Buffer<std::int8_t>(outputs * inputs),

@@ -73,10 +73,14 @@ class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   /// From what another layer's activation() said. Throws Error also when these are no parameters of at most 8 bits.
   template <class B>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, ActivationParams activation)
-      : LinearBase<StaticLinear>(weight.extent(0), bias), weights_(weight.view()), activation_(std::move(activation)) {
+      : StaticLinear(weight.view(), bias, std::move(activation)) {}
+  /// The same from a view of the weights, which is not needed any more then.
+  template <class B>
+  StaticLinear(const QuantizedView<F, 2, G>& weight, const B& bias, ActivationParams activation)
+      : LinearBase<StaticLinear>(weight.extent(0), bias), weights_(weight), activation_(std::move(activation)) {
     check_sums();
   }
-  /// The same without a bias.
+  /// From weights that own their codes, without a bias.
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, ActivationParams activation)
       : LinearBase<StaticLinear>(weight.extent(0)), weights_(weight.view()), activation_(std::move(activation)) {
     check_sums();
@@ -106,8 +110,8 @@ class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
   static StaticLinear load(const Reader& from) {
-    return StaticLinear{from.template quantized<F, 2, G>("weight"), from.template read<1>("bias"),
-                        detail::load_activation(from)};
+    const auto weight = from.template quantized_view<F, 2, G>("weight");
+    return StaticLinear{weight.template view<F, 2, G>(), from.template read<1>("bias"), detail::load_activation(from)};
   }
 
   /// y (batch, out) from x (batch, in): see Layer.

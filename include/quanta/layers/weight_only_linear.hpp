@@ -45,13 +45,11 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
   /// From weights already quantized, at any granularity.
   template <class B>
   WeightOnlyLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias)
-      : LinearBase<WeightOnlyLinear>(weight.extent(0), bias),
-        weights_(packed(weight)),
-        granularity_(weight.params().granularity()) {}
+      : WeightOnlyLinear(weight.view(), weight.params().scales(), bias) {}
   /// From weights already quantized, without a bias.
   explicit WeightOnlyLinear(const QuantizedTensor<F, 2, G>& weight)
       : LinearBase<WeightOnlyLinear>(weight.extent(0)),
-        weights_(packed(weight)),
+        weights_(packed(weight.view(), weight.params().scales())),
         granularity_(weight.params().granularity()) {}
 
   Index in_features() const { return weights_.k(); }   ///< columns of the weight
@@ -81,7 +79,8 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
   /// From what `save` gave; Reader is a LayerReader (io/layer_reader.hpp).
   template <class Reader>
   static WeightOnlyLinear load(const Reader& from) {
-    return WeightOnlyLinear{from.template quantized<F, 2, G>("weight"), from.template read<1>("bias")};
+    const auto weight = from.template quantized_view<F, 2, G>("weight");
+    return WeightOnlyLinear{weight.template view<F, 2, G>(), weight.scales(), from.template read<1>("bias")};
   }
 
   /// y (batch, out) from x (batch, in): see Layer.
@@ -90,15 +89,17 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
   }
 
  private:
-  static detail::PackedWeights packed(const QuantizedTensor<F, 2, G>& weight) {
-    const ParamsData params = weight.params().data();
-    return {detail::kLevelKernels<F>,
-            weight.extent(0),
-            weight.extent(1),
-            weight.params().granularity().info(),
-            weight.data(),
-            weight.params().scales(),
-            params.zero_points};
+  /// Scales as they are held: codes remain codes.
+  template <class B>
+  WeightOnlyLinear(const QuantizedView<F, 2, G>& weight, const detail::HeldScales& scales, const B& bias)
+      : LinearBase<WeightOnlyLinear>(weight.extent(0), bias),
+        weights_(packed(weight, scales)),
+        granularity_(weight.granularity()) {}
+
+  static detail::PackedWeights packed(const QuantizedView<F, 2, G>& weight, const detail::HeldScales& scales) {
+    return {detail::kLevelKernels<F>,    weight.extent(0), weight.extent(1),
+            weight.granularity().info(), weight.data(),    scales,
+            weight.params().zero_points};
   }
 
   detail::PackedWeights weights_;
