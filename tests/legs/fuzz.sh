@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Feeds damaged files to the loaders, under sanitizers; starts from the small files of tests/fuzz/corpus.
 #   fuzz.sh DIR COMPILER LIMIT [TARGET...]     LIMIT: for libFuzzer, -runs=10000 or -max_total_time=600
+# With a limit of time it prints at the end which lines of each loader the files run that it kept (coverage.sh).
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1 limit=$2
 shift 2
@@ -19,11 +20,16 @@ for _ in {1..5}; do
   "${runner[@]}" "$dir/probe" -runs=1 >>"$dir/log" 2>&1 || skip "the sanitizers' runtime does not start"
 done
 
+# Changes whole tensors and texts of safetensors files. Not sanitized, and no part of what is looked for.
+quiet "$compiler" -std=c++20 -O1 -I"$root" -c "$root/tests/fuzz/change_parts.cpp" -o "$dir/change_parts.o"
+
 tried=()
 for target in "${targets[@]}"; do
+  changes=("$dir/change_parts.o")
+  [[ $target != npy ]] || changes=()
   # shellcheck disable=SC2086
   quiet "$compiler" $flags "${includes[@]}" -I"$root" \
-    "$root/tests/fuzz/$target.cpp" -o "$dir/$target"
+    "$root/tests/fuzz/$target.cpp" "${changes[@]}" -o "$dir/$target"
   # What is found goes to a directory of this run, and crashes beside it: the tree stays as it is.
   rm -rf "$dir/$target.corpus"
   mkdir -p "$dir/$target.corpus"
@@ -34,3 +40,6 @@ for target in "${targets[@]}"; do
   echo "files tried, nothing found: ${tried[-1]}"  # for who waits
 done
 note "files tried, nothing found: $(printf '%s, ' "${tried[@]}" | sed 's/, $//')"
+if [[ $limit == -max_total_time=* ]] && command -v g++ gcov >/dev/null; then
+  bash "$root/tests/legs/coverage.sh" "$dir/coverage" g++ "$dir" "${targets[@]}"
+fi

@@ -31,10 +31,10 @@ class IntegerBuilder {
 
   /// y = x * weight' + bias within bounds, in codes of `output`. weight (out, in) has a signed format of at most 8
   /// bits, per tensor or PerChannel<0>, and no zero points; bias (out); `bounds` is a Relu, Relu6 or Clamp. Codes of b
-  /// bits become int8 codes 2^(8 - b) times as large, and take 8 bits from then on; their scales become as much smaller:
-  /// they stand for the same reals, and the bias, which is rounded to int32 in units of scale_x * scale_w[n], keeps more
-  /// of its bits. Where it, or a sum with it, could leave int32, scale_w[n] is made large enough, never the bias
-  /// smaller. Throws Error when sizes differ, the sums alone can leave int32, or no scale is large enough.
+  /// bits become int8 codes 2^(8 - b) times as large, and take 8 bits from then on; their scales become as much
+  /// smaller: they stand for the same reals, and the bias, which is rounded to int32 in units of scale_x * scale_w[n],
+  /// keeps more of its bits. Where it, or a sum with it, could leave int32, scale_w[n] is made large enough, never the
+  /// bias smaller. Throws Error when sizes differ, the sums alone can leave int32, or no scale is large enough.
   template <IntegerFormat F, Granularity G, RealObject B, class Scheme, IntegerFormat A, detail::ClampStage S = Clamp>
   void linear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& output,
               const S& bounds = S(-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()));

@@ -85,9 +85,9 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   QUANTA_LAZY Buffer<float> weight_scales(const integer::Layer& layer, Index number) const;
   /// Throws Error unless a file has the same.
   QUANTA_LAZY void check_scales(const integer::Layer& layer, Index number, const Buffer<float>& stored) const;
+  using Weight = QuantizedView<Int<8>, 2, PerChannel<0>>;
   template <class Reader>
-  static IntegerNetwork::Linear load_linear(const Reader& from, const std::string& prefix,
-                                            const QuantizedView<Int<8>, 2, PerChannel<0>>& weight, Index inputs);
+  static IntegerNetwork::Linear load_linear(const Reader& from, const std::string& prefix, const Weight& w, Index k);
 
   struct Part;
 
@@ -282,25 +282,24 @@ QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
 }
 
 template <class Reader>
-IntegerNetwork::Linear IntegerModel::load_linear(const Reader& from, const std::string& prefix,
-                                                 const QuantizedView<Int<8>, 2, PerChannel<0>>& weight, Index inputs) {
-  const Index outputs = weight.extent(0);
-  detail::check(weight.extent(1) == inputs, "weight has shape ", weight.shape(), ", expected ",
-                Shape<2>{outputs, inputs}, " behind ", inputs, " features");
-  detail::check(!weight.params().has_zero_points(), "weight has zero points, expected a symmetric one");
+IntegerNetwork::Linear IntegerModel::load_linear(const Reader& from, const std::string& prefix, const Weight& w,
+                                                 Index k) {
+  const Index n = w.extent(0);
+  detail::check(w.extent(1) == k, "weight has shape ", w.shape(), ", expected ", Shape<2>{n, k}, " behind ", k,
+                " features");
+  detail::check(!w.params().has_zero_points(), "weight has zero points, expected a symmetric one");
   const std::int32_t twice = from.integer(prefix + "double_rounding");
   detail::check(twice == 0 || twice == 1, "double_rounding is ", twice, ", expected 0 or 1");
-  IntegerNetwork::Linear linear{Buffer<std::int8_t>(outputs * inputs),
-                                from.template integers<std::int32_t, 1>(prefix + "bias", {outputs}),
-                                from.template integers<std::int32_t, 1>(prefix + "multiplier", {outputs}),
-                                from.template integers<std::int32_t, 1>(prefix + "shift", {outputs}),
-                                from.integer(prefix + "zero_point"),
-                                from.integer(prefix + "low"),
-                                from.integer(prefix + "high"),
-                                twice == 1};
-  const auto* codes = reinterpret_cast<const std::int8_t*>(weight.data());
-  std::copy_n(codes, linear.weight.size(), linear.weight.data());
-  return linear;
+  Buffer<std::int8_t> codes(n * k);
+  std::copy_n(reinterpret_cast<const std::int8_t*>(w.data()), codes.size(), codes.data());
+  return {std::move(codes),
+          from.template integers<std::int32_t, 1>(prefix + "bias", {n}),
+          from.template integers<std::int32_t, 1>(prefix + "multiplier", {n}),
+          from.template integers<std::int32_t, 1>(prefix + "shift", {n}),
+          from.integer(prefix + "zero_point"),
+          from.integer(prefix + "low"),
+          from.integer(prefix + "high"),
+          twice == 1};
 }
 
 template <class Reader>
@@ -315,27 +314,27 @@ IntegerModel IntegerModel::load(const Reader& from) {
   detail::check(count >= 0, kName, ": ", count, " layers, expected none below 0");
   detail::check(!from.has_text(detail::text(count, ".kind")), kName, ": ", count, " layers, but there is a layer ",
                 count);
-  std::vector<Buffer<float>> scales;  // of each layer's weight
-  for (std::int32_t i = 0; i < count; ++i) {
-    const std::string prefix = detail::text(i, ".");
+  std::vector<Buffer<float>> scales(1);  // of each layer's weight
+  const auto load_layer = [&](const std::string& prefix) {
+    const std::string& kind = from.text(prefix + "kind");
+    if (kind == "linear") {
+      const auto weight = from.template quantized_view<Int<8>, 2, PerChannel<0>>(prefix + "weight");
+      const Weight view = weight.template view<Int<8>, 2, PerChannel<0>>();
+      all.add_linear(load_linear(from, prefix, view, all.network().outputs));
+      scales.back() = Buffer<float>(view.extent(0));
+      std::copy_n(view.params().scales, view.extent(0), scales.back().data());
+    } else if (kind == "table") {
+      all.add_table(from.template integers<std::int8_t, 1>(prefix + "table", {256}));
+    } else {
+      detail::check(kind == "softmax", "is of the unknown kind ", kind);
+      all.add_softmax(from.template integers<std::int32_t, 1>(prefix + "exponentials", {256}));
+    }
+    add_params(prefix);
     scales.emplace_back();
-    detail::name_in_errors([&] { return detail::text(kName, ": layer ", i); },
-                           [&] {
-                             const std::string& kind = from.text(prefix + "kind");
-                             if (kind == "linear") {
-                               const auto weight = from.template quantized<Int<8>, 2, PerChannel<0>>(prefix + "weight");
-                               all.add_linear(load_linear(from, prefix, weight, all.network().outputs));
-                               scales[usize(i)] = Buffer<float>(weight.params().size());
-                               for (Index n = 0; n < weight.params().size(); ++n)
-                                 scales[usize(i)][n] = weight.params().scale(n);
-                             } else if (kind == "table") {
-                               all.add_table(from.template integers<std::int8_t, 1>(prefix + "table", {256}));
-                             } else {
-                               detail::check(kind == "softmax", "is of the unknown kind ", kind);
-                               all.add_softmax(from.template integers<std::int32_t, 1>(prefix + "exponentials", {256}));
-                             }
-                             add_params(prefix);
-                           });
+  };
+  for (std::int32_t i = 0; i < count; ++i) {
+    const auto where = [&] { return detail::text(kName, ": layer ", i); };
+    detail::name_in_errors(where, [&] { load_layer(detail::text(i, ".")); });
   }
   IntegerModel model(all.network(), std::move(activations));
   for (std::int32_t i = 0; i < count; ++i) model.check_scales(all.network().layers[i], i, scales[usize(i)]);

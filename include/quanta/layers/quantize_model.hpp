@@ -48,16 +48,12 @@ Sequential replace_linears(const Sequential& model, Replace&& replace) {
   Sequential result;
   for (Index i = 0; i < model.size(); ++i) {
     const AnyLayer& layer = model[i];
-    detail::name_in_errors([&] { return detail::layer_text(i, layer); },
-                           [&] {
-                             if (const Linear* linear = layer.target<Linear>()) {
-                               result.push_back(replace(*linear));
-                             } else if (const Sequential* nested = layer.target<Sequential>()) {
-                               result.push_back(replace_linears(*nested, replace));
-                             } else {
-                               result.push_back(layer);
-                             }
-                           });
+    const auto replaced = [&]() -> AnyLayer {
+      if (const Linear* linear = layer.target<Linear>()) return replace(*linear);
+      if (const Sequential* nested = layer.target<Sequential>()) return replace_linears(*nested, replace);
+      return layer;
+    };
+    result.push_back(detail::name_in_errors([&] { return detail::layer_text(i, layer); }, replaced));
   }
   return result;
 }
@@ -116,13 +112,13 @@ class CalibrationRun {
       }
       if (next < activations_.size() && activations_[next] == static_cast<Index>(i)) show(x, i, calibrators_[next++]);
       if (i == layers_.size()) break;
-      name_in_errors([&] { return text("quantize_static: batch ", batches_, ": ", receiver(i)); },
-                     [&] {
-                       const Index rows = x.extent(0), features = layers_[i]->output_size(x.extent(1));
-                       const TensorView<float, 2> y(outputs_[i % 2].reserve(rows * features), {rows, features});
-                       layers_[i]->forward(context_, x, y);
-                       x = y;
-                     });
+      const auto run = [&] {
+        const Index rows = x.extent(0), features = layers_[i]->output_size(x.extent(1));
+        const TensorView<float, 2> y(outputs_[i % 2].reserve(rows * features), {rows, features});
+        layers_[i]->forward(context_, x, y);
+        x = y;
+      };
+      name_in_errors([&] { return text("quantize_static: batch ", batches_, ": ", receiver(i)); }, run);
     }
   }
 

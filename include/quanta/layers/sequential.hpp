@@ -221,12 +221,12 @@ void Sequential::forward(Context& context, const TensorView<const float, 2>& x, 
   for (Index i = 0; i < size(); ++i) {
     const AnyLayer& layer = layers_[usize(i)];
     TensorView<float, 2> to = y;
-    detail::name_in_errors([&] { return where(i); },
-                           [&] {
-                             const Index features = layer.output_size(from.extent(1));
-                             if (i + 1 < size()) to = {held[i % 2].reserve(rows * features), {rows, features}};
-                             layer.forward(context, from, to);
-                           });
+    const auto run = [&] {
+      const Index features = layer.output_size(from.extent(1));
+      if (i + 1 < size()) to = {held[i % 2].reserve(rows * features), {rows, features}};
+      layer.forward(context, from, to);
+    };
+    detail::name_in_errors([&] { return where(i); }, run);
     from = to;
   }
   context.give_back(std::move(held[1]));
