@@ -91,7 +91,8 @@ TEST(IntegerModelFile, HoldsMultipliersOfEverySize) {
       const Path path("quanta_multipliers.safetensors");
       save(*path, model);
       const Sequential loaded = load(*path);
-      const integer::Layer& layer = loaded[0].target<IntegerModel>()->network().network().layers[0];
+      const IntegerNetwork same = loaded[0].target<IntegerModel>()->network();
+      const integer::Layer& layer = same.network().layers[0];
       EXPECT_EQ(layer.multiplier[0], multiplier);
       EXPECT_EQ(layer.shift[0], shift);
     }
