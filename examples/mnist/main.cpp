@@ -92,7 +92,9 @@ int run(bool quick, const std::string& directory) {
   const std::vector<int> labels = read_labels(directory + "/t10k-labels-idx1-ubyte");
   if (images.dimension(1) != kPixels || images.dimension(0) != static_cast<Index>(labels.size()) ||
       images.dimension(0) < kTimedImages) {
-    throw std::runtime_error(directory + ": expected images of 28 x 28 pixels, a label for each, and 128 at least");
+    throw std::runtime_error(directory + ": holds " + std::to_string(images.dimension(0)) + " images of " +
+                             std::to_string(images.dimension(1)) + " pixels and " + std::to_string(labels.size()) +
+                             " labels, expected at least 128 of 784, and a label for each");
   }
 
   // The ways to run the network; every further way is a line here. Sizes and times are compared with Eigen's, results

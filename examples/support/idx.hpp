@@ -23,8 +23,8 @@ inline Idx parse_idx(const std::string& path, const std::vector<unsigned char>& 
   const auto refuse = [&](const std::string& what) { throw std::runtime_error(path + ": " + what); };
   const auto count = [](std::size_t n) { return std::to_string(n); };
   if (bytes.size() < header) {
-    refuse(count(bytes.size()) + " bytes, expected at least the " + count(header) + " of an IDX header with " +
-           count(dimensions) + " extents");
+    refuse("holds " + count(bytes.size()) + " bytes, expected at least the " + count(header) +
+           " of an IDX header with " + count(dimensions) + " extents");
   }
   // Magic: two zero bytes, 8 for "unsigned bytes", the number of dimensions.
   if (bytes[0] != 0 || bytes[1] != 0 || bytes[2] != 8 || bytes[3] != dimensions) {
@@ -43,8 +43,8 @@ inline Idx parse_idx(const std::string& path, const std::vector<unsigned char>& 
     rest = extent == 0 || rest % extent != 0 ? 0 : rest / extent;  // 0 stays 0
   }
   if (rest != 1) {
-    refuse("holds " + count(bytes.size() - header) + " bytes behind its header, expected " + shape +
-           ", and no extent 0: it is damaged or cut short");
+    refuse("holds " + count(bytes.size() - header) + " bytes behind its header, expected as many as its extents say, " +
+           shape + ", none of them 0: it is damaged or cut short");
   }
   result.bytes.assign(bytes.begin() + static_cast<std::ptrdiff_t>(header), bytes.end());
   return result;
