@@ -17,7 +17,7 @@ dir=$(cd "$dir" && pwd)
 # What is counted, as "HEADER FIRST LAST": whole headers, and the lines of functions.
 cd "$headers"
 for header in io/*.hpp quant/{any_quantized_tensor,format_info,held_scales,tensor_list}.hpp calib/sketch_bytes.hpp \
-  layers/integer_{layer,network}.hpp; do
+  layers/integer_{layer,layer_file,network}.hpp; do
   echo "$header 1 $(wc -l <"$header")"
 done >"$dir/counted"
 find ./* -name '*.hpp' | sed 's|^\./||' | sort | while read -r header; do

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <quanta/layers/integer_layer.hpp>
+#include <quanta/layers/integer_layer_file.hpp>
 #include <quanta/layers/sequential.hpp>
 #include <quanta/layers/static_linear.hpp>
 
@@ -80,14 +81,6 @@ class IntegerModel : public CallableLayer<IntegerModel> {
   /// y, dense, from codes that are there or are made.
   QUANTA_LAZY
   void run_layers(Context& context, detail::LhsOperand<std::int8_t> x, const TensorView<std::int8_t, 2>& y) const;
-
-  /// The scales of a linear layer's weight: with them its multipliers are scale_x * scale_w[n] / scale_y.
-  QUANTA_LAZY Buffer<float> weight_scales(const integer::Layer& layer, Index number) const;
-  /// Throws Error unless a file has the same.
-  QUANTA_LAZY void check_scales(const integer::Layer& layer, Index number, const Buffer<float>& stored) const;
-  using Weight = QuantizedView<Int<8>, 2, PerChannel<0>>;
-  template <class Reader>
-  static IntegerNetwork::Linear load_linear(const Reader& from, const std::string& prefix, const Weight& w, Index k);
 
   struct Part;
 
@@ -222,84 +215,21 @@ QUANTA_LAZY_BODY std::vector<AnyLayer> IntegerModel::parts() const {
   return parts;
 }
 
-QUANTA_LAZY_BODY Buffer<float> IntegerModel::weight_scales(const integer::Layer& layer, Index number) const {
-  const double scale_x{activations_[usize(number)].scale(0)}, scale_y{activations_[usize(number + 1)].scale(0)};
-  Buffer<float> scales(layer.outputs);
-  for (Index n = 0; n < scales.size(); ++n) {
-    // Within 2^-31 of the scale that the multiplier was made of: as a float it is the very same.
-    const double real =
-        static_cast<double>(layer.multiplier[n]) / static_cast<double>(std::int64_t{1} << (31 - layer.shift[n]));
-    scales[n] = static_cast<float>(std::clamp(real * scale_y / scale_x, double{fp::kMinScale}, double{fp::kMaxFloat}));
-  }
-  return scales;
-}
-
 QUANTA_LAZY_BODY void IntegerModel::save(TensorList& to) const {
-  const auto all = std::make_shared<const IntegerNetwork>(network());  // lives as long as the list
+  const auto all = std::make_shared<const IntegerNetwork>(network());
   const integer::Network net = all->network();
   to.add("inputs", net.inputs);
   to.add("layers", net.count);
   to.add("input.scale", input_params().scale(0));
   to.add("input.zero_point", input_params().zero_point(0));
-  std::string prefix;
-  const auto bytes_of = [&](const auto* data, Index size) {
-    const std::size_t bytes = usize(size) * sizeof *data;
-    return [all, data, bytes](std::byte* file) {
-      if (bytes > 0) std::memcpy(file, data, bytes);
-    };
-  };
-  const auto add_array = [&](const char* name, const auto* data, Index size) {
-    to.add(prefix + name, sizeof *data == 1 ? "I8" : "I32", {size}, bytes_of(data, size));
-  };
-  for (std::int32_t i = 0; i < net.count; ++i) {
-    const integer::Layer& layer = net.layers[i];
-    const Index inputs = layer.inputs, outputs = layer.outputs;
-    prefix = detail::text(i, ".");
-    to.add_text(prefix + "kind", layers_[usize(i)].kind());
-    to.add(prefix + "scale", activations_[usize(i + 1)].scale(0));
-    to.add(prefix + "zero_point", activations_[usize(i + 1)].zero_point(0));
-    switch (layer.kind) {
-      case integer::Kind::linear: {
-        const Buffer<float> scales = weight_scales(layer, i);
-        to.add(prefix + "weight", format_info<Int<8>>, {outputs, inputs}, PerChannel<0>{}.info(),
-               {scales.data(), nullptr, outputs}, bytes_of(layer.weight, outputs * inputs));
-        add_array("bias", layer.bias, outputs);
-        add_array("multiplier", layer.multiplier, outputs);
-        add_array("shift", layer.shift, outputs);
-        to.add(prefix + "low", layer.low);
-        to.add(prefix + "high", layer.high);
-        to.add(prefix + "double_rounding", layer.double_rounding);
-        break;
-      }
-      case integer::Kind::table:
-        add_array("table", layer.table, 256);
-        break;
-      case integer::Kind::softmax:
-        add_array("exponentials", layer.exponentials, 256);
-        break;
-    }
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const QuantParams<PerTensor>&x = activations_[i], &y = activations_[i + 1];
+    const std::string prefix = detail::text(i, ".");
+    to.add_text(prefix + "kind", layers_[i].kind());
+    to.add(prefix + "scale", y.scale(0));
+    to.add(prefix + "zero_point", y.zero_point(0));
+    detail::save_network_layer(to, prefix, all, net.layers[i], x.scale(0), y.scale(0));
   }
-}
-
-template <class Reader>
-IntegerNetwork::Linear IntegerModel::load_linear(const Reader& from, const std::string& prefix, const Weight& w,
-                                                 Index k) {
-  const Index n = w.extent(0);
-  detail::check(w.extent(1) == k, "weight has shape ", w.shape(), ", expected ", Shape<2>{n, k}, " behind ", k,
-                " features");
-  detail::check(!w.params().has_zero_points(), "weight has zero points, expected a symmetric one");
-  const std::int32_t twice = from.integer(prefix + "double_rounding");
-  detail::check(twice == 0 || twice == 1, "double_rounding is ", twice, ", expected 0 or 1");
-  Buffer<std::int8_t> codes(n * k);
-  std::copy_n(reinterpret_cast<const std::int8_t*>(w.data()), codes.size(), codes.data());
-  return {std::move(codes),
-          from.template integers<std::int32_t, 1>(prefix + "bias", {n}),
-          from.template integers<std::int32_t, 1>(prefix + "multiplier", {n}),
-          from.template integers<std::int32_t, 1>(prefix + "shift", {n}),
-          from.integer(prefix + "zero_point"),
-          from.integer(prefix + "low"),
-          from.integer(prefix + "high"),
-          twice == 1};
 }
 
 template <class Reader>
@@ -314,41 +244,26 @@ IntegerModel IntegerModel::load(const Reader& from) {
   detail::check(count >= 0, kName, ": ", count, " layers, expected none below 0");
   detail::check(!from.has_text(detail::text(count, ".kind")), kName, ": ", count, " layers, but there is a layer ",
                 count);
-  std::vector<Buffer<float>> scales(1);  // of each layer's weight
-  const auto load_layer = [&](const std::string& prefix) {
-    const std::string& kind = from.text(prefix + "kind");
-    if (kind == "linear") {
-      const auto weight = from.template quantized_view<Int<8>, 2, PerChannel<0>>(prefix + "weight");
-      const Weight view = weight.template view<Int<8>, 2, PerChannel<0>>();
-      all.add_linear(load_linear(from, prefix, view, all.network().outputs));
-      scales.back() = Buffer<float>(view.extent(0));
-      std::copy_n(view.params().scales, view.extent(0), scales.back().data());
-    } else if (kind == "table") {
-      all.add_table(from.template integers<std::int8_t, 1>(prefix + "table", {256}));
-    } else {
-      detail::check(kind == "softmax", "is of the unknown kind ", kind);
-      all.add_softmax(from.template integers<std::int32_t, 1>(prefix + "exponentials", {256}));
-    }
-    add_params(prefix);
-    scales.emplace_back();
-  };
+  std::vector<Buffer<float>> stored;  // scales of each layer's weight
   for (std::int32_t i = 0; i < count; ++i) {
-    const auto where = [&] { return detail::text(kName, ": layer ", i); };
-    detail::name_in_errors(where, [&] { load_layer(detail::text(i, ".")); });
+    const std::string prefix = detail::text(i, ".");
+    const auto load_layer = [&] {
+      stored.push_back(detail::load_network_layer(from, prefix, all));
+      add_params(prefix);
+    };
+    detail::name_in_errors([&] { return detail::text(kName, ": layer ", i); }, load_layer);
   }
   IntegerModel model(all.network(), std::move(activations));
-  for (std::int32_t i = 0; i < count; ++i) model.check_scales(all.network().layers[i], i, scales[usize(i)]);
-  return model;
-}
-
-QUANTA_LAZY_BODY void IntegerModel::check_scales(const integer::Layer& layer, Index number,
-                                                 const Buffer<float>& stored) const {
-  if (layer.kind != integer::Kind::linear) return;
-  const Buffer<float> scales = weight_scales(layer, number);
-  for (Index n = 0; n < scales.size(); ++n) {
-    detail::check(stored[n] == scales[n], kName, ": layer ", number, ": weight has the scale ", stored[n],
-                  " for output ", n, ", its multiplier says ", scales[n]);
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    if (stored[i].empty()) continue;
+    const float scale_x = model.activations_[i].scale(0), scale_y = model.activations_[i + 1].scale(0);
+    const Buffer<float> scales = detail::weight_scales(all.network().layers[i], scale_x, scale_y);
+    for (Index n = 0; n < scales.size(); ++n) {
+      detail::check(stored[i][n] == scales[n], kName, ": layer ", i, ": weight has the scale ", stored[i][n],
+                    " for output ", n, ", its multiplier says ", scales[n]);
+    }
   }
+  return model;
 }
 
 QUANTA_NAMESPACE_END
