@@ -158,8 +158,10 @@ TEST(IntegerBuilder, RefusesWhatIntegersCannotHold) {
   const auto weight = SymmetricQuantizer<Int<8>, PerChannel<0>>::fit_quantize(kWeight1);
   IntegerBuilder builder(50, kBytes);
   EXPECT_ERROR(builder.linear(weight, kBias2, output), "bias has 10 elements", "40");
-  EXPECT_ERROR(IntegerBuilder(49, kBytes).linear(weight, kBias1, output), "weight has 2000 elements", "1960");
+  EXPECT_ERROR(IntegerBuilder(49, kBytes).linear(weight, kBias1, output), "layer 0: weight has shape (40, 50)", "49");
   RowTensor<float, 1> bias = kBias1;
+  bias(7) = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_ERROR(builder.linear(weight, bias, output), "layer 0 (Linear): bias 7 is nan, expected a finite value");
   bias(7) = 1e38f;
   IntegerBuilder tiny(50, AsymmetricQuantizer<Int<8>>(1e-30f));
   EXPECT_ERROR(tiny.linear(weight, bias, output), "layer 0 (Linear): bias 7", "too large");

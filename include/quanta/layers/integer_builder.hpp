@@ -119,7 +119,10 @@ QUANTA_LAZY_BODY void IntegerBuilder::add_linear(const QuantizedTensor<Int<8>, 2
                                                  const TensorView<const float, 1>& bias, const Activation& output,
                                                  const Clamp& bounds) {
   const QuantParams<PerTensor> x = output_params();
-  const auto weight = detail::fit_to_bias(given, bias, x, network_.network().count);
+  const integer::Network before = network_.network();
+  detail::check(given.extent(1) == before.outputs, "IntegerBuilder: layer ", before.count, ": weight has shape ",
+                given.shape(), ", expected as many columns as it takes features, ", before.outputs);
+  const auto weight = detail::fit_to_bias(given, bias, x, before.count);
   const auto packed = pack(weight);
   const AsymmetricQuantizer<Int<8>> y(output.params);
   const auto bias_map = detail::tensor_map(bias);

@@ -12,7 +12,8 @@ QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
 /// The weight with scales so large that the biases, in units of scale_x * scale_w[n], and all sums with them, fit
-/// int32. Throws Error when the sums alone do not, or no float is large enough. `number` is the layer's, for messages.
+/// int32. Throws Error when the sums alone do not, a bias is not finite, or no float is large enough. `number` is the
+/// layer's, for messages.
 inline QuantizedTensor<Int<8>, 2, PerChannel<0>> fit_to_bias(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& weight,
                                                              const TensorView<const float, 1>& bias,
                                                              const QuantParams<PerTensor>& x, Index number) {
@@ -28,7 +29,10 @@ inline QuantizedTensor<Int<8>, 2, PerChannel<0>> fit_to_bias(const QuantizedTens
     check(room > 0, "IntegerBuilder: layer ", number, " (Linear): the sum over k = ", weight.extent(1), " for output ",
           n, " can leave int32; use fewer inputs");
     scales[n] = weight.params().scale(n);
-    const double magnitude = std::abs(static_cast<double>(bias.data()[n * bias.stride(0)]));
+    const float real = bias.data()[n * bias.stride(0)];
+    check(fp::is_finite(real), "IntegerBuilder: layer ", number, " (Linear): bias ", n, " is ", real,
+          ", expected a finite value");
+    const double magnitude = std::abs(static_cast<double>(real));
     const auto units = [&](float scale) {
       return magnitude / (static_cast<double>(x.scale(0)) * static_cast<double>(scale));
     };
@@ -37,7 +41,7 @@ inline QuantizedTensor<Int<8>, 2, PerChannel<0>> fit_to_bias(const QuantizedTens
     wider = true;
     const double least = magnitude / static_cast<double>(x.scale(0)) / limit;
     check(least < static_cast<double>(fp::kMaxFloat), "IntegerBuilder: layer ", number, " (Linear): bias ", n, " is ",
-          bias.data()[n * bias.stride(0)], ", too large beside the scale of x, ", x.scale(0));
+          real, ", too large beside the scale of x, ", x.scale(0));
     scales[n] = static_cast<float>(least);
     while (units(scales[n]) > limit) {  // it was rounded down
       scales[n] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(scales[n]) + 1);
