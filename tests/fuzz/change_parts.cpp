@@ -93,7 +93,8 @@ std::vector<std::string> words_of(const char* all) {
 // What texts say.
 const std::vector<std::string> kWords = words_of(
     "0 1 2 3 4 8 16 64 2147483648 4611686018427387904 9223372036854775807 all 1,3 3,1 2,2 0,5 5,0 2,2,2 "
-    "per_tensor per_channel per_group unscaled int2 int3 int4 int8 int16 uint4 uint8 nf4 fp4 e2m1 e4m3 fp16 bf16 "
+    "per_tensor per_channel per_group unscaled int2 int3 int4 int8 int16 thirds uint4 uint8 nf4 fp4 e2m1 e4m3 fp16 "
+    "bf16 "
     "e8m0 dynamic8 mxfp4 mxfp6 mxint8 nvfp4 Linear DynamicLinear StaticLinear WeightOnlyLinear Int8OutlierLinear "
     "IntegerModel Sequential LayerNorm Flatten Softmax Clamp Relu linear table softmax");
 constexpr const char* kTypes[] = {"F32", "F64", "F16", "BF16", "I8", "U8", "I16", "U16", "I32", "U32", "BOOL"};
