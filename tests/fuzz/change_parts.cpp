@@ -118,8 +118,7 @@ class Changer {
       case 2:
         return set_extent();
       case 3:
-        if (Tensor* const t = some(file_.tensors)) t->dtype = kTypes[below(std::size(kTypes))], fit(*t);
-        return;
+        return set_type();
       case 4:
       case 5:
         if (std::string* const text = some(file_.texts)) *text = kWords[below(kWords.size())];
@@ -149,6 +148,13 @@ class Changer {
     Tensor* const t = some(file_.tensors);
     if (t == nullptr || t->bytes.size() < 4) return;
     std::memcpy(&t->bytes[below(t->bytes.size() / 4) * 4], &kNumbers[below(std::size(kNumbers))], 4);
+  }
+
+  void set_type() {
+    Tensor* const t = some(file_.tensors);
+    if (t == nullptr) return;
+    t->dtype = kTypes[below(std::size(kTypes))];
+    fit(*t);
   }
 
   void set_extent() {
@@ -226,8 +232,8 @@ class Changer {
 
   /// As many bytes as the shape says, where they are few: those that were there, again and again.
   void fit(Tensor& t) {
-    const auto ends_with = [&](const char* bits) { return t.dtype.find(bits) != t.dtype.npos; };
-    std::uint64_t size = ends_with("64") ? 8 : ends_with("32") ? 4 : ends_with("16") ? 2 : 1;
+    const auto has = [&](const char* bits) { return t.dtype.find(bits) != t.dtype.npos; };
+    std::uint64_t size = has("64") ? 8 : has("32") ? 4 : has("16") ? 2 : 1;
     for (const std::uint64_t extent : t.shape) {
       if (extent > kMaxBytes || (size *= extent) > kMaxBytes) return;
     }
