@@ -57,17 +57,15 @@ void check_decoder() {
     packed.unpack(again.data());
     ASSERT_EQ(again, stream) << F::name << ' ' << k;
 
-    const D decoder(detail::kLevelsOf<F>);
+    const D decoder(detail::kHeldLevels<F>);
     const std::byte* const panels[2] = {packed.panel(2), packed.panel(0)};
     for (const auto& [first, last] : {std::array<Index, 2>{0, k}, {k / 3, k}, {k / 2, k - k / 4}}) {
       Index next = first;
-      detail::for_each_step<L, D>(panels, first, last, [&](Index step, const auto& codes) {
+      detail::for_each_step<L, D>(panels, first, last, [&](Index step, const auto& words, auto at) {
         ASSERT_EQ(step, next++);
         for (const Index p : {0, 1}) {
           float values[L::width];
-          typename L::F v = decoder.level(codes[p]);
-          if (D::kShifted) v = L::add_real(v, L::set(detail::kLevelsOf<F>.lowest));
-          L::store(values, v);
+          L::store(values, decoder.template level<decltype(at)::value>(words[p]));
           for (Index lane = 0; lane < L::width; ++lane) {
             const Index output = (p == 0 ? 2 * L::width : 0) + lane;
             if (output >= n) continue;

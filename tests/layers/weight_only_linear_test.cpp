@@ -1,14 +1,11 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 #define EIGEN_USE_THREADS
 
-#include <cmath>
-
 #include <quanta/layers/weight_only_linear.hpp>
 
+#include "tests/layers/weight_only_oracle.hpp"
 #include "tests/support/allocations.hpp"
 #include "tests/support/expect_error.hpp"
-#include "tests/support/reference.hpp"
-#include "tests/support/tensors.hpp"
 
 namespace quanta::test {
 namespace {
@@ -17,35 +14,6 @@ using Matrix = RowTensor<float, 2>;
 using Vector = RowTensor<float, 1>;
 
 static_assert(Layer<WeightOnlyLinear<>> && Layer<WeightOnlyLinear<Int<4>, PerGroup<Dynamic>>>);
-
-/// The real weights, element by element, with no help from the library's own dequantize.
-template <class F, class G>
-std::vector<float> reals(const QuantizedTensor<F, 2, G>& weight, const reference::Sharing& sharing) {
-  std::size_t count = 0;
-  const auto numbers = reference::parameter_numbers(weight.shape(), sharing, count);
-  const auto codes = weight.codes();
-  std::vector<float> result;
-  for (Index i = 0; i < codes.size(); ++i) {
-    const Index p = static_cast<Index>(numbers[static_cast<std::size_t>(i)]);
-    result.push_back(reference::real(codes.data()[i], {weight.params().scale(p), long{weight.params().zero_point(p)}}));
-  }
-  return result;
-}
-
-/// One fma per term, k ascending, from 0; then the bias.
-std::vector<float> weight_only(const Matrix& x, const std::vector<float>& weight, Index n, const float* bias) {
-  const Index k = x.dimension(1);
-  std::vector<float> y;
-  for (Index b = 0; b < x.dimension(0); ++b) {
-    for (Index j = 0; j < n; ++j) {
-      float sum = 0.0f;
-      for (Index i = 0; i < k; ++i) sum = std::fma(x(b, i), weight[static_cast<std::size_t>(j * k + i)], sum);
-      const volatile float rounded = sum;
-      y.push_back(rounded + (bias != nullptr ? bias[j] : 0.0f));
-    }
-  }
-  return y;
-}
 
 template <class F, class G, reference::Sharing::Kind kind, int axis = 0, long size = 0>
 struct Case {
@@ -59,40 +27,73 @@ template <class C>
 class WeightOnlyLayer : public testing::Test {};
 using Cases =
     testing::Types<Case<Int<8>, PerChannel<0>, Kind::channel>, Case<Int<8>, PerTensor, Kind::tensor>,
-                   Case<Int<8>, PerGroup<32>, Kind::group, 1, 32>, Case<Int<4>, PerGroup<64>, Kind::group, 1, 64>,
+                   Case<Int<8>, PerGroup<32>, Kind::group, 1, 32>, Case<Int<8>, PerGroup<200>, Kind::group, 1, 200>,
+                   Case<Int<4>, PerGroup<128>, Kind::group, 1, 128>, Case<Int<4>, PerGroup<64>, Kind::group, 1, 64>,
                    Case<Int<4>, PerGroup<7>, Kind::group, 1, 7>, Case<UInt<4>, PerGroup<16>, Kind::group, 1, 16>,
                    Case<UInt<8>, PerChannel<0>, Kind::channel>, Case<Int<3>, PerChannel<1>, Kind::channel, 1>,
                    Case<Int<5>, PerGroup<3, 0>, Kind::group, 0, 3>, Case<Int<16>, PerChannel<0>, Kind::channel>,
                    Case<UInt<2>, PerGroup<48>, Kind::group, 1, 48>, Case<UInt<6>, PerGroup<2, 0>, Kind::group, 0, 2>>;
 TYPED_TEST_SUITE(WeightOnlyLayer, Cases);
 
-TYPED_TEST(WeightOnlyLayer, IsItsDefinitionToTheBit) {
-  for (const Index batch : {1, 2, 13, 40}) {
-    for (const auto& [n, k] : {std::array<Index, 2>{1, 1}, {5, 3}, {33, 32}, {70, 77}, {32, 130}}) {
-      const Matrix x = random_tensor<2>({batch, k}, 1), weight = random_tensor<2>({n, k}, 2);
-      const Vector bias = random_tensor<1>({n}, 3);
-      const std::vector<float> real = reals(TypeParam::Quantizer::fit(weight).quantize(weight), TypeParam::sharing);
-      const typename TypeParam::Layer layer(weight, bias), without(weight);
-      ASSERT_TRUE(same_bits(layer(x), weight_only(x, real, n, bias.data()))) << batch << ',' << n << 'x' << k;
-      ASSERT_TRUE(same_bits(without(x), weight_only(x, real, n, nullptr))) << batch << ',' << n << 'x' << k;
-    }
-  }
+template <class C>
+void check_definition(Index batch, Index n, Index k) {
+  const Matrix x = random_tensor<2>({batch, k}, 1), weight = random_tensor<2>({n, k}, 2);
+  const Vector bias = random_tensor<1>({n}, 3);
+  const PlainWeights plain = plain_weights(C::Quantizer::fit(weight).quantize(weight), C::sharing);
+  const typename C::Layer layer(weight, bias), without(weight);
+  ASSERT_TRUE(same_bits(layer(x), weight_only(x, plain, bias.data()))) << batch << ',' << n << 'x' << k;
+  ASSERT_TRUE(same_bits(without(x), weight_only(x, plain, nullptr))) << batch << ',' << n << 'x' << k;
 }
 
-TYPED_TEST(WeightOnlyLayer, IsLinearOfTheDequantizedWeight) {
-  const Index n = 71, k = 100;
+TYPED_TEST(WeightOnlyLayer, IsItsDefinitionToTheBit) {
+  for (const Index batch : {1, 2, 3, 6, 13, 40}) {
+    for (const auto& [n, k] : {std::array<Index, 2>{1, 1}, {5, 3}, {33, 32}, {70, 77}, {32, 130}, {3, 500}}) {
+      check_definition<TypeParam>(batch, n, k);
+    }
+  }
+  check_definition<TypeParam>(250, 33, 150);  // more rows than are multiplied at a time
+}
+
+TYPED_TEST(WeightOnlyLayer, TakesActivationsThatAreAnything) {
+  const Index n = 71, k = 300;
   Matrix x = random_tensor<2>({23, k}, 4);
   x(3, 5) = std::numeric_limits<float>::infinity();
   x(4, 6) = -std::numeric_limits<float>::quiet_NaN();
-  for (Index i = 0; i < k; ++i) x(5, i) *= 0x1p-140f;
-  const auto codes = TypeParam::Quantizer::fit(random_tensor<2>({n, k}, 5)).quantize(random_tensor<2>({n, k}, 5));
+  for (Index i = 0; i < k; ++i) {
+    x(5, i) *= 0x1p-140f;
+    x(6, i) *= 0x1p126f;
+    x(7, i) *= 0x1p-120f;
+    x(8, i) = i % 2 == 0 ? -0.0f : 0.0f;
+  }
+  const Matrix weight = random_tensor<2>({n, k}, 5);
+  const auto codes = TypeParam::Quantizer::fit(weight).quantize(weight);
   const Vector bias = random_tensor<1>({n}, 6);
-  const Matrix y = typename TypeParam::Layer(codes, bias)(x), linear = Linear(codes.dequantize(), bias)(x);
+  const typename TypeParam::Layer layer(codes, bias);
+  const Matrix y = layer(x);
+  const std::vector<float> expected = weight_only(x, plain_weights(codes, TypeParam::sharing), bias.data());
   for (Index i = 0; i < y.size(); ++i) {  // the very bits, of NaN too
-    ASSERT_EQ(std::bit_cast<std::uint32_t>(y.data()[i]), std::bit_cast<std::uint32_t>(linear.data()[i])) << i;
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(y.data()[i]), std::bit_cast<std::uint32_t>(expected[std::size_t(i)])) << i;
   }
   EXPECT_EQ(std::bit_cast<std::uint32_t>(y(4, 0)), 0x7fc00000u);
-  EXPECT_TRUE(same_bits(typename TypeParam::Layer(codes)(x), Linear(codes.dequantize())(x)));
+  for (const Index row : {3, 4, 5, 6, 7, 8}) {
+    const Vector one = layer(Eigen::TensorMap<const Vector>(x.data() + row * k, k));
+    ASSERT_TRUE(same_bits(one.data(), y.data() + row * n, n)) << row;
+  }
+}
+
+// Both are within k + 2 roundings of the exact sum.
+TYPED_TEST(WeightOnlyLayer, IsNearLinearOfTheDequantizedWeight) {
+  const Index n = 71, k = 100;
+  const Matrix x = random_tensor<2>({23, k}, 4), weight = random_tensor<2>({n, k}, 5);
+  const auto codes = TypeParam::Quantizer::fit(weight).quantize(weight);
+  const Matrix real = codes.dequantize(), y = typename TypeParam::Layer(codes)(x), linear = Linear(real)(x);
+  for (Index b = 0; b < 23; ++b) {
+    for (Index j = 0; j < n; ++j) {
+      double size = 0.0;
+      for (Index i = 0; i < k; ++i) size += std::fabs(double{x(b, i)} * double{real(j, i)});
+      ASSERT_NEAR(y(b, j), linear(b, j), static_cast<double>(k + 2) * 0x1p-23 * size) << b << ',' << j;
+    }
+  }
 }
 
 TYPED_TEST(WeightOnlyLayer, ASampleDoesNotDependOnItsBatch) {
@@ -192,19 +193,22 @@ TEST(WeightOnlyLinear, TakesAGroupSizeAtRunTime) {
   EXPECT_TRUE(same_bits(Grouped(weight, PerGroup<Dynamic>(16))(x), WeightOnlyLinear<Int<4>, PerGroup<16>>(weight)(x)));
 }
 
-// scale * code leaves float: the weight is the largest float, as dequantize gives it.
-TEST(WeightOnlyLinear, SaturatesWeightsAsDequantizeDoes) {
+// Scales multiply sums: where scale * code leaves float, what counts is whether the product does.
+TEST(WeightOnlyLinear, TakesScalesOfAnySize) {
   Eigen::Matrix<std::int8_t, 2, 2> codes;
   codes << 127, -127, 1, 0;
-  const QuantizedTensor<Int<8>, 2> weight(codes, QuantParams<PerTensor>(1e37f));
-  const WeightOnlyLinear<Int<8>, PerTensor> layer(weight);
-  const Eigen::Vector2f x(0.5f, 0.0f), z(0.0f, 0.5f);
-  EXPECT_EQ(layer(x)(0), 0.5f * std::numeric_limits<float>::max());
-  EXPECT_EQ(layer(z)(0), -0.5f * std::numeric_limits<float>::max());
-  EXPECT_EQ(layer(x)(1), 0.5f * 1e37f);
-  Eigen::Matrix<float, 2, 2, Eigen::RowMajor> both;
-  both << x.transpose(), z.transpose();
-  EXPECT_TRUE(same_bits(layer(both).data(), layer(x).data(), 2));
+  const Eigen::Vector2f x(0.5f, 0.0f), z(0.0f, 0.5f), small(0x1p-60f, 0.0f);
+  const WeightOnlyLinear<Int<8>, PerTensor> large(QuantizedTensor<Int<8>, 2>(codes, QuantParams<PerTensor>(1e37f)));
+  EXPECT_EQ(large(x)(0), std::numeric_limits<float>::infinity());
+  EXPECT_EQ(large(z)(0), -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(large(x)(1), 0.5f * 1e37f);
+  EXPECT_EQ(large(small)(0), static_cast<float>(127.0 * 1e37f * 0x1p-60));
+  const WeightOnlyLinear<Int<8>, PerTensor> tiny(QuantizedTensor<Int<8>, 2>(codes, QuantParams<PerTensor>(0x1p-126f)));
+  EXPECT_EQ(tiny(x)(0), 0x1p-127f * 127.0f);
+  EXPECT_EQ(tiny(small)(0), 0.0f);
+  Eigen::Matrix<float, 3, 2, Eigen::RowMajor> all;
+  all << x.transpose(), z.transpose(), small.transpose();
+  EXPECT_TRUE(same_bits(large(all).data(), large(x).data(), 2));
 }
 
 TEST(WeightOnlyLinear, GivesBackWhatItHolds) {

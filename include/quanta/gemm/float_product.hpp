@@ -21,27 +21,62 @@ namespace detail {
 /// The tile: rows of x times a panel of weights, which lie k by k, kColumns side by side.
 class FloatTile {
   using L = simd::NativeLanes;
-  // Registers: 16 on x86 below AVX-512, else 32. Accumulators, one row of weights and a broadcast fit.
-  static constexpr int kVectors = L::width >= 8 ? 2 : 4;
 
  public:
-  static constexpr int kRows = L::width == 16 ? 12 : L::width == 1 ? 2 : 6;
+  // Registers: 16 on x86 below AVX-512, else 32. Accumulators, one row of weights and a broadcast fit.
+  static constexpr int kRows = L::width == 1 ? 2 : 6;
+  static constexpr int kVectors = L::width >= 8 ? 2 : 4;
   static constexpr int kColumns = kVectors * L::width;
+
+  /// Steps in groups: `size` steps each, the last perhaps fewer. scales[v] are those of the panel's vector v, a vector
+  /// of them for each group.
+  struct Groups {
+    Index size;
+    const float* scales[kVectors];
+  };
 
   /// Adds the products of the rows [first, last) of x and a panel to `sums`, kColumns of each row; k goes on where
   /// those end.
   static void add(const TensorView<const float, 2>& x, Index first, Index last, const float* panel, float* sums) {
-    Index row = first;
-    for (; row + kRows <= last; row += kRows, sums += kRows * kColumns) run<kRows>(x, row, panel, sums);
-    for (; row + kFew <= last; row += kFew, sums += kFew * kColumns) run<kFew>(x, row, panel, sums);
-    for (; row < last; ++row, sums += kColumns) run<1>(x, row, panel, sums);
+    for_each_tile(first, last, [&](auto rows, Index row) QUANTA_INLINE_LAMBDA {
+      run<rows>(x, row, panel, sums + (row - first) * kColumns);
+    });
   }
+  /// The same group by group: each is summed by itself, from 0, and what is added is scale * that, in one fma.
+  static void add_groups(const TensorView<const float, 2>& x, Index first, Index last, const float* panel,
+                         const Groups& groups, float* sums) {
+    for_each_tile(first, last, [&](auto rows, Index row) QUANTA_INLINE_LAMBDA {
+      run_groups<rows>(x, row, panel, groups, sums + (row - first) * kColumns);
+    });
+  }
+  /// Ends a group that `add` has summed: adds it, scaled by the first row of scales, to the sums of so many rows.
+  static void add_scaled(const float* group, Index rows, const Groups& groups, float* sums);
 
  private:
   static constexpr int kFew = (kRows + 2) / 3;
 
+  /// f(integral_constant of rows, row) for all tiles.
+  template <class F>
+  static void for_each_tile(Index first, Index last, F f) {
+    Index row = first;
+    for (; row + kRows <= last; row += kRows) f(std::integral_constant<int, kRows>{}, row);
+    for (; row + kFew <= last; row += kFew) f(std::integral_constant<int, kFew>{}, row);
+    for (; row < last; ++row) f(std::integral_constant<int, 1>{}, row);
+  }
+
   template <int rows>
   static void run(const TensorView<const float, 2>& x, Index row, const float* weights, float* sums);
+  template <int rows>
+  static void run_groups(const TensorView<const float, 2>& x, Index row, const float* weights, const Groups& groups,
+                         float* sums);
+  template <int rows>
+  static void load_sums(const float* sums, typename L::F (&acc)[rows][kVectors]);
+  template <int rows>
+  static void store_sums(const typename L::F (&acc)[rows][kVectors], float* sums);
+  /// Steps [first, last) of x and weights.
+  template <int rows>
+  static void add_steps(const TensorView<const float, 2>& x, Index row, Index first, Index last, const float* weights,
+                        typename L::F (&acc)[rows][kVectors]);
 };
 
 /// How a product of (m, k) by (n, k) is split among a context's threads: by rows or by panels.
@@ -123,13 +158,25 @@ class FloatPanels {
 // ---- bodies ----
 
 template <int rows>
-void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float* weights, float* sums) {
-  typename L::F acc[rows][kVectors];
+QUANTA_ALWAYS_INLINE void FloatTile::load_sums(const float* sums, typename L::F (&acc)[rows][kVectors]) {
   QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
     QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::load(sums + r * kColumns + v * L::width);
   }
-  const float* from = x.data() + row * x.stride(0);
-  for (Index i = 0; i < x.extent(1); ++i, weights += kColumns, from += x.stride(1)) {
+}
+
+template <int rows>
+QUANTA_ALWAYS_INLINE void FloatTile::store_sums(const typename L::F (&acc)[rows][kVectors], float* sums) {
+  QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) L::store(sums + r * kColumns + v * L::width, acc[r][v]);
+  }
+}
+
+template <int rows>
+QUANTA_ALWAYS_INLINE void FloatTile::add_steps(const TensorView<const float, 2>& x, Index row, Index first, Index last,
+                                               const float* weights, typename L::F (&acc)[rows][kVectors]) {
+  const float* from = x.data() + row * x.stride(0) + first * x.stride(1);
+  weights += first * kColumns;
+  for (Index i = first; i < last; ++i, weights += kColumns, from += x.stride(1)) {
     typename L::F w[kVectors];
     QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) w[v] = L::load(weights + v * L::width);
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
@@ -137,8 +184,41 @@ void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float*
       QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::fma(a, w[v], acc[r][v]);
     }
   }
-  QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) L::store(sums + r * kColumns + v * L::width, acc[r][v]);
+}
+
+template <int rows>
+void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float* weights, float* sums) {
+  typename L::F acc[rows][kVectors];
+  load_sums(sums, acc);
+  add_steps(x, row, 0, x.extent(1), weights, acc);
+  store_sums(acc, sums);
+}
+
+template <int rows>
+void FloatTile::run_groups(const TensorView<const float, 2>& x, Index row, const float* weights, const Groups& groups,
+                           float* sums) {
+  typename L::F total[rows][kVectors];
+  load_sums(sums, total);
+  for (Index k = 0, at = 0; k < x.extent(1); k += groups.size, at += L::width) {
+    typename L::F acc[rows][kVectors];
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::set(0.0f);
+    }
+    add_steps(x, row, k, std::min(k + groups.size, x.extent(1)), weights, acc);
+    QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) {
+      const typename L::F scale = L::load(groups.scales[v] + at);
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[r][v] = L::fma(acc[r][v], scale, total[r][v]);
+    }
+  }
+  store_sums(total, sums);
+}
+
+inline void FloatTile::add_scaled(const float* group, Index rows, const Groups& groups, float* sums) {
+  for (int v = 0; v < kVectors; ++v) {
+    const typename L::F scale = L::load(groups.scales[v]);
+    for (Index i = v * L::width; i < rows * kColumns; i += kColumns) {
+      L::store(sums + i, L::fma(L::load(group + i), scale, L::load(sums + i)));
+    }
   }
 }
 

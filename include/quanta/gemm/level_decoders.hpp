@@ -1,11 +1,11 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // From codes in packed panels (gemm/packed_codes.hpp) to levels, in registers. A decoder says how wide codes are and
-// what level a lane's code has; formats that differ in numbers alone share one. All of a format that is known only at
-// run time is in HeldLevels.
+// what level a lane's code has; formats that differ in a table alone share one.
 //
 //   SmallLevels    up to 4 bits, any format        a table in registers
 //   IntegerLevels  integers of up to 16 bits       the integer as float
+//   TurningLevels  integers of up to 4 bits        one and the other
 //   FloatLevels    floating formats                by their bits
 //   TableLevels    codebooks of 5 to 8 bits        a table in memory
 #pragma once
@@ -19,50 +19,80 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// What is held of a format beside its decoder.
-struct HeldLevels {
-  const float* table = nullptr;  ///< of SmallLevels, 16 floats, and TableLevels, one for each code
-  float lowest = 0.0f;           ///< of IntegerLevels: the level of code 0 as it is held
-  float largest = 0.0f;          ///< no |level - zero point| is larger, infinity aside
-};
-
-/// Every decoder has `bits`, the type `Code` that codes of 8 and 16 bits are loaded as, kShifted: must
-/// HeldLevels::lowest be added to its levels? and kInfinite: can a level be infinite? It is made of HeldLevels, for
-/// lanes L; level(code) takes a code in the low bits of each lane, with anything above.
+/// Every decoder has `bits`, and the type `Code` that codes of 8 and 16 bits are loaded as. It is made of a table of
+/// levels, for lanes L, where it needs one: 16 for SmallLevels, one for each code for TableLevels.
+/// level<at>(word) is that of the code in the bits [at, at + bits) of each lane, whatever the others are; codes of 8
+/// and 16 bits come alone.
 template <class L, int b>
 struct SmallLevels {
   static constexpr int bits = b;
   using Code = std::uint8_t;
-  static constexpr bool kShifted = false, kInfinite = false;
 
-  explicit SmallLevels(const HeldLevels& levels) : table_(L::load_table(levels.table)) {}
-  QUANTA_ALWAYS_INLINE typename L::F level(typename L::I code) const { return L::lookup(table_, code); }
+  explicit SmallLevels(const float* levels) : table_(L::load_table(levels)) {}
+  template <int at = 0>
+  QUANTA_ALWAYS_INLINE typename L::F level(typename L::I word) const {
+    if constexpr (at > 0) word = L::template shift_right<at>(word);
+    return L::lookup(table_, word);
+  }
 
  private:
   typename L::Table table_;
 };
 
 /// Codes of 8 bits that are signed are loaded as they are; of all others 0 stands for the lowest.
-template <class L, int b, bool is_signed = false>
+template <class L, int b, bool is_signed>
 struct IntegerLevels {
   static constexpr int bits = b;
   using Code = std::conditional_t<is_signed, std::int8_t, std::uint8_t>;
-  static constexpr bool kShifted = !is_signed, kInfinite = false;
 
-  explicit IntegerLevels(const HeldLevels&) {}
-  QUANTA_ALWAYS_INLINE typename L::F level(typename L::I code) const {
-    if constexpr (b < 8) code = L::and_int(code, L::set_int((1 << b) - 1));
-    return L::to_float(code);
+  explicit IntegerLevels(const float*) {}
+  template <int at = 0>
+  QUANTA_ALWAYS_INLINE typename L::F level(typename L::I word) const {
+    if constexpr (b < 8) {
+      // Under the exponent of `offset` a code is that much too large, wherever in the fraction it is.
+      constexpr float offset = static_cast<float>(1 << (23 - at));
+      const typename L::I code = L::and_int(word, L::set_int(((1 << b) - 1) << at));
+      const typename L::F above = L::from_bits(L::or_int(code, L::float_bits(L::set(offset))));
+      return L::add_real(above, L::set(kLowest - offset));
+    } else if constexpr (b == 16 && is_signed) {
+      return L::add_real(L::to_float(word), L::set(kLowest));
+    } else {
+      return L::to_float(word);
+    }
   }
+
+ private:
+  static constexpr float kLowest = is_signed ? -static_cast<float>(1 << (b - 1)) : 0.0f;
+};
+
+/// Integers by the two in turn, where a lookup is quick: it keeps other units busy than an addition does.
+template <class L, int b, bool is_signed>
+struct TurningLevels {
+  static constexpr int bits = b;
+  using Code = std::uint8_t;
+
+  explicit TurningLevels(const float* levels) : small_(levels), integer_(levels) {}
+  template <int at = 0>
+  QUANTA_ALWAYS_INLINE typename L::F level(typename L::I word) const {
+    if constexpr (at / b % 2 == 0) {
+      return small_.template level<at>(word);
+    } else {
+      return integer_.template level<at>(word);
+    }
+  }
+
+ private:
+  SmallLevels<L, b> small_;
+  IntegerLevels<L, b, is_signed> integer_;
 };
 
 template <class L, int e, int m, Specials s>
 struct FloatLevels {
   static constexpr int bits = 1 + e + m;
   using Code = std::uint8_t;
-  static constexpr bool kShifted = false, kInfinite = s == Specials::ieee;
 
-  explicit FloatLevels(const HeldLevels&) {}
+  explicit FloatLevels(const float*) {}
+  template <int at = 0>
   QUANTA_ALWAYS_INLINE typename L::F level(typename L::I code) const {
     return simd::FloatCodes<e, m, s>::template decode_lanes<L>(code);
   }
@@ -72,9 +102,9 @@ template <class L, int b>
 struct TableLevels {
   static constexpr int bits = b;
   using Code = std::uint8_t;
-  static constexpr bool kShifted = false, kInfinite = false;
 
-  explicit TableLevels(const HeldLevels& levels) : table_(levels.table) {}
+  explicit TableLevels(const float* levels) : table_(levels) {}
+  template <int at = 0>
   typename L::F level(typename L::I code) const {
     std::int32_t codes[L::width];
     float values[L::width];
@@ -103,10 +133,11 @@ inline constexpr std::uint32_t kHeldFlip<F> =
 template <class L, ValueFormat F>
 constexpr auto pick_decoder() {
   if constexpr (IntegerFormat<F>) {
+    constexpr bool is_signed = std::is_signed_v<typename F::Code>;
     if constexpr (F::bits <= 4 && L::kQuickLookup) {
-      return std::type_identity<SmallLevels<L, F::bits>>{};
+      return std::type_identity<TurningLevels<L, F::bits, is_signed>>{};
     } else {
-      return std::type_identity<IntegerLevels<L, F::bits, kHeldSigned<F>>>{};
+      return std::type_identity<IntegerLevels<L, F::bits, is_signed>>{};
     }
   } else if constexpr (F::bits <= 4) {
     return std::type_identity<SmallLevels<L, F::bits>>{};
@@ -139,87 +170,62 @@ template <ValueFormat F>
 inline constexpr auto kSixteenLevels = sixteen_levels<F>();
 
 template <ValueFormat F>
-constexpr HeldLevels make_levels() {
-  HeldLevels levels;
-  if constexpr (F::bits <= 4) {
-    levels.table = kSixteenLevels<F>.data();
-  } else if constexpr (CodebookFormat<F>) {
-    levels.table = kLevels<F>.data();
-  }
-  if constexpr (IntegerFormat<F>) {
-    const int half = 1 << (F::bits - 1);
-    levels.lowest = static_cast<float>(std::is_signed_v<typename F::Code> ? -half : 0);
-    levels.largest = static_cast<float>(2 * half);
-  } else {
-    levels.largest = -lowest_level<F> > highest_level<F> ? -lowest_level<F> : highest_level<F>;
-  }
-  return levels;
+constexpr const float* held_levels() {
+  if constexpr (F::bits <= 4) return kSixteenLevels<F>.data();
+  if constexpr (CodebookFormat<F>) return kLevels<F>.data();
+  return nullptr;
 }
+/// The table of a format's decoder, null where none has one.
 template <ValueFormat F>
-inline constexpr HeldLevels kLevelsOf = make_levels<F>();
+inline constexpr const float* kHeldLevels = held_levels<F>();
 
-/// Calls step(k, codes) for the steps [first, last) in order; codes[p] are those of panel p, in the low bits.
+/// Calls step(k, words, at) for the steps [first, last) in order: the code of panel p is in the bits of words[p] from
+/// `at` on, which is an integral_constant.
 template <class L, class D, int panels, class Step>
 QUANTA_ALWAYS_INLINE void for_each_step(const std::byte* const (&from)[panels], Index first, Index last, Step step) {
-  typename L::I codes[panels];
-  if constexpr (D::bits >= 8) {
-    constexpr int row = L::width * D::bits / 8;
-    for (Index k = first; k < last; ++k) {
-      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        const std::byte* const at = from[p] + k * row;
-        if constexpr (D::bits == 8) {
-          codes[p] = L::load_bytes(reinterpret_cast<const typename D::Code*>(at));
-
-        } else {
-          codes[p] = L::load_words(reinterpret_cast<const std::uint16_t*>(at));
+  constexpr Index kAhead = 1024;  // bytes; by themselves CPUs do not look into the next page
+  constexpr int row = L::width * D::bits / 8;
+  constexpr bool whole = 32 % D::bits == 0;  // words hold whole codes
+  typename L::I words[panels];
+  const auto load_word = [&](int p, Index number) QUANTA_INLINE_LAMBDA {
+    return L::load_int(reinterpret_cast<const std::int32_t*>(from[p]) + number * L::width);
+  };
+  const auto one = [&](Index k) QUANTA_INLINE_LAMBDA {
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+      if constexpr (D::bits == 16) {
+        words[p] = L::load_words(reinterpret_cast<const std::uint16_t*>(from[p] + k * row));
+      } else if constexpr (D::bits == 8) {
+        words[p] = L::load_bytes(reinterpret_cast<const typename D::Code*>(from[p] + k * row));
+      } else {
+        const Index number = k * D::bits / 32;
+        const int shift = static_cast<int>(k * D::bits % 32);
+        words[p] = L::shift_right_by(load_word(p, number), shift);
+        if (!whole && shift > 32 - D::bits) {
+          words[p] = L::or_int(words[p], L::shift_left_by(load_word(p, number + 1), 32 - shift));
         }
       }
-      step(k, codes);
     }
-  } else {
-    const auto words = [&](int p, Index row) QUANTA_INLINE_LAMBDA {
-      return L::load_int(reinterpret_cast<const std::int32_t*>(from[p]) + row * L::width);
-    };
-    const auto one = [&](Index k) QUANTA_INLINE_LAMBDA {
-      const Index row = k * D::bits / 32;
-      const int shift = static_cast<int>(k * D::bits % 32);
+    step(k, words, std::integral_constant<int, 0>{});
+  };
+  Index k = first;
+  if constexpr (D::bits < 8 && whole) {
+    constexpr int all = 32 / D::bits;
+    for (; k < last && k % all != 0; ++k) one(k);
+    for (; k + all <= last; k += all) {
       QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        codes[p] = L::shift_right_by(words(p, row), shift);
-        if (32 % D::bits != 0 && shift > 32 - D::bits) {
-          codes[p] = L::or_int(codes[p], L::shift_left_by(words(p, row + 1), 32 - shift));
-        }
+        words[p] = load_word(p, k / all);
+        QUANTA_PREFETCH(from[p] + k / all * L::width * 4 + kAhead);
       }
-      step(k, codes);
-    };
-    Index k = first;
-    if constexpr (32 % D::bits == 0) {
-      constexpr int all = 32 / D::bits, unrolled = std::min(all, 8);
-      while (k < last) {
-        if (k % all != 0 || last - k < all) {
-          one(k++);
-          continue;
+      unroll<all>([&](auto i) QUANTA_INLINE_LAMBDA {
+        constexpr int at = D::bits * i % 16;
+        if constexpr (i > 0 && at == 0) {
+          QUANTA_UNROLL for (int p = 0; p < panels; ++p) words[p] = L::template shift_right<16>(words[p]);
         }
-        typename L::I word[panels];
-        QUANTA_UNROLL for (int p = 0; p < panels; ++p) word[p] = words(p, k / all);
-        for (int part = 0; part < all; part += unrolled, k += unrolled) {
-          unroll<unrolled>([&](auto i) QUANTA_INLINE_LAMBDA {
-            QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-              codes[p] = word[p];
-              if constexpr (i > 0) codes[p] = L::template shift_right<D::bits * i>(word[p]);
-            }
-            step(k + i, codes);
-          });
-          if constexpr (all > unrolled) {
-            QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-              word[p] = L::template shift_right<D::bits * unrolled>(word[p]);
-            }
-          }
-        }
-      }
-    } else {
-      for (; k < last; ++k) one(k);
+        step(k + i, words, std::integral_constant<int, at>{});
+      });
     }
   }
+  for (; k < last; ++k) one(k);
 }
 
 }  // namespace detail

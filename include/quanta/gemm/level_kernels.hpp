@@ -1,10 +1,10 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// What is done with packed codes while they are floats: weights of a few panels are made in registers, from levels and
-// a row of scales for every group of k, and multiplied at once (one row of x), or laid out as a small block for the
-// float tile (more rows). Two functions for each decoder; formats and granularities share them.
+// What is done with packed codes while they are floats: levels of a few panels are made in registers, and multiplied at
+// once (one row of x), or laid out as a small block for the float tile (more rows). Two functions for each decoder;
+// formats and granularities share them.
 //
-//   weight = scale * (level - zero point), saturated; one fma per term, k ascending
+//   group by group:  acc = fma(x, level - zero point, acc) for each step, from 0;  sum = fma(acc, scale, sum)
 #pragma once
 
 #include <quanta/gemm/level_decoders.hpp>
@@ -17,7 +17,6 @@ namespace detail {
 template <int panels>
 struct PanelSteps {
   Index first, last, group;
-  float limit;  ///< weights saturate here
   const std::byte* codes[panels];
   const float* scales[panels];
   const float* minus_zeros[panels];
@@ -28,16 +27,14 @@ inline constexpr int kPanelsAtOnce = 4;
 
 struct LevelKernels {
   int bits;
-  std::uint32_t flip;  ///< kHeldFlip
-  HeldLevels levels;
-  bool saturates;  ///< does multiply_row? Else weights must not reach the limit
+  std::uint32_t flip;   ///< kHeldFlip
+  const float* levels;  ///< kHeldLevels
   /// Both without zero points, and with them where the format has them.
   struct {
-    /// To the sums of each panel, one after another, adds x times the weights; x[k * stride] is that of step k.
-    void (*multiply_row)(const HeldLevels&, const PanelSteps<kPanelsAtOnce>&, const float* x, Index stride,
-                         float* sums);
-    /// Writes the weights of one panel, steps `stride` apart.
-    void (*decode)(const HeldLevels&, const PanelSteps<1>&, float* to, Index stride);
+    /// To the sums of each panel, one after another, adds the scaled sums of whole groups (the last may end early).
+    void (*multiply_row)(const float* levels, const PanelSteps<kPanelsAtOnce>&, const float* x, float* sums);
+    /// Writes the levels of one panel, zero points taken off, steps `stride` apart.
+    void (*decode)(const float* levels, const PanelSteps<1>&, float* to, Index stride);
   } plain, from_zeros;
 };
 
@@ -49,65 +46,74 @@ inline constexpr LevelKernels kLevelKernels = make_level_kernels<F>();
 
 // ---- bodies ----
 
-/// Calls use(k, weights) for all steps in order; a vector of weights for each panel.
-template <class L, class D, bool from_zeros, bool saturates, int panels, class Use>
-QUANTA_ALWAYS_INLINE void for_each_weight(const HeldLevels& levels, const PanelSteps<panels>& steps, Use use) {
-  using F = typename L::F;
-  const D decoder(levels);
-  const F limit = L::set(steps.limit), lowest = L::set(-steps.limit);
+/// Calls use(first, last, row) for all groups of the steps; `row` is where their parameters are.
+template <class L, int panels, class Use>
+QUANTA_ALWAYS_INLINE void for_each_group(const PanelSteps<panels>& steps, Use use) {
   Index end = (steps.first / steps.group + 1) * steps.group, row = 0;
   for (Index k = steps.first; k < steps.last; k = end, end += steps.group, row += L::width) {
-    F scale[panels], less[panels];
-    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-      scale[p] = L::load(steps.scales[p] + row);
-      less[p] = L::set(D::kShifted ? levels.lowest : 0.0f);
-      if constexpr (from_zeros) {
-        const F minus_zero = L::load(steps.minus_zeros[p] + row);
-        less[p] = D::kShifted ? L::add_real(less[p], minus_zero) : minus_zero;
-      }
-    }
-    const auto step = [&](Index i, const auto& codes) QUANTA_INLINE_LAMBDA {
-      F weights[panels];
-      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        weights[p] = decoder.level(codes[p]);
-        if constexpr (D::kShifted || from_zeros) weights[p] = L::add_real(weights[p], less[p]);
-        weights[p] = L::mul(weights[p], scale[p]);
-        // In this order NaN stays.
-        if constexpr (saturates) weights[p] = L::min(limit, L::max(lowest, weights[p]));
-      }
-      use(i, weights);
-    };
-    for_each_step<L, D>(steps.codes, k, std::min(end, steps.last), step);
+    use(k, std::min(end, steps.last), row);
   }
 }
 
-template <class L, class D, bool from_zeros>
-void multiply_row(const HeldLevels& levels, const PanelSteps<kPanelsAtOnce>& steps, const float* x, Index stride,
-                  float* sums) {
-  typename L::F acc[kPanelsAtOnce];
-  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::load(sums + p * L::width);
-  for_each_weight<L, D, from_zeros, D::kInfinite>(
-      levels, steps, [&](Index k, const auto& weights) QUANTA_INLINE_LAMBDA {
-        const typename L::F a = L::set(x[k * stride]);
-        QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::fma(a, weights[p], acc[p]);
-      });
-  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) L::store(sums + p * L::width, acc[p]);
+/// Calls use(k, levels) for all steps of a group in order; a vector of levels for each panel, zero points taken off.
+template <class L, bool from_zeros, class D, int panels, class Use>
+QUANTA_ALWAYS_INLINE void for_each_level(const D& decoder, const PanelSteps<panels>& steps, Index first, Index last,
+                                         Index row, Use use) {
+  using F = typename L::F;
+  F minus_zero[panels];
+  if constexpr (from_zeros) {
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) minus_zero[p] = L::load(steps.minus_zeros[p] + row);
+  }
+  for_each_step<L, D>(steps.codes, first, last, [&](Index k, const auto& words, auto at) QUANTA_INLINE_LAMBDA {
+    F levels[panels];
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+      levels[p] = decoder.template level<decltype(at)::value>(words[p]);
+      if constexpr (from_zeros) levels[p] = L::add_real(levels[p], minus_zero[p]);
+    }
+    use(k, levels);
+  });
 }
 
 template <class L, class D, bool from_zeros>
-void decode_weights(const HeldLevels& levels, const PanelSteps<1>& steps, float* to, Index stride) {
-  const auto write = [&](Index k, const auto& weights)
-                         QUANTA_INLINE_LAMBDA { L::store(to + (k - steps.first) * stride, weights[0]); };
-  for_each_weight<L, D, from_zeros, true>(levels, steps, write);
+void multiply_row(const float* levels, const PanelSteps<kPanelsAtOnce>& steps, const float* x, float* sums) {
+  using F = typename L::F;
+  const D decoder(levels);
+  F total[kPanelsAtOnce];
+  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) total[p] = L::load(sums + p * L::width);
+  for_each_group<L>(steps, [&](Index first, Index last, Index row) QUANTA_INLINE_LAMBDA {
+    F acc[kPanelsAtOnce];
+    QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::set(0.0f);
+    for_each_level<L, from_zeros>(decoder, steps, first, last, row,
+                                  [&](Index k, const auto& level) QUANTA_INLINE_LAMBDA {
+                                    const F a = L::set(x[k]);
+                                    QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) {
+                                      acc[p] = L::fma(a, level[p], acc[p]);
+                                    }
+                                  });
+    QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) {
+      total[p] = L::fma(acc[p], L::load(steps.scales[p] + row), total[p]);
+    }
+  });
+  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) L::store(sums + p * L::width, total[p]);
+}
+
+template <class L, class D, bool from_zeros>
+void decode_panel(const float* levels, const PanelSteps<1>& steps, float* to, Index stride) {
+  const D decoder(levels);
+  for_each_group<L>(steps, [&](Index first, Index last, Index row) QUANTA_INLINE_LAMBDA {
+    for_each_level<L, from_zeros>(decoder, steps, first, last, row,
+                                  [&](Index k, const auto& level)
+                                      QUANTA_INLINE_LAMBDA { L::store(to + (k - steps.first) * stride, level[0]); });
+  });
 }
 
 template <ValueFormat F>
 constexpr LevelKernels make_level_kernels() {
   using L = simd::NativeLanes;
   using D = DecoderOf<L, F>;
-  LevelKernels kernels{F::bits, kHeldFlip<F>, kLevelsOf<F>, D::kInfinite, {}, {}};
-  kernels.plain = {&multiply_row<L, D, false>, &decode_weights<L, D, false>};
-  if constexpr (IntegerFormat<F>) kernels.from_zeros = {&multiply_row<L, D, true>, &decode_weights<L, D, true>};
+  LevelKernels kernels{F::bits, kHeldFlip<F>, kHeldLevels<F>, {}, {}};
+  kernels.plain = {&multiply_row<L, D, false>, &decode_panel<L, D, false>};
+  if constexpr (IntegerFormat<F>) kernels.from_zeros = {&multiply_row<L, D, true>, &decode_panel<L, D, true>};
   return kernels;
 }
 

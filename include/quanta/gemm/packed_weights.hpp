@@ -1,12 +1,12 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Weights of any format and granularity as a float product reads them: codes at their true size in panels, and rows of
-// scales. They become floats where they are multiplied, in registers or in a block of the first-level cache; there
-// never is a float copy of them.
+// scales. Codes become floats where they are multiplied, in registers or in a block of the first-level cache; there
+// never is a float copy of the weights.
 //
 //   one row of x     4 panels side by side, over all of k                                     gemm/level_kernels.hpp
-//   more rows        240 at a time, for every 128 steps of k of some panels:
-//                      codes -> block of floats -> float tile                                 gemm/float_product.hpp
+//   more rows        240 at a time, for every block of at most 128 steps of k of some panels:
+//                      codes -> levels -> float tile, scaled at the end of each group         gemm/float_product.hpp
 #pragma once
 
 #include <quanta/gemm/float_product.hpp>
@@ -16,7 +16,7 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// w[n, k] = scale * (code - zero_point), or scale * level[code], saturated to +-FLT_MAX.
+/// Levels or integers, and scales and zero points for groups of steps of k.
 class PackedWeights {
   static constexpr int kLanes = simd::NativeLanes::width;
 
@@ -27,10 +27,7 @@ class PackedWeights {
                 const std::byte* stream, const HeldScales& scales, const std::int32_t* zero_points)
       : kernels_(&kernels),
         codes_(n, k, kernels.bits, kLanes, kernels.flip, stream),
-        params_(n, k, kLanes, granularity, scales, zero_points),
-        by_rows_(kernels.saturates || params_.largest_scale() <= 0.5f * fp::kMaxFloat / kernels.levels.largest),
-        limit_(granularity.kind == GranularityKind::unscaled ? std::numeric_limits<float>::infinity() : fp::kMaxFloat) {
-  }
+        params_(n, k, kLanes, granularity, scales, zero_points) {}
 
   Index n() const { return codes_.n(); }
   Index k() const { return codes_.k(); }
@@ -39,26 +36,35 @@ class PackedWeights {
   /// All memory held, padding included.
   Index bytes() const { return codes_.bytes() + params_.bytes(); }
 
-  /// Calls store(row, column, count, sums) for every piece of a row of x * w^T, each a sum of one fma per term, k
-  /// ascending, from 0. x is (m, k). Pieces come from several threads at once; one may come twice from a thread.
+  /// Calls store(row, column, count, sums) for every piece of a row of the product, groups and steps ascending:
+  /// acc = fma(x, level - zero_point, acc) for the steps of a group, from 0; sum = fma(acc, scale, sum) for the groups,
+  /// from 0. x is (m, k). Pieces come from several threads at once; one may come twice from a thread.
   template <class Store>
   void multiply(Context& context, const TensorView<const float, 2>& x, Store store) const;
 
  private:
-  static constexpr Index kSteps = 128;    ///< of a block: it stays in the first-level cache
+  static constexpr Index kSteps = 128;    ///< of a block, at most: it stays in the first-level cache
   static constexpr Index kRows = 240;     ///< of x: a multiple of every tile, whose sums stay in the second-level cache
-  static constexpr Index kMadeRows = 32;  ///< of parameters, for one row of x
-  static constexpr Index kPanelsOfTile = FloatTile::kColumns / kLanes;
+  static constexpr Index kMadeRows = 32;  ///< of parameters, at a time
 
-  /// Room for at most `rows` rows of scales that are made for one panel, and as many of zero points.
-  Index made_params(Index rows) const { return params_.has_rows() ? 0 : kLanes * 2 * std::min(params_.rows(), rows); }
+  /// Room for the rows of scales that are made for one panel, and as many of zero points.
+  Index made_params() const { return params_.has_rows() ? 0 : kLanes * 2 * std::min(params_.rows(), kMadeRows); }
+  /// Are groups so long that blocks are parts of them?
+  bool in_parts() const { return params_.group() > kSteps; }
+  /// Where the block ends that begins at this step: it holds whole groups, or lies in one.
+  Index end_of_block(Index first) const {
+    const Index group = params_.group();
+    if (in_parts()) return std::min({first + kSteps, (first / group + 1) * group, k()});
+    const Index groups = params_.has_rows() ? kSteps / group : std::min(kSteps / group, kMadeRows);
+    return std::min(first + groups * group, k());
+  }
   /// Points at the codes and parameters of panel p of the steps, made in `room` where they must be.
   template <int panels>
   void point(PanelSteps<panels>& steps, int p, Index panel, float* room) const;
 
   /// One row of x times the panels [first, last).
   template <class Store>
-  void multiply_row(const float* x, Index stride, Index first, Index last, float* room, Store store) const;
+  void multiply_row(const float* x, Index first, Index last, float* room, Store store) const;
   /// Rows of x times the outputs of one float tile.
   template <class Store>
   void multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index column, float* room,
@@ -67,8 +73,6 @@ class PackedWeights {
   const LevelKernels* kernels_;
   PackedCodes codes_;
   PanelParams params_;
-  bool by_rows_;  ///< no weight reaches the limit, or multiply_row sees to it
-  float limit_;
 };
 
 // ---- bodies ----
@@ -91,22 +95,21 @@ void PackedWeights::point(PanelSteps<panels>& steps, int p, Index panel, float* 
 }
 
 template <class Store>
-void PackedWeights::multiply_row(const float* x, Index stride, Index first, Index last, float* room,
-                                 Store store) const {
+void PackedWeights::multiply_row(const float* x, Index first, Index last, float* room, Store store) const {
   const auto& kernel = params_.has_zero_points() ? kernels_->from_zeros : kernels_->plain;
   // Where parameters are made, as many steps at a time as there is room for their rows.
   const Index group = params_.group(), most = params_.has_rows() ? k() : kMadeRows * group;
-  const Index room_of_panel = made_params(kMadeRows);
+  const Index room_of_panel = made_params();
   for (Index panel = first; panel < last; panel += kPanelsAtOnce) {
     // The last are those that end with the last of all; of fewer than there must be, the last stands for several.
     const Index from = std::max(first, std::min(panel, last - kPanelsAtOnce));
     alignas(kCacheLine) float sums[kPanelsAtOnce * kLanes] = {};
     for (Index k_first = 0; k_first < k(); k_first += most) {
-      PanelSteps<kPanelsAtOnce> steps{k_first, std::min(k_first + most, k()), group, limit_, {}, {}, {}};
+      PanelSteps<kPanelsAtOnce> steps{k_first, std::min(k_first + most, k()), group, {}, {}, {}};
       for (int p = 0; p < kPanelsAtOnce; ++p) {
         point(steps, p, std::min(from + p, last - 1), room + p * room_of_panel);
       }
-      kernel.multiply_row(kernels_->levels, steps, x, stride, sums);
+      kernel.multiply_row(kernels_->levels, steps, x, sums);
     }
     for (Index p = 0; p < std::min<Index>(kPanelsAtOnce, last - from); ++p) {
       const Index column = (from + p) * kLanes;
@@ -120,23 +123,33 @@ void PackedWeights::multiply_rows(const TensorView<const float, 2>& x, Index fir
                                   float* room, Store store) const {
   const auto& kernel = params_.has_zero_points() ? kernels_->from_zeros : kernels_->plain;
   constexpr Index columns = FloatTile::kColumns;
+  const Index rows = last_row - first_row;
   float* const block = std::exchange(room, room + columns * kSteps);
-  float* const sums = std::exchange(room, room + columns * (last_row - first_row));
-  std::fill_n(sums, columns * (last_row - first_row), 0.0f);
-  for (Index first = 0; first < k(); first += kSteps) {
-    PanelSteps<1> steps{first, std::min(first + kSteps, k()), params_.group(), limit_, {}, {}, {}};
-    for (Index p = 0; p < kPanelsOfTile; ++p) {
+  float* const sums = std::exchange(room, room + columns * rows);
+  float* const open = std::exchange(room, room + (in_parts() ? columns * rows : 0));  // the sums of a group in parts
+  std::fill_n(sums, columns * rows, 0.0f);
+  for (Index first = 0, last; first < k(); first = last) {
+    last = end_of_block(first);
+    PanelSteps<1> steps{first, last, params_.group(), {}, {}, {}};
+    FloatTile::Groups groups{steps.group, {}};
+    for (int p = 0; p < FloatTile::kVectors; ++p) {
       const Index panel = column / kLanes + p;
-      if (panel >= codes_.panels()) {  // sums that nobody wants
-        for (Index i = 0; i < kSteps; ++i) std::fill_n(block + i * columns + p * kLanes, kLanes, 0.0f);
-        continue;
+      if (panel < codes_.panels()) {
+        point(steps, 0, panel, room + p * made_params());
+        kernel.decode(kernels_->levels, steps, block + p * kLanes, columns);
+      } else {  // sums that nobody wants
+        for (Index i = 0; i < last - first; ++i) std::fill_n(block + i * columns + p * kLanes, kLanes, 0.0f);
       }
-      point(steps, 0, panel, room);
-      kernel.decode(kernels_->levels, steps, block + p * kLanes, columns);
+      groups.scales[p] = steps.scales[0];
     }
-    const TensorView<const float, 2> part(x.data() + first * x.stride(1), {x.extent(0), steps.last - first},
-                                          x.strides());
-    FloatTile::add(part, first_row, last_row, block, sums);
+    const TensorView<const float, 2> part(x.data() + first * x.stride(1), {x.extent(0), last - first}, x.strides());
+    if (!in_parts()) {
+      FloatTile::add_groups(part, first_row, last_row, block, groups, sums);
+      continue;
+    }
+    if (first % steps.group == 0) std::fill_n(open, columns * rows, 0.0f);
+    FloatTile::add(part, first_row, last_row, block, open);
+    if (last % steps.group == 0 || last == k()) FloatTile::add_scaled(open, rows, groups, sums);
   }
   const Index count = std::min<Index>(columns, n() - column);
   for (Index row = first_row; row < last_row; ++row) {
@@ -148,17 +161,23 @@ template <class Store>
 void PackedWeights::multiply(Context& context, const TensorView<const float, 2>& x, Store store) const {
   const Index m = x.extent(0), at_once = std::min(m, kRows);
   const FloatSplit split = split_float_product(context, m, n(), k(), true);
-  const bool one_row = m == 1 && by_rows_;
-  const Index floats = one_row ? kPanelsAtOnce * made_params(kMadeRows)
-                               : FloatTile::kColumns * (kSteps + at_once) + made_params(kSteps + 1);
+  const bool one_row = m == 1;
+  const Index floats =
+      one_row ? (x.stride(1) != 1 ? k() : 0) + kPanelsAtOnce * made_params()
+              : FloatTile::kColumns * (kSteps + (in_parts() ? 2 : 1) * at_once) + FloatTile::kVectors * made_params();
   context.reserve_scratch(split.tasks, floats * Index{sizeof(float)});
   context.parallel(split.tasks, split.cycles, [&](Index task) {
     const FloatSplit::Part part = split.part(task);
-    float* const room = reinterpret_cast<float*>(context.scratch(task));
+    float* room = reinterpret_cast<float*>(context.scratch(task));
     if (one_row) {
       if (part.first_row == part.last_row) return;
-      const Index last = std::min(part.last_panel * kPanelsOfTile, codes_.panels());
-      return multiply_row(x.data(), x.stride(1), part.first_panel * kPanelsOfTile, last, room,
+      const Index last = std::min(part.last_panel * FloatTile::kVectors, codes_.panels());
+      const float* row = x.data();
+      if (x.stride(1) != 1) {
+        for (Index i = 0; i < k(); ++i) room[i] = x.data()[i * x.stride(1)];
+        row = std::exchange(room, room + k());
+      }
+      return multiply_row(row, part.first_panel * FloatTile::kVectors, last, room,
                           [&](Index column, Index count, const float* sums) { store(0, column, count, sums); });
     }
     for (Index panel = part.first_panel; panel < part.last_panel; ++panel) {

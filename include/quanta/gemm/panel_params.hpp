@@ -20,7 +20,6 @@ class PanelParams {
   Index group() const { return group_; }
   Index rows() const { return ceil_div(k_, group_); }
   bool has_zero_points() const { return !zero_points_.empty() || !minus_zeros_.empty(); }
-  QUANTA_LAZY float largest_scale() const;
 
   /// Are rows there? Then these are a panel's, from that of step 0 on: scales, and zero points' negatives, null where
   /// all are 0.
@@ -91,13 +90,6 @@ PanelParams::PanelParams(Index n, Index k, int lanes, const GranularityInfo& gra
   if (zero_points == nullptr) return;
   minus_zeros_ = Buffer<float>(size, 0.0f);
   for_each_held([&](Index at, Index param) { minus_zeros_[at] = -static_cast<float>(zero_points[param]); });
-}
-
-QUANTA_LAZY_BODY float PanelParams::largest_scale() const {
-  float largest = map_.count == 0 ? 1.0f : 0.0f;
-  for (const float scale : scale_rows_) largest = std::max(largest, scale);
-  for (Index i = 0; i < held_.size(); ++i) largest = std::max(largest, data().scale(i));
-  return largest;
 }
 
 QUANTA_LAZY_BODY
