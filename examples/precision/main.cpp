@@ -85,7 +85,7 @@ void accuracy_against_size(const std::string& directory) {
     double bits, snr_db, percent;  // for each weight, of the logits against those of FP32, of the images
   };
   Matrix logits_of_float;
-  // A weight-only layer gives the outputs of a float layer with the dequantized weights.
+  // A weight-only layer gives these outputs too, but for the rounding of floats.
   const auto measure = [&](const std::string& name, double label_side, const quanta::FormatChoice* format) {
     quanta::Sequential model;
     Index weights = 0, weight_bytes = 0, bias_bytes = 0;

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // The linear layer whose weights alone are quantized: they stay in memory at their true size, and activations are never
-// rounded. It computes what Linear computes with the dequantized weight, to the bit.
+// rounded. Scales multiply sums, not weights.
 #pragma once
 
 #include <quanta/gemm/packed_weights.hpp>
@@ -23,11 +23,19 @@ QUANTA_LAZY void forward_in_float(Context& context, const PackedWeights& weights
 }  // namespace detail
 
 /// The linear layer whose weights are held in few bits and whose activations stay float: y (batch, out) of x (batch,
-/// in). Throws Error when x has another number of features. w[n, k] = scale * (code - zero_point), or scale *
-/// level[code], saturated to +-FLT_MAX; y[b, n] = (sum over k ascending of fma(x[b, k], w[n, k], sum), from 0) +
-/// bias[n]. The same bits on every CPU, for every batch and number of threads; NaN results are the one quiet NaN. While
-/// it runs, weights of at most 128 inputs and 32 outputs are floats in memory, per thread; with one row of x they stay
-/// in registers.
+/// in). Throws Error when x has another number of features. Neighbouring inputs that share a scale are a group: all
+/// inputs per tensor and per output, and each by itself where scales differ from input to input. With levels in place
+/// of code - zero_point where codes are not integers,
+///
+///   acc = fma(x[b, k], code - zero_point, acc)   k of a group ascending, from 0
+///   f   = fma(acc, scale, f)                     groups ascending, from 0
+///   y[b, n] = f + bias[n]
+///
+/// Codes and levels are exact floats, and every group is rounded once more. Linear with the dequantized weight rounds
+/// every weight, so the two differ by roundings, unless there are no scales; and no weight saturates here: where acc
+/// leaves float, y does. The same bits on every CPU, for every batch and number of threads; NaN results are the one
+/// quiet NaN. While it runs, levels of at most 128 inputs and 32 outputs are floats in memory, per thread; with one row
+/// of x they stay in registers.
 template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
  public:
