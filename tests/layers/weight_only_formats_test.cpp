@@ -26,7 +26,11 @@ using FormatCases =
     testing::Types<FormatCase<NF4, DoubleQuantized<PerGroup<64>>, 64>, FormatCase<E4M3, PerChannel<0>, 0>,
                    FormatCase<MXINT8, MxBlocks, 32>, FormatCase<NVFP4, DefaultGranularity<NVFP4>, 16>,
                    FormatCase<Int<3>, WithScales<PerGroup<7>, Fp16>, 7>, FormatCase<Bf16, Unscaled, 0>,
-                   FormatCase<E5M2, PerGroup<100>, 100>, FormatCase<Dynamic8, PerGroup<48>, 48>>;
+                   FormatCase<E5M2, PerGroup<100>, 100>, FormatCase<Dynamic8, PerGroup<48>, 48>,
+                   FormatCase<UInt<4>, WithScales<PerGroup<32>, Fp16>, 32>,
+                   FormatCase<E2M1, WithScales<PerGroup<8>, E4M3, 7>, 8>,
+                   FormatCase<NF4, WithScales<PerGroup<24>, E2M3, kAllScales>, 24>,
+                   FormatCase<UInt<8>, WithScales<PerChannel<0>, Bf16>, 0>>;
 TYPED_TEST_SUITE(WeightOnlyFormats, FormatCases);
 
 TYPED_TEST(WeightOnlyFormats, AreTheDefinitionToTheBit) {

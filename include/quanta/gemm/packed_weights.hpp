@@ -27,7 +27,7 @@ class PackedWeights {
                 const std::byte* stream, const HeldScales& scales, const std::int32_t* zero_points)
       : kernels_(&kernels),
         codes_(n, k, kernels.bits, kLanes, kernels.flip, stream),
-        params_(n, k, kLanes, granularity, scales, zero_points) {}
+        params_(n, k, granularity, scales, zero_points) {}
 
   Index n() const { return codes_.n(); }
   Index k() const { return codes_.k(); }

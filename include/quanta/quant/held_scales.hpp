@@ -97,6 +97,13 @@ class HeldScales {
   template <RealFormat S>
   static HeldScales narrow(const Buffer<float>& scales, const ScaleInfo& info);
 
+  /// The same with these codes.
+  HeldScales with_codes(Buffer<std::byte> codes) const {
+    HeldScales result = *this;
+    result.codes_ = std::move(codes);
+    return result;
+  }
+
   Index size() const { return size_; }
   /// Null where they are codes.
   const float* floats() const { return decode_ == nullptr ? floats_.data() : nullptr; }
