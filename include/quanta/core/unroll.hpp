@@ -30,7 +30,7 @@ QUANTA_ALWAYS_INLINE T in_order(T v) {
 
 /// p; what is read from it is read anew each time, and holds no register in between.
 template <class T>
-QUANTA_ALWAYS_INLINE const T* left_in_memory(const T* p) {
+QUANTA_ALWAYS_INLINE T* left_in_memory(T* p) {
 #if defined(QUANTA_FLOAT_REGISTER)
   asm volatile("" : "+r"(p));
 #endif

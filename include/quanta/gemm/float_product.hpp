@@ -13,6 +13,7 @@
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/context.hpp>
 #include <quanta/core/tensor_view.hpp>
+#include <quanta/core/unroll.hpp>
 #include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -197,20 +198,28 @@ void FloatTile::run(const TensorView<const float, 2>& x, Index row, const float*
 template <int rows>
 void FloatTile::run_groups(const TensorView<const float, 2>& x, Index row, const float* weights, const Groups& groups,
                            float* sums) {
+  // Where registers hold the sums of all groups too, they stay there.
+  constexpr bool kept = L::width == 16 || rows <= kFew;
   typename L::F total[rows][kVectors];
-  load_sums(sums, total);
+  if constexpr (kept) load_sums(sums, total);
   for (Index k = 0, at = 0; k < x.extent(1); k += groups.size, at += L::width) {
     typename L::F acc[rows][kVectors];
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::set(0.0f);
     }
     add_steps(x, row, k, std::min(k + groups.size, x.extent(1)), weights, acc);
+    float* const to = left_in_memory(sums);
     QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) {
       const typename L::F scale = L::load(groups.scales[v] + at);
-      QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[r][v] = L::fma(acc[r][v], scale, total[r][v]);
+      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+        float* const sum = to + r * kColumns + v * L::width;
+        if constexpr (!kept) total[r][v] = L::load(sum);
+        total[r][v] = L::fma(acc[r][v], scale, total[r][v]);
+        if constexpr (!kept) L::store(sum, total[r][v]);
+      }
     }
   }
-  store_sums(total, sums);
+  if constexpr (kept) store_sums(total, sums);
 }
 
 inline void FloatTile::add_scaled(const float* group, Index rows, const Groups& groups, float* sums) {
