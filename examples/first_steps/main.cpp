@@ -255,7 +255,7 @@ const quanta::QuantizedTensor<quanta::UInt<4>, 2, quanta::PerGroup<128>> theirs(
 const quanta::WeightOnlyLinear<quanta::UInt<4>, quanta::PerGroup<128>> from_elsewhere(theirs, bias);
 
   const Matrix exact = quanta::Linear(Eigen::MatrixXf::Constant(256, 784, 0.5f), bias)(batch);
-  expect(quanta::error_metrics(exact, from_elsewhere(batch)).max_error == 0.0, "codes from elsewhere");
+  expect(quanta::error_metrics(exact, from_elsewhere(batch)).snr_db > 100.0, "codes from elsewhere");
 }
 
 }  // namespace
