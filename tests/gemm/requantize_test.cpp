@@ -67,7 +67,7 @@ class RequantizeTest : public testing::Test {
 };
 
 // From scales that saturate nearly everything, over multipliers beyond 1, to scales at which nearly all is 0.
-constexpr float kOutputScales[] = {0x1p-60f, 1e-9f, 1e-5f, 0.003f, 0.31f, 1.0f, 3.7f, 100.0f, 1e8f, 1e30f};
+constexpr float kOutputScales[] = {0x1p-60f, 1e-9f, 1e-5f, 0.003f, 0.02f, 0.1f, 0.31f, 1.0f, 3.7f, 100.0f, 1e8f, 1e30f};
 
 TEST_F(RequantizeTest, ToInt8SymmetricNeverGivesMinus128) {
   for (const float scale : kOutputScales) check(SymmetricQuantizer<Int<8>>(scale), -127, 127);
