@@ -78,6 +78,8 @@
 /// 1: the fused multiply-add is an instruction; 0: it is computed exactly without (core/fp.hpp).
 /// \def QUANTA_HAS_AVX2
 /// May this unit use AVX2? As all below it is 0 with QUANTA_FORCE_SCALAR.
+/// \def QUANTA_HAS_F16C
+/// AVX2, and conversions from half?
 /// \def QUANTA_HAS_AVX512
 /// AVX-512 F, BW, DQ and VL?
 /// \def QUANTA_HAS_AVX512VNNI
@@ -108,6 +110,12 @@
 #define QUANTA_HAS_AVX2 1
 #else
 #define QUANTA_HAS_AVX2 0
+#endif
+
+#if QUANTA_HAS_AVX2 && (defined(__F16C__) || defined(_MSC_VER))
+#define QUANTA_HAS_F16C 1
+#else
+#define QUANTA_HAS_F16C 0
 #endif
 
 #if !QUANTA_SCALAR_ONLY && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && \

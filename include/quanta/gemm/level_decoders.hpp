@@ -7,6 +7,7 @@
 //   IntegerLevels  integers of up to 16 bits       the integer as float
 //   TurningLevels  integers of up to 4 bits        one and the other
 //   FloatLevels    floating formats                by their bits
+//   HalfLevels     Fp16, where the CPU can         by an instruction
 //   TableLevels    codebooks of 5 to 8 bits        a table in memory
 #pragma once
 
@@ -98,6 +99,24 @@ struct FloatLevels {
   }
 };
 
+/// IEEE halves, where loading them is converting them.
+template <class L>
+struct HalfLevels {
+  static constexpr int bits = 16;
+  using Code = std::uint16_t;
+
+  explicit HalfLevels(const float*) {}
+  static typename L::I load_words(const std::uint16_t* p) { return L::float_bits(L::load_halves(p)); }
+  template <int at = 0>
+  QUANTA_ALWAYS_INLINE typename L::F level(typename L::I word) const {
+    return L::from_bits(word);
+  }
+};
+template <class L>
+concept LoadsHalves = requires(const std::uint16_t* p) {
+  L::load_halves(p);
+};
+
 template <class L, int b>
 struct TableLevels {
   static constexpr int bits = b;
@@ -141,6 +160,8 @@ constexpr auto pick_decoder() {
     }
   } else if constexpr (F::bits <= 4) {
     return std::type_identity<SmallLevels<L, F::bits>>{};
+  } else if constexpr (LoadsHalves<L> && std::is_same_v<F, Fp16>) {
+    return std::type_identity<HalfLevels<L>>{};
   } else if constexpr (FloatingFormat<F>) {
     return std::type_identity<FloatLevels<L, F::exponent_bits, F::fraction_bits, F::specials>>{};
   } else {
@@ -193,7 +214,12 @@ QUANTA_ALWAYS_INLINE void for_each_step(const std::byte* const (&from)[panels], 
   const auto one = [&](Index k) QUANTA_INLINE_LAMBDA {
     QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
       if constexpr (D::bits == 16) {
-        words[p] = L::load_words(reinterpret_cast<const std::uint16_t*>(from[p] + k * row));
+        const auto* const at = reinterpret_cast<const std::uint16_t*>(from[p] + k * row);
+        if constexpr (std::is_same_v<D, HalfLevels<L>>) {
+          words[p] = D::load_words(at);
+        } else {
+          words[p] = L::load_words(at);
+        }
       } else if constexpr (D::bits == 8) {
         words[p] = L::load_bytes(reinterpret_cast<const typename D::Code*>(from[p] + k * row));
       } else {

@@ -87,6 +87,9 @@ struct Avx512Lanes {
   static I load_words(const std::uint16_t* p) {
     return _mm512_maskz_cvtepu16_epi32(kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  static F load_halves(const std::uint16_t* p) {
+    return _mm512_maskz_cvtph_ps(kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
   template <class Byte>
   static I load_bytes(const Byte* p) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));

@@ -99,6 +99,7 @@ struct NeonLanes {
     return vsubq_s32(count, vreinterpretq_s32_u32(vcgeq_f32(v, limit)));
   }
   static I load_words(const std::uint16_t* p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
+  static F load_halves(const std::uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
   template <class Byte>
   static I load_bytes(const Byte* p) {
     std::uint32_t four;

@@ -86,6 +86,7 @@ struct ScalarLanes {
   static I count_at_least(I count, F v, F limit) { return count + (v >= limit ? 1 : 0); }
   /// `width` unsigned words, or bytes, which are signed where the type is.
   static I load_words(const std::uint16_t* p) { return *p; }
+  // Where there is an instruction, load_halves(p): the reals that `width` IEEE halves stand for, NaN made quiet.
   template <class Byte>
   static I load_bytes(const Byte* p) {
     return *p;
