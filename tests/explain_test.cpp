@@ -75,11 +75,12 @@ TEST(Explain, SaysHowTheLhsIsRead) {
   using Same = std::conditional_t<std::is_signed_v<Lhs>, Int<8>, UInt<8>>;
   using Other = std::conditional_t<std::is_signed_v<Lhs>, UInt<8>, Int<8>>;
   EXPECT_EQ(explain(1, 1, 1, Same{}).lhs_is, "read as it is");
-  EXPECT_EQ(
-      explain(1, 1, 1, Other{}).lhs_is,
-      ReadsBothSigns<NativeKernel>
-          ? (NativeKernel::OtherSign::kLhsShift != 0 ? "read as it is, the signs turned in registers" : "read as it is")
-          : "copied with the signs turned");
+  const char* expected = "copied with the signs turned";
+  if constexpr (ReadsBothSigns<NativeKernel>) {
+    expected = NativeKernel::OtherSign::kLhsShift != 0 ? "read as it is, the signs turned in registers"
+                                                       : "read as it is, by instructions for its sign";
+  }
+  EXPECT_EQ(explain(1, 1, 1, Other{}).lhs_is, expected);
 }
 
 TEST(Explain, MeasuresWhenAsked) {
