@@ -78,7 +78,7 @@ TEST(Explain, SaysHowTheLhsIsRead) {
   const char* expected = "copied with the signs turned";
   if constexpr (ReadsBothSigns<NativeKernel>) {
     expected = NativeKernel::OtherSign::kLhsShift != 0 ? "read as it is, the signs turned in registers"
-                                                       : "read as it is, by instructions for its sign";
+                                                       : "read as it is, by a kernel for its sign";
   }
   EXPECT_EQ(explain(1, 1, 1, Other{}).lhs_is, expected);
 }
