@@ -7,6 +7,7 @@ endif()
 set(QUANTA_NOTED_FLAGS "${CMAKE_CXX_FLAGS}" CACHE INTERNAL "Those that quantaFlagsNote.cmake has looked at")
 unset(QUANTA_FLAGS_LEAVE_OUT_AVX2 CACHE)
 include(CheckCXXSourceRuns)
+set(quanta_required_quiet "${CMAKE_REQUIRED_QUIET}")  # it may be the user's
 set(CMAKE_REQUIRED_QUIET ON)
 check_cxx_source_runs("
 #if defined(__AVX2__)
@@ -15,7 +16,8 @@ int main() { return 1; }
 int main() { return __builtin_cpu_supports(\"avx2\") ? 0 : 1; }
 #endif
 " QUANTA_FLAGS_LEAVE_OUT_AVX2)
-unset(CMAKE_REQUIRED_QUIET)
+set(CMAKE_REQUIRED_QUIET "${quanta_required_quiet}")
+unset(quanta_required_quiet)
 if(QUANTA_FLAGS_LEAVE_OUT_AVX2)
   message(NOTICE "Quanta: CMAKE_CXX_FLAGS allow no AVX2, which this CPU has. Targets that do not allow it by options of "
                  "their own use the portable kernel, which is many times slower: -march=native, for this machine alone, "

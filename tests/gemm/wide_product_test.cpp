@@ -1,6 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // 16-bit codes times 8-bit weights: int64, or float, exactly.
+#include <cstring>
 #include <limits>
 
 #include "tests/support/expect_error.hpp"
@@ -66,6 +67,20 @@ TYPED_TEST(WideProduct, IsExactForTheLargestSums) {
       EXPECT_EQ(sums(1, 0), expected);
     }
   }
+}
+
+// As of a file written by others; a sanitizer would tell.
+TEST(WideProducts, ReadCodesThatAreNotAligned) {
+  const std::int16_t values[3] = {-32768, 300, 32767};
+  alignas(4) std::byte bytes[1 + sizeof values];
+  std::memcpy(bytes + 1, values, sizeof values);
+  const float one = 1.0f;
+  const QuantizedView<Int<16>, 2> x(bytes + 1, {1, 3}, {&one, nullptr, 1});
+  RowTensor<std::int8_t, 2> weights(1, 3);
+  weights.setValues({{1, 2, 3}});
+  RowTensor<std::int64_t, 2> sums(1, 1);
+  gemm(x, pack(QuantizedTensor<Int<8>, 2>(weights, QuantParams<PerTensor>(1.0f))), sums);
+  EXPECT_EQ(sums(0, 0), -32768 + 2 * 300 + 3 * 32767);
 }
 
 TEST(WideProducts, RefuseMoreInputsThanInt32PartsHold) {

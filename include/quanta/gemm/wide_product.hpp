@@ -8,6 +8,8 @@
 // Both sums of products are int32 and come from the kernels for bytes; the rest is int64.
 #pragma once
 
+#include <cstring>
+
 #include <quanta/gemm/loop_nest.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -89,11 +91,15 @@ class WideRows {
     auto* sums = reinterpret_cast<std::int64_t*>(take(padded * Index{sizeof(std::int64_t)}));
 
     for (Index r = 0; r < rows; ++r) {
-      const Code* from = lhs.codes.data() + (first + r) * lhs.codes.stride(0);
-      const Index step = lhs.codes.stride(1);
+      // Codes of a mapped file need not be aligned.
+      const auto* from = reinterpret_cast<const std::byte*>(lhs.codes.data()) +
+                         (first + r) * lhs.codes.stride(0) * Index{sizeof(Code)};
+      const Index step = lhs.codes.stride(1) * Index{sizeof(Code)};
       std::int64_t sum = 0;
       for (Index i = 0; i < k; ++i) {
-        const std::int32_t x = from[i * step];
+        Code code;
+        std::memcpy(&code, from + i * step, sizeof code);
+        const std::int32_t x = code;
         high[r * stride + i] = static_cast<High>(x >> 8);
         low[r * stride + i] = static_cast<Low>(x & 255);
         sum += x;
