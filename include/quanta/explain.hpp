@@ -200,7 +200,7 @@ Explanation explain(Index m, Index n, Index k, Lhs, Rhs, G granularity, const Ex
   const Index group = Packed::per_group ? granularity.info().group_size : std::max<Index>(k, 1);
   const RhsLayout layout(n, k, group, Used::kNr, Used::kKr);
   Explanation e = detail::explain_layout<Lhs, Packed>(m, layout, granularity.info());
-  detail::FormCount<typename Lhs::Code, Packed> count(layout);
+  detail::FormCount<typename Lhs::Code, Packed> count(m, layout);
   const bool proven = count.asks_for_proof() && detail::proves_all_weights<Kernel, Rhs, G>();
   count.add(proven, layout.nr, n / layout.nr);
   if (n % layout.nr != 0) count.add(proven, n % layout.nr, 1);
@@ -218,7 +218,7 @@ Explanation explain(Index m, const PackedRhs<Rhs, G, Kernel>& rhs, Lhs, const Ex
   detail::check(m > 0 && layout.n > 0, "explain: ", m, " rows times weights of shape ", Shape<2>{layout.n, layout.k},
                 ", expected some rows and outputs");
   Explanation e = detail::explain_layout<Lhs, PackedRhs<Rhs, G, Kernel>>(m, layout, rhs.granularity().info());
-  detail::FormCount<typename Lhs::Code, PackedRhs<Rhs, G, Kernel>> count(layout);
+  detail::FormCount<typename Lhs::Code, PackedRhs<Rhs, G, Kernel>> count(m, layout);
   for (Index p = 0; p < layout.panels(); ++p) {
     count.add(rhs.proven(p), std::min<Index>(layout.n - p * layout.nr, layout.nr), 1);
   }

@@ -43,6 +43,27 @@ struct NarrowForm : Kernel {
   }
 };
 
+/// A kernel's paired form as if it were its first.
+template <HasPairedForm Kernel>
+struct PairedForm : Kernel {
+  using Lhs = typename Kernel::Lhs;
+  static constexpr Index kr = Kernel::kKr;
+
+  template <int rows>
+  static void run(const LhsTile<Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks, const SumTile& tile,
+                  bool accumulate) {
+    const Index all = blocks + (lhs.tail != nullptr ? 1 : 0), stride = all * 2 * kr + 5;
+    std::vector<Lhs> pairs(usize((rows + 1) / 2 * stride - 5), Lhs{77});
+    for (Index r = 0; r < rows; ++r) {
+      for (Index k = 0; k < all * kr; ++k) {
+        const Lhs* from = k < blocks * kr ? lhs.data + r * lhs.stride + k : lhs.tail + r * kr + k % kr;
+        pairs[usize(r / 2 * stride + k / kr * 2 * kr + r % 2 * kr + k % kr)] = *from;
+      }
+    }
+    Kernel::template run_paired<rows>({pairs.data(), stride, nullptr}, panel, all, tile, accumulate);
+  }
+};
+
 /// What a kernel adds to each lhs operand it reads.
 template <class Kernel>
 constexpr std::int32_t lhs_shift() {
@@ -65,10 +86,17 @@ using NarrowForms = SecondForms::Plus<NarrowForm<Int8Kernel<arch::AvxVnni>>>;
 using NarrowForms = SecondForms;
 #endif
 #if QUANTA_HAS_AVX512VNNI
-using ContractKernels = NarrowForms::Plus<NarrowForm<Int8Kernel<arch::Avx512Vnni>>>::Types;
+using NarrowForms512 = NarrowForms::Plus<NarrowForm<Int8Kernel<arch::Avx512Vnni>>>;
 #else
-using ContractKernels = NarrowForms::Types;
+using NarrowForms512 = NarrowForms;
 #endif
+#if QUANTA_HAS_NEONI8MM
+using PairedForms =
+    NarrowForms512::Plus<PairedForm<Int8Kernel<arch::NeonI8mm>>, PairedForm<Int8Kernel<arch::NeonI8mm>::OtherSign>>;
+#else
+using PairedForms = NarrowForms512;
+#endif
+using ContractKernels = PairedForms::Plus<PairedForm<PortablePairedKernel<6, 1, 3, U8, S8>>>::Types;
 TYPED_TEST_SUITE(Contract, ContractKernels);
 
 template <class T>

@@ -26,6 +26,10 @@ auto forms(std::integer_sequence<int, less...>) {
         else return std::tuple{};
       }(),
       [] {
+        if constexpr (quanta::HasPairedForm<K>) return std::tuple{&K::template run_paired<less + 1>...};
+        else return std::tuple{};
+      }(),
+      [] {
         if constexpr (quanta::HasGroupedForm<K>) return std::tuple{&K::template run_grouped<less + 1>...};
         else return std::tuple{};
       }(),

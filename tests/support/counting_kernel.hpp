@@ -31,6 +31,13 @@ struct CountingKernel : Kernel {
     Kernel::template run_proven<rows>(lhs, panel, blocks, tile, accumulate);
   }
 
+  template <int rows>
+  static void run_paired(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
+                         const SumTile& tile, bool accumulate) requires HasPairedForm<Kernel> {
+    count(lhs, blocks, rows);
+    Kernel::template run_paired<rows>(lhs, panel, blocks, tile, accumulate);
+  }
+
  private:
   static void count(const LhsTile<typename Kernel::Lhs>& lhs, Index blocks, int rows) {
     integer_multiply_adds += (blocks + (lhs.tail != nullptr ? 1 : 0)) * rows * Kernel::kNr * Kernel::kKr;

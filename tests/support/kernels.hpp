@@ -84,6 +84,22 @@ struct PortableNarrowKernel : PortableKernel<mr, nr, kr, Lhs, Rhs> {
   }
 };
 
+/// A portable kernel with a paired form.
+template <int mr, int nr, int kr, class Lhs, class Rhs>
+struct PortablePairedKernel : PortableKernel<mr, nr, kr, Lhs, Rhs> {
+  template <int rows>
+  static void run_paired(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
+                         bool accumulate) {
+    std::vector<Lhs> apart(static_cast<std::size_t>(rows * blocks * kr));
+    for (Index i = 0; i < static_cast<Index>(apart.size()); ++i) {
+      const Index row = i / (blocks * kr), k = i % (blocks * kr);
+      apart[static_cast<std::size_t>(i)] = lhs.data[row / 2 * lhs.stride + k / kr * 2 * kr + row % 2 * kr + k % kr];
+    }
+    PortableKernel<mr, nr, kr, Lhs, Rhs>::template run<rows>({apart.data(), blocks * kr, nullptr}, panel, blocks, tile,
+                                                             accumulate);
+  }
+};
+
 /// A portable kernel that reads signed codes as those with vpdpbusd do, as unsigned operands that are 128 more.
 template <int mr, int nr, int kr>
 struct PortableTurningKernel : PortableKernel<mr, nr, kr, U8, S8> {
@@ -106,12 +122,12 @@ struct PortableTurningKernel : PortableKernel<mr, nr, kr, U8, S8> {
 /// codes read as AvxVnni reads them.
 using EmulatedKernels =
     KernelList<PortableNarrowKernel<14, 32, 4, 16, U8, S8>, PortableKernel<6, 16, 4, U8, S8>,
-               PortableKernel<6, 16, 4, S8, S8>, PortableKernel<4, 16, 4, U8, S8>, PortableKernel<4, 16, 8, U8, S8>,
-               PortableKernel<8, 8, 4, S8, S8>, PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>,
-               PortableTurningKernel<6, 16, 4>>;
+               PortableKernel<6, 16, 4, S8, S8>, PortableKernel<4, 16, 4, U8, S8>,
+               PortablePairedKernel<4, 16, 8, U8, S8>, PortableKernel<8, 8, 4, S8, S8>,
+               PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>, PortableTurningKernel<6, 16, 4>>;
 /// Tiles and operand types that no kernel of the library has; the contract allows them.
-using OddKernels =
-    KernelList<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>, PortableKernel<3, 7, 2, S8, S8>>;
+using OddKernels = KernelList<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>,
+                              PortableKernel<3, 7, 2, S8, S8>, PortablePairedKernel<6, 1, 3, U8, S8>>;
 
 /// Sizes 0 to 2 tiles + 1: all of them, or fewer at a smaller test scale, but always those next to a tile's edge.
 inline std::vector<Index> tail_sizes(int tile) {

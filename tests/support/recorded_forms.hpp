@@ -59,6 +59,12 @@ struct RecordingKernel : Kernel {
     Kernel::template run_narrow<rows>(lhs, panel, blocks, tile, accumulate);
   }
   template <int rows>
+  static void run_paired(const Tile& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
+                         bool accumulate) requires HasPairedForm<Kernel> {
+    ++recorded_forms["paired"];
+    Kernel::template run_paired<rows>(lhs, panel, blocks, tile, accumulate);
+  }
+  template <int rows>
   static void run_grouped(const Groups& lhs, const GroupedPanel<Rhs>& panel,
                           float* sums) requires HasGroupedForm<Kernel> {
     ++recorded_forms["grouped"];

@@ -14,7 +14,8 @@ QUANTA_NAMESPACE_BEGIN
 /// Some panels of the weights, and the form of the kernel that multiplies them (gemm/micro_kernel.hpp).
 struct FormOfPanels {
   /// "general"; "proven", faster, of weights that it is exact for; "narrow", of panels that are filled in part;
-  /// "grouped", which keeps float sums in registers from one group's scales to the next.
+  /// "grouped", which keeps float sums in registers from one group's scales to the next; "paired", of rows side by
+  /// side.
   std::string form;
   Index panels;  ///< how many
 };
@@ -23,8 +24,11 @@ namespace detail {
 
 /// The form of a panel: the one whose function the loop nest calls.
 template <class Kernel>
-const char* form_of_panel(bool proven, Index columns) {
-  const RunKernel<Kernel> picked = pick_kernel<Kernel>(proven, columns, 1);
+const char* form_of_panel(bool paired, bool proven, Index columns) {
+  const RunKernel<Kernel> picked = pick_kernel<Kernel>(paired, proven, columns, 1);
+  if constexpr (HasPairedForm<Kernel>) {
+    if (picked == &Kernel::template run_paired<1>) return "paired";
+  }
   if constexpr (HasProvenForm<Kernel>) {
     if (picked == &Kernel::template run_proven<1>) return "proven";
   }
@@ -44,11 +48,13 @@ class FormCount {
   using Panel = typename Output::template Panel<Operands, Product::nr>;
 
  public:
-  explicit FormCount(const RhsLayout& layout) : grouped_(Panel::by_group && Product::kGrouped && layout.groups() > 0) {}
+  FormCount(Index rows, const RhsLayout& layout)
+      : grouped_(Panel::by_group && Product::kGrouped && layout.groups() > 0),
+        paired_(pairs_rows<typename Product::Reader>(rows, layout.panels())) {}
 
   /// So many panels, with so many columns in use. proven: is the proven form exact for their weights?
   void add(bool proven, Index columns, Index panels) {
-    const char* const form = grouped_ ? "grouped" : form_of_panel<typename Product::Reader>(proven, columns);
+    const char* const form = grouped_ ? "grouped" : form_of_panel<typename Product::Reader>(paired_, proven, columns);
     for (FormOfPanels& f : forms_) {
       if (f.form == form) {
         f.panels += panels;
@@ -62,7 +68,7 @@ class FormCount {
   bool asks_for_proof() const { return !grouped_ && HasProvenForm<typename Product::Reader>; }
 
  private:
-  bool grouped_;
+  bool grouped_, paired_;
   std::vector<FormOfPanels> forms_;
 };
 

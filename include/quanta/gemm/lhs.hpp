@@ -2,8 +2,9 @@
 //
 // The lhs of a product: codes, scales and zero points, and how a kernel gets to read them. Rows that lie in memory as
 // the kernel wants them are read where they are; only what must change is copied: other strides, a signedness that the
-// kernel cannot read, rows whose addresses crowd into a few sets of the cache, and the last block of k where k does not
-// fill it. Codes that layers make of floats are made block by block, just before they are read.
+// kernel cannot read, rows whose addresses crowd into a few sets of the cache, rows that are read in pairs, and the
+// last block of k where k does not fill it. Codes that layers make of floats are made block by block, just before they
+// are read.
 #pragma once
 
 #include <algorithm>
@@ -69,6 +70,13 @@ struct LhsReader<Kernel, typename Kernel::OtherSign::Lhs> {
   static constexpr std::int32_t kReadShift = Type::kLhsShift;
 };
 
+/// Are rows put in pairs for the kernel? One row is no pair; the copy takes about as long as the kernel takes to make
+/// the pairs of one panel itself. A grouped form reads rows where they are.
+template <class Kernel>
+constexpr bool pairs_rows(Index rows, Index panels) {
+  return HasPairedForm<Kernel> && !HasGroupedForm<Kernel> && rows > 1 && panels > 2;
+}
+
 /// The stride of rows that are written to be multiplied: an odd number of cache lines, so that they spread over all
 /// sets of the cache.
 inline Index spread_stride(Index k) { return (ceil_div(k, Index{kCacheLine}) | 1) * Index{kCacheLine}; }
@@ -85,9 +93,10 @@ class LhsRows {
 
   /// Scratch for at most `rows` rows at a time and this rhs layout.
   static Index scratch_bytes(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index rows) {
-    const Index copied = must_copy(lhs.codes, layout, rows) ? spread_stride(layout.k) : 0;
+    const Index copied = must_copy(lhs.codes, layout, rows) ? rows * spread_stride(layout.k) : 0;
+    const Index paired = must_pair(lhs.codes, layout, rows) ? ceil_div(rows, 2) * pair_stride(layout) : 0;
     constexpr Index one = sizeof(std::int32_t);
-    const Index own = rows * (copied + one + layout.groups() * (Kernel::kKr + one));
+    const Index own = std::max(copied, paired) + rows * (one + layout.groups() * (Kernel::kKr + one));
     return std::max(own + 4 * Index{kCacheLine}, lhs.maker == nullptr ? 0 : lhs.maker->scratch_bytes());
   }
 
@@ -102,7 +111,8 @@ class LhsRows {
     rests_ = reinterpret_cast<std::int32_t*>(take(rows * groups * Index{sizeof(std::int32_t)}));
     zero_points_ = reinterpret_cast<std::int32_t*>(take(rows * Index{sizeof(std::int32_t)}));
     tails_ = reinterpret_cast<Operand*>(take(rows * groups * Kernel::kKr));
-    if (!must_copy(codes, layout, rows)) {
+    const bool pair = must_pair(codes, layout, rows);
+    if (pair || !must_copy(codes, layout, rows)) {
       data_ = reinterpret_cast<const Operand*>(codes.data() + first_row * codes.stride(0));
       stride_ = codes.stride(0);
     } else {
@@ -139,14 +149,26 @@ class LhsRows {
     }
     rows_ = rows;
     if (any == 0) zero_points_ = nullptr;
+    if (pair) {
+      auto* const pairs = reinterpret_cast<Operand*>(scratch);
+      make_pairs(pairs);
+      data_ = pairs;
+      paired_ = true;
+    }
   }
 
   /// What the kernel reads for group g of the rows from `row` on (counted from the first prepared row).
   LhsTile<Operand> tile(Index row, Index g) const {
+    if (paired_) {  // row is even
+      const Index stride = pair_stride(layout_);
+      return {data_ + row / 2 * stride + 2 * Kernel::kKr * layout_.first_block(g), stride, nullptr};
+    }
     const bool has_tail = layout_.group_length(g) % Kernel::kKr != 0;
     return {data_ + row * stride_ + g * layout_.group, stride_,
             has_tail ? tails_ + (g * rows_ + row) * Kernel::kKr : nullptr};
   }
+  /// Are they for the paired form of the kernel? Then a tile has whole blocks alone.
+  bool paired() const { return paired_; }
   /// The same of all groups, which a grouped form walks.
   GroupedLhs<Operand> grouped(Index row) const {
     return {data_ + row * stride_, stride_, tails_ + row * Kernel::kKr, rows_ * Kernel::kKr, zero_points(row),
@@ -174,10 +196,39 @@ class LhsRows {
     return step > Index{kCacheLine} && std::min<Index>(rows, Kernel::kMr) * std::min(step, kWay) > kLinesOfASet * kWay;
   }
 
+  /// Pairs are made of rows that are operands as they lie.
+  static bool must_pair(const TensorView<const Code, 2>& codes, const RhsLayout& layout, Index rows) {
+    return pairs_rows<typename Reader::Type>(rows, layout.panels()) && are_adjacent(codes);
+  }
+  static Index pair_stride(const RhsLayout& layout) { return spread_stride(2 * Kernel::kKr * layout.blocks()); }
+  void make_pairs(Operand* pairs) const {
+    constexpr Index kr = Kernel::kKr;
+    const Index groups = layout_.groups(), stride = pair_stride(layout_);
+    for (Index r = 0; r < rows_; r += 2, pairs += stride) {
+      Operand* to = pairs;
+      for (Index g = 0; g < groups; ++g) {
+        const Operand* const upper = data_ + r * stride_ + g * layout_.group;
+        const Operand* const lower = r + 1 < rows_ ? upper + stride_ : upper;
+        const Index length = layout_.group_length(g), whole = length - length % kr;
+        for (Index i = 0; i < whole; i += kr, to += 2 * kr) {
+          std::memcpy(to, upper + i, kr);
+          std::memcpy(to + kr, lower + i, kr);
+        }
+        if (whole != length) {
+          const Operand* const tail = tails_ + (g * rows_ + r) * kr;
+          std::memcpy(to, tail, kr);
+          std::memcpy(to + kr, r + 1 < rows_ ? tail + kr : tail, kr);
+          to += 2 * kr;
+        }
+      }
+    }
+  }
+
   const RhsLayout& layout_;
   const Operand* data_;
   Index stride_;
   Index rows_ = 0;
+  bool paired_ = false;
   Operand* tails_;
   std::int32_t* rests_;
   std::int32_t* zero_points_;

@@ -65,10 +65,10 @@ constexpr auto table_of(Form form) {
 }
 
 /// Calls f(first, last) for the tiles of so many rows: nearly equal, since one of a row or two would be slow; of an odd
-/// number the last has three.
+/// number the last of a high kernel has three, and no tile of a kernel for pairs of rows begins within one.
 template <class Kernel, class F>
 QUANTA_ALWAYS_INLINE void for_each_tile(Index rows, F f) {
-  if constexpr (Kernel::kMr <= 4) {
+  if constexpr (Kernel::kMr <= 4 && !HasPairedForm<Kernel>) {
     for_each_part(rows, Kernel::kMr, f);
   } else {
     const Index odd = rows % 2 == 0 ? 0 : std::min<Index>(rows, 3);
@@ -77,9 +77,15 @@ QUANTA_ALWAYS_INLINE void for_each_tile(Index rows, F f) {
   }
 }
 
-/// The form of the kernel for a panel, by its columns in use and whether it is `proven`, and rows known at run time.
+/// The form of the kernel for a panel, by its columns in use and whether it is `proven`, and rows known at run time,
+/// which may be `paired`.
 template <class Kernel>
-RunKernel<Kernel> pick_kernel(bool proven, Index columns, Index rows) {
+RunKernel<Kernel> pick_kernel(bool paired, bool proven, Index columns, Index rows) {
+  if constexpr (HasPairedForm<Kernel>) {
+    static constexpr auto table =
+        table_of<Kernel>([](auto r) -> RunKernel<Kernel> { return &Kernel::template run_paired<decltype(r)::value>; });
+    if (paired) return table[usize(rows - 1)];
+  }
   if constexpr (HasProvenForm<Kernel>) {
     static constexpr auto table =
         table_of<Kernel>([](auto r) -> RunKernel<Kernel> { return &Kernel::template run_proven<decltype(r)::value>; });
@@ -156,8 +162,10 @@ struct TileProduct {
   }
   void group_sums(Index g, const SumTile& to, bool accumulate) const {
     const RhsLayout& layout = rhs.layout();
-    pick_kernel<Reader>(rhs.proven(panel), rhs.n() - panel * nr, rows)(
-        prepared.tile(row, g), rhs.blocks(panel, g), layout.group_length(g) / Kernel::kKr, to, accumulate);
+    const Index length = layout.group_length(g), kr = Kernel::kKr;
+    pick_kernel<Reader>(prepared.paired(), rhs.proven(panel), rhs.n() - panel * nr, rows)(
+        prepared.tile(row, g), rhs.blocks(panel, g), prepared.paired() ? ceil_div(length, kr) : length / kr, to,
+        accumulate);
     correct_zero_points<Kernel>(rhs, panel, g, prepared.zero_points(row), prepared.rests(row, g), rows, to);
   }
 };

@@ -52,9 +52,10 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 /// all of these blocks, whatever the lhs? Asked once per panel when weights are packed. run_proven<rows> is the
 /// contract of `run` where it is. Both forms read one layout.
 ///
-/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, ReadsBothSigns',
-/// HasNibbles' and HasGroupedForm's. It is without them that hides their names: `static void proves() = delete`,
-/// `kNarrow = 0`, `using OtherSign = void`, `using Nibbles = void`, `kPanelsOfRow = 0`.
+/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, HasPairedForm's,
+/// ReadsBothSigns', HasNibbles' and HasGroupedForm's. It is without them that hides their names: `static void proves()
+/// = delete`, `kNarrow = 0`, `static void run_paired() = delete`, `using OtherSign = void`, `using Nibbles = void`,
+/// `kPanelsOfRow = 0`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
@@ -70,6 +71,17 @@ concept HasNarrowForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
   requires K::kNarrow >= 1 && K::kNarrow < K::kNr;
   K::template run_narrow<K::kMr>(lhs, panel, Index{}, tile, bool{});
+};
+
+/// A kernel may have a form that reads rows of the lhs in pairs, for instructions that want two rows side by side:
+/// run_paired<rows> is `run` with an lhs whose pair p, rows 2 p and 2 p + 1, starts at data + p * stride and holds
+/// block after block kKr operands of the first row and as many of the second. There is no tail: the last block is as
+/// long as the others. Of an odd number of rows the last is half of a pair whose other half is anything.
+template <class K>
+concept HasPairedForm = MicroKernel<K> &&
+    requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
+  K::template run_paired<1>(lhs, panel, Index{}, tile, bool{});
+  K::template run_paired<K::kMr>(lhs, panel, Index{}, tile, bool{});
 };
 
 /// A kernel may name another, OtherSign, that reads an lhs of the other signedness over the same packed rhs: of the
