@@ -66,16 +66,10 @@ TEST(DynamicLinear, RejectsABiasThatIsNotFiniteAsAllQuantizedLayersDo) {
     EXPECT_ERROR(StaticLinear<>(weight, bias, activation), "StaticLinear: bias 2 is ");
     EXPECT_ERROR(WeightOnlyLinear<>(weight, bias), "WeightOnlyLinear: bias 2 is ");
     EXPECT_ERROR(Int8OutlierLinear<>(weight, bias), "Int8OutlierLinear: bias 2 is ");
-    EXPECT_ERROR(DynamicLinear<>(weight, Eigen::VectorXd::Constant(3, 1e300)), "bias 0 is inf");
+    EXPECT_ERROR(DynamicLinear<>(weight, Eigen::VectorXd::Constant(3, 1e300)), "bias 0 is inf as a float");
     EXPECT_ERROR(quantize_dynamic(Sequential{Relu{}, Linear(weight, bias)}), "layer 1 (Linear): DynamicLinear: bias 2");
     EXPECT_EQ(Linear(weight, bias).bias()(1), bias(1));
   }
-}
-
-TEST(DynamicLinear, RejectsAWeightThatIsNotFinite) {
-  Matrix weight = random_tensor<2>({19, 33}, 14);
-  weight(2, 1) = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_ERROR(DynamicLinear<>(weight), "element 67");
 }
 
 // Whatever x will be: its zero point may be any, so the reach of x - zero_point is 255 both ways.

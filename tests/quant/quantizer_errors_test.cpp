@@ -3,6 +3,8 @@
 // Parameters and tensors that do not belong together, and what the messages say.
 #include <gtest/gtest.h>
 
+#include <quanta/calib/min_max.hpp>
+#include <quanta/calib/mse.hpp>
 #include <quanta/quant/quantizer.hpp>
 
 #include "tests/support/expect_error.hpp"
@@ -33,6 +35,25 @@ TEST(QuantizerErrors, ScalesThatAreNotScales) {
     EXPECT_ERROR(SymmetricQuantizer<Int<8>>(scale), "scale 0 is", "at least 2^-126");
     EXPECT_ERROR(AsymmetricQuantizer<UInt<8>>(scale, 3), "scale 0 is", "at least 2^-126");
   }
+}
+
+// A double is rounded to float first: what is finite as it was given can be infinite then, and the message says so.
+TEST(QuantizerErrors, ValuesThatAreNotFiniteAsFloats) {
+  Eigen::VectorXd x(3);
+  for (const double value : {1e300, std::numeric_limits<double>::infinity()}) {
+    x << 1.0, 2.0, value;
+    const char* const says = "element 2 (row-major) is inf as a float, expected finite values";
+    EXPECT_ERROR(AsymmetricQuantizer<UInt<8>>::fit(x), "fit: ", says);
+    EXPECT_ERROR(AsymmetricQuantizer<UInt<8>>::fit_quantize(x), "fit: ", says);
+    MinMaxCalibrator<> ranges;
+    EXPECT_ERROR(ranges.observe(x), "observe: ", says);
+    MseCalibrator<> counts;
+    EXPECT_ERROR(counts.observe(x), "observe: ", says);
+    x(2) = -value;
+    EXPECT_ERROR(SymmetricQuantizer<Int<8>>::fit(x), "element 2 (row-major) is -inf as a float, expected");
+  }
+  x(1) = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_ERROR(SymmetricQuantizer<Int<8>>::fit(x), "element 1 (row-major) is nan, expected finite values");
 }
 
 TEST(QuantizerErrors, AnotherNumberOfScalesThanTheShapeHas) {

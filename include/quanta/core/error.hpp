@@ -54,6 +54,11 @@ QUANTA_ALWAYS_INLINE void check(bool ok, const Parts&... parts) {
   }
 }
 
+/// A value that is not finite, as messages show it: a double that was may be infinite as a float.
+struct NotFinite {
+  float value;
+};
+
 /// Calls f. An Error that it throws begins with what where() says, which is asked only then.
 template <class Where, class F>
 decltype(auto) name_in_errors([[maybe_unused]] Where where, F f);
@@ -71,6 +76,10 @@ inline void append(std::string& out, float part) {
   char digits[32];
   std::snprintf(digits, sizeof digits, "%.9g", static_cast<double>(part));
   out += digits;
+}
+inline void append(std::string& out, NotFinite part) {
+  append(out, part.value);
+  if (part.value == part.value) out += " as a float";
 }
 template <class T>
 requires std::is_integral_v<T>

@@ -49,11 +49,11 @@ class DynamicLinear : public LinearBase<DynamicLinear<F, G, Kernel>> {
   /// Throws Error when sizes differ, weight or bias is not finite, or the sums can leave int32.
   template <class W, class B>
   DynamicLinear(const W& weight, const B& bias, G granularity = G{})
-      : DynamicLinear(detail::quantize_weight<F>(weight, granularity), bias) {}
+      : DynamicLinear(detail::quantize_weight<F>("DynamicLinear: weight", weight, granularity), bias) {}
   /// Without a bias.
   template <RealObject W>
   explicit DynamicLinear(const W& weight, G granularity = G{})
-      : DynamicLinear(detail::quantize_weight<F>(weight, granularity)) {}
+      : DynamicLinear(detail::quantize_weight<F>("DynamicLinear: weight", weight, granularity)) {}
   /// From weights already quantized.
   template <class B>
   DynamicLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias) : DynamicLinear(weight.view(), bias) {}

@@ -20,7 +20,8 @@ class Embedding {
   /// Quantizes a table (rows, features), symmetrically (asymmetrically for unsigned integers), from its own range.
   /// Throws Error when it is not finite.
   template <RealObject W>
-  explicit Embedding(const W& table, G granularity = G{}) : Embedding(detail::quantize_weight<F>(table, granularity)) {}
+  explicit Embedding(const W& table, G granularity = G{})
+      : Embedding(detail::quantize_weight<F>("Embedding: table", table, granularity)) {}
   /// From a table already quantized.
   explicit Embedding(QuantizedTensor<F, 2, G> table) : table_(std::move(table)) {}
 

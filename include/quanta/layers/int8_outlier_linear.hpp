@@ -39,11 +39,13 @@ class Int8OutlierLinear : public LinearBase<Int8OutlierLinear<Kernel>> {
   /// threshold is not above 0.
   template <RealObject W, RealObject B>
   Int8OutlierLinear(const W& weight, const B& bias, float threshold = kThreshold)
-      : Int8OutlierLinear(detail::quantize_weight<Int<8>>(weight, PerChannel<0>{}), bias, threshold) {}
+      : Int8OutlierLinear(detail::quantize_weight<Int<8>>("Int8OutlierLinear: weight", weight, PerChannel<0>{}), bias,
+                          threshold) {}
   /// Without a bias.
   template <RealObject W>
   explicit Int8OutlierLinear(const W& weight, float threshold = kThreshold)
-      : Int8OutlierLinear(detail::quantize_weight<Int<8>>(weight, PerChannel<0>{}), threshold) {}
+      : Int8OutlierLinear(detail::quantize_weight<Int<8>>("Int8OutlierLinear: weight", weight, PerChannel<0>{}),
+                          threshold) {}
   /// From weights already quantized.
   template <class B>
   Int8OutlierLinear(const Weight& weight, const B& bias, float threshold = kThreshold)

@@ -11,13 +11,14 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// A weight (out, in) in codes, from its own range. Throws Error when an element is not finite.
+/// A weight (out, in) in codes, from its own range. Throws Error when an element is not finite; `where` names the layer
+/// and the argument.
 template <ValueFormat F, Granularity G, class W>
-QuantizedTensor<F, 2, G> quantize_weight(const W& weight, G granularity) {
+QuantizedTensor<F, 2, G> quantize_weight(const char* where, const W& weight, G granularity) {
   const Input<float, 2> input = read_weight(weight);
   if constexpr (WeightObject<W>) {
-    const Buffer<Range> ranges = observed_ranges("weight", input.view(), granularity.info());
-    return Quantizer<WeightScheme<F>, F, G>::fit(ranges, granularity).quantize(weight);
+    const Buffer<Range> ranges = observed_ranges(where, input.view(), granularity.info());
+    return Quantizer<WeightScheme<F>, F, G>::fit(ranges, granularity).quantize(input.view());
   }
 }
 

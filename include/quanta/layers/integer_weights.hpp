@@ -30,7 +30,7 @@ inline QuantizedTensor<Int<8>, 2, PerChannel<0>> fit_to_bias(const QuantizedTens
           n, " can leave int32; use fewer inputs");
     scales[n] = weight.params().scale(n);
     const float real = bias.data()[n * bias.stride(0)];
-    check(fp::is_finite(real), "IntegerBuilder: layer ", number, " (Linear): bias ", n, " is ", real,
+    check(fp::is_finite(real), "IntegerBuilder: layer ", number, " (Linear): bias ", n, " is ", NotFinite{real},
           ", expected a finite value");
     const double magnitude = std::abs(static_cast<double>(real));
     const auto units = [&](float scale) {

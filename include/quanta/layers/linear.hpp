@@ -60,7 +60,8 @@ class LinearBase : public CallableLayer<D> {
   template <class B>
   LinearBase(Index outputs, const B& bias) : bias_(detail::copy_bias(D::kName, bias, outputs)) {
     for (Index n = 0; !std::is_same_v<D, Linear> && n < outputs; ++n) {
-      detail::check(fp::is_finite(bias_[n]), D::kName, ": bias ", n, " is ", bias_[n], ", expected a finite value");
+      detail::check(fp::is_finite(bias_[n]), D::kName, ": bias ", n, " is ", detail::NotFinite{bias_[n]},
+                    ", expected a finite value");
     }
   }
 

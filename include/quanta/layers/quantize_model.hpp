@@ -126,7 +126,7 @@ class CalibrationRun {
     for (Index e = 0; e < x.size(); ++e) {
       if (fp::is_finite(x.data()[e])) continue;
       fail("quantize_static: batch ", batches_, " gives ", receiver(i), " ", x.data()[e], " as element ", e,
-           i < layers_.size() ? " of its input" : "", ", expected a finite value");
+           i < layers_.size() ? " of its input" : "", ", expected a finite float");
     }
     calibrator.observe(detail::tensor_map(x));
   }

@@ -70,7 +70,8 @@ class QuantizedMatrix : public Eigen::EigenBase<QuantizedMatrix<F, G>> {
   /// Quantizes a matrix (out, in) of float or double, symmetrically (asymmetrically for unsigned formats), from its own
   /// range. Throws Error when an element is not finite, or the sums can leave int32.
   template <RealObject W>
-  explicit QuantizedMatrix(const W& weight, G granularity = G{}) : layer_(weight, granularity) {}
+  explicit QuantizedMatrix(const W& weight, G granularity = G{})
+      : layer_(detail::quantize_weight<F>("QuantizedMatrix: weight", weight, granularity)) {}
   /// From weights already quantized.
   explicit QuantizedMatrix(const QuantizedTensor<F, 2, G>& weight) : layer_(weight) {}
 

@@ -57,11 +57,11 @@ class StaticLinear : public LinearBase<StaticLinear<F, G, Kernel>> {
   /// sums can leave int32.
   template <class W, class B, class Scheme, IntegerFormat A>
   StaticLinear(const W& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& activation, G granularity = G{})
-      : StaticLinear(detail::quantize_weight<F>(weight, granularity), bias, activation) {}
+      : StaticLinear(detail::quantize_weight<F>("StaticLinear: weight", weight, granularity), bias, activation) {}
   /// Without a bias.
   template <RealObject W, class Scheme, IntegerFormat A>
   StaticLinear(const W& weight, const Quantizer<Scheme, A, PerTensor>& activation, G granularity = G{})
-      : StaticLinear(detail::quantize_weight<F>(weight, granularity), activation) {}
+      : StaticLinear(detail::quantize_weight<F>("StaticLinear: weight", weight, granularity), activation) {}
   /// From weights already quantized.
   template <class B, class Scheme, IntegerFormat A>
   StaticLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& activation)

@@ -45,11 +45,11 @@ class WeightOnlyLinear : public LinearBase<WeightOnlyLinear<F, G>> {
   /// Throws Error when sizes differ or weight or bias is not finite.
   template <class W, class B>
   WeightOnlyLinear(const W& weight, const B& bias, G granularity = G{})
-      : WeightOnlyLinear(detail::quantize_weight<F>(weight, granularity), bias) {}
+      : WeightOnlyLinear(detail::quantize_weight<F>("WeightOnlyLinear: weight", weight, granularity), bias) {}
   /// Without a bias.
   template <RealObject W>
   explicit WeightOnlyLinear(const W& weight, G granularity = G{})
-      : WeightOnlyLinear(detail::quantize_weight<F>(weight, granularity)) {}
+      : WeightOnlyLinear(detail::quantize_weight<F>("WeightOnlyLinear: weight", weight, granularity)) {}
   /// From weights already quantized, at any granularity.
   template <class B>
   WeightOnlyLinear(const QuantizedTensor<F, 2, G>& weight, const B& bias)

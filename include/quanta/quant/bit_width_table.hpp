@@ -81,18 +81,23 @@ FormatChoice choice(G granularity) {
 
 template <RealObject X>
 BitWidthTable bit_width_table(const X& weight, const std::vector<FormatChoice>& choices) {
-  const detail::Input<float, rank_of<X>> input(weight);
-  const Index n = input.view().size();
+  constexpr int rank = rank_of<X>;
+  // Evaluated once: an expression may give other numbers each time.
+  const detail::Input<float, rank> input(weight);
+  const TensorView<const float, rank>& view = input.view();
+  const Index n = view.size();
+  Buffer<float> gathered(view.is_dense() ? 0 : n);
+  const auto values = detail::tensor_map(TensorView<const float, rank>(view.read(0, n, gathered.data()), view.shape()));
   BitWidthTable table;
   for (const FormatChoice& choice : choices) {
-    const AnyQuantizedTensor quantized = choice.quantize(weight);
-    Tensor<float, rank_of<X>> approx = detail::make_tensor<float, rank_of<X>>(input.view().shape());
+    const AnyQuantizedTensor quantized = choice.quantize(values);
+    Tensor<float, rank> approx = detail::make_tensor<float, rank>(view.shape());
     quantized.dequantize_into(
         detail::tensor_map(TensorView<float, 2>(approx.data(), {quantized.shape()[0], quantized.shape()[1]})));
     const double bits = n == 0 ? 0.0 : 8.0 * static_cast<double>(quantized.bytes()) / static_cast<double>(n);
     table.rows.push_back(
         {std::string(quantized.format()) + " " + description(quantized.granularity(), quantized.rank()),
-         quantized.bytes(), bits, error_metrics(weight, approx)});
+         quantized.bytes(), bits, error_metrics(values, approx)});
   }
   return table;
 }

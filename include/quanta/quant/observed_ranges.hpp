@@ -60,7 +60,7 @@ template <int rank>
   do {
     v = *x.read(i++, 1, &v);
   } while (fp::is_finite(v));
-  fail(where, ": element ", i - 1, " (row-major) is ", v, ", expected finite values");
+  fail(where, ": element ", i - 1, " (row-major) is ", NotFinite{v}, ", expected finite values");
 }
 
 template <int rank>

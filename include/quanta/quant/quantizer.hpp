@@ -101,7 +101,13 @@ class Quantizer {
   /// The codes of x. Throws Error when the parameters do not fit the shape of x, and on a rounding other than half_even
   /// where the format's codes are not integers.
   template <RealObject X>
-  QuantizedTensor<F, rank_of<X>, G> quantize(const X& x, QuantizeOptions options = {}) const;
+  QuantizedTensor<F, rank_of<X>, G> quantize(const X& x, QuantizeOptions options = {}) const {
+    static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
+    return quantize(detail::Input<float, rank_of<X>>(x).view(), options);
+  }
+  /// The same of a view.
+  template <int rank>
+  QuantizedTensor<F, rank, G> quantize(const TensorView<const float, rank>& x, QuantizeOptions options = {}) const;
 
   /// quantize, then dequantize, in one pass and in float.
   template <RealObject X>
@@ -119,9 +125,6 @@ class Quantizer {
   template <int rank>
   static QuantizedTensor<F, rank, G> fit_quantize_runs(const TensorView<const float, rank>& view, const ParamMap& map,
                                                        G granularity, FitOptions options, QuantizeOptions rounding);
-
-  template <int rank>
-  QuantizedTensor<F, rank, G> quantize_view(const TensorView<const float, rank>& view, QuantizeOptions options) const;
 
   void check_before_quantizing(const char* where, const ParamMap& map, Extents extents, QuantizeOptions options) const {
     detail::check_params(where, params_.data(), map, extents, detail::zero_point_min<F>, detail::zero_point_max<F>);
@@ -176,7 +179,7 @@ auto Quantizer<Scheme, F, G>::fit_quantize(const X& x, G granularity, FitOptions
     }
   }
   const Buffer<Range> ranges = detail::observed_ranges("fit", view, granularity.info());
-  return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize_view(view, rounding);
+  return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize(view, rounding);
 }
 
 template <class Scheme, ValueFormat F, Granularity G>
@@ -284,16 +287,10 @@ void Quantizer<Scheme, F, G>::quantize_chunks(const TensorView<const float, rank
 }
 
 template <class Scheme, ValueFormat F, Granularity G>
-template <RealObject X>
-auto Quantizer<Scheme, F, G>::quantize(const X& x, QuantizeOptions options) const -> QuantizedTensor<F, rank_of<X>, G> {
-  static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
-  return quantize_view(detail::Input<float, rank_of<X>>(x).view(), options);
-}
-
-template <class Scheme, ValueFormat F, Granularity G>
 template <int rank>
-QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::quantize_view(const TensorView<const float, rank>& view,
-                                                                   QuantizeOptions options) const {
+QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::quantize(const TensorView<const float, rank>& view,
+                                                              QuantizeOptions options) const {
+  static_assert(G::template fits_rank<rank>, "quanta: the granularity's axis is not one of the tensor's");
   using Code = typename F::Code;
   const ParamMap map = param_map(params_.granularity().info(), view.shape());
   check_before_quantizing("quantize", map, view.shape(), options);
