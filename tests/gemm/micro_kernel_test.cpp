@@ -73,31 +73,42 @@ constexpr std::int32_t lhs_shift() {
 
 template <class Kernel>
 class Contract : public testing::Test {};
-using FirstForms =
-    WithOtherSigns<CompiledKernels>::List::Plus<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>;
-#if QUANTA_HAS_AVX2
-using SecondForms = FirstForms::Plus<SecondForm<Int8Kernel<arch::Avx2>>, SecondForm<Int8Kernel<arch::Avx2>::OtherSign>>;
-#else
-using SecondForms = FirstForms;
-#endif
-#if QUANTA_HAS_AVXVNNI
-using NarrowForms = SecondForms::Plus<NarrowForm<Int8Kernel<arch::AvxVnni>>>;
-#else
-using NarrowForms = SecondForms;
-#endif
-#if QUANTA_HAS_AVX512VNNI
-using NarrowForms512 = NarrowForms::Plus<NarrowForm<Int8Kernel<arch::Avx512Vnni>>>;
-#else
-using NarrowForms512 = NarrowForms;
-#endif
-#if QUANTA_HAS_NEONI8MM
-using PairedForms =
-    NarrowForms512::Plus<PairedForm<Int8Kernel<arch::NeonI8mm>>, PairedForm<Int8Kernel<arch::NeonI8mm>::OtherSign>>;
-#else
-using PairedForms = NarrowForms512;
-#endif
-using ContractKernels = PairedForms::Plus<PairedForm<PortablePairedKernel<6, 1, 3, U8, S8>>>::Types;
-TYPED_TEST_SUITE(Contract, ContractKernels);
+/// A kernel, and each of the forms above that it has.
+template <class Kernel>
+struct SecondFormOf {
+  using List = KernelList<>;
+};
+template <HasProvenForm Kernel>
+struct SecondFormOf<Kernel> {
+  using List = KernelList<SecondForm<Kernel>>;
+};
+template <class Kernel>
+struct NarrowFormOf {
+  using List = KernelList<>;
+};
+template <HasNarrowForm Kernel>
+struct NarrowFormOf<Kernel> {
+  using List = KernelList<NarrowForm<Kernel>>;
+};
+template <class Kernel>
+struct PairedFormOf {
+  using List = KernelList<>;
+};
+template <HasPairedForm Kernel>
+struct PairedFormOf<Kernel> {
+  using List = KernelList<PairedForm<Kernel>>;
+};
+template <class List>
+struct AllForms;
+template <class... K>
+struct AllForms<KernelList<K...>> : Joined<KernelList<K...>, typename SecondFormOf<K>::List...,
+                                           typename NarrowFormOf<K>::List..., typename PairedFormOf<K>::List...> {};
+
+using ContractKernels =
+    AllForms<WithOtherSigns<CompiledKernels>::List>::List::Plus<PortableKernel<5, 12, 3, S8, U8>,
+                                                                PortableKernel<1, 1, 1, U8, U8>,
+                                                                PairedForm<PortablePairedKernel<6, 1, 3, U8, S8>>>;
+TYPED_TEST_SUITE(Contract, ContractKernels::Types);
 
 template <class T>
 std::vector<T> operands(Index n, Random& random, int largest = 255) {

@@ -18,9 +18,10 @@ struct PortableNibbles : PortableKernel<3, 6, 4, U8, S8> {
     using OtherSign = PortableNibbleKernel<3, 6, 4, U8>;
   };
 };
-using PackedLayouts = CompiledKernels::Plus<PortableNibbles, PortableKernel<4, 16, 8, U8, S8>,
-                                            PortableKernel<3, 8, 16, S8, S8>, PortableKernel<6, 16, 4, S8, S8>,
-                                            PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>::Types;
+using PackedLayouts =
+    CompiledKernels::Plus<PortableNibbles, PortableKernel<4, 16, 8, U8, S8>, PortableKernel<3, 8, 16, S8, S8>,
+                          PortableKernel<6, 16, 4, S8, S8>, PortableKernel<8, 8, 4, S8, S8>,
+                          PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>::Types;
 TYPED_TEST_SUITE(PackPanel, PackedLayouts);
 
 /// Sums of the positive and of the negative differences from a zero point.

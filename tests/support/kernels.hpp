@@ -1,9 +1,11 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // The kernels that products are tested with: those this build's flags allow, and portable ones with the tile of every
-// kernel there is, so that each tile shape runs on each CPU. A kernel added to the library is added to both lists.
+// kernel there is, so that each tile shape runs on each CPU. The first list is made of arch::All; what the second one
+// lacks of it does not compile.
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -21,6 +23,18 @@ struct KernelList {
   using Types = testing::Types<K...>;
 };
 
+/// The kernels of several lists.
+template <class... Lists>
+struct Joined {
+  using List = KernelList<>;
+};
+template <class... K>
+struct Joined<KernelList<K...>> {
+  using List = KernelList<K...>;
+};
+template <class... K, class... L, class... Lists>
+struct Joined<KernelList<K...>, KernelList<L...>, Lists...> : Joined<KernelList<K..., L...>, Lists...> {};
+
 /// A list of kernels, and those that read the other signedness of the lhs for them.
 template <class List>
 struct WithOtherSigns;
@@ -29,42 +43,22 @@ struct WithOtherSigns<KernelList<K...>> {
   using List = KernelList<K..., typename K::OtherSign...>;
 };
 
-using PortableOnly = KernelList<Int8Kernel<arch::Scalar>>;
-#if QUANTA_HAS_AVX2
-using WithAvx2 = PortableOnly::Plus<Int8Kernel<arch::Avx2>>;
-#else
-using WithAvx2 = PortableOnly;
-#endif
-#if QUANTA_HAS_AVXVNNI
-using WithAvxVnni = WithAvx2::Plus<Int8Kernel<arch::AvxVnni>>;
-#else
-using WithAvxVnni = WithAvx2;
-#endif
-#if QUANTA_HAS_AVXVNNIINT8
-using WithAvxVnniInt8 = WithAvxVnni::Plus<Int8Kernel<arch::AvxVnniInt8>>;
-#else
-using WithAvxVnniInt8 = WithAvxVnni;
-#endif
-#if QUANTA_HAS_AVX512VNNI
-using WithAvx512Vnni = WithAvxVnniInt8::Plus<Int8Kernel<arch::Avx512Vnni>>;
-#else
-using WithAvx512Vnni = WithAvxVnniInt8;
-#endif
-#if QUANTA_HAS_NEON
-using WithNeon = WithAvx512Vnni::Plus<Int8Kernel<arch::Neon>>;
-#else
-using WithNeon = WithAvx512Vnni;
-#endif
-#if QUANTA_HAS_NEONDOT
-using WithNeonDot = WithNeon::Plus<Int8Kernel<arch::NeonDot>>;
-#else
-using WithNeonDot = WithNeon;
-#endif
-#if QUANTA_HAS_NEONI8MM
-using CompiledKernels = WithNeonDot::Plus<Int8Kernel<arch::NeonI8mm>>;
-#else
-using CompiledKernels = WithNeonDot;
-#endif
+/// The kernel of an instruction set, where this build's flags allow it and there is one.
+template <class Arch>
+struct KernelOf {
+  using List = KernelList<>;
+};
+template <detail::KernelIsThere Arch>
+struct KernelOf<Arch> {
+  using List = KernelList<Int8Kernel<Arch>>;
+};
+template <class Archs>
+struct KernelsOf;
+template <class... Arch>
+struct KernelsOf<arch::List<Arch...>> : Joined<typename KernelOf<Arch>::List...> {};
+
+/// Every kernel of this build, the native one first.
+using CompiledKernels = KernelsOf<arch::All>::List;
 
 using U8 = std::uint8_t;
 using S8 = std::int8_t;
@@ -125,6 +119,20 @@ using EmulatedKernels =
                PortableKernel<6, 16, 4, S8, S8>, PortableKernel<4, 16, 4, U8, S8>,
                PortablePairedKernel<4, 16, 8, U8, S8>, PortableKernel<8, 8, 4, S8, S8>,
                PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>, PortableTurningKernel<6, 16, 4>>;
+
+/// Has one of these the tile and the operands of K?
+template <class K, class... E>
+constexpr bool is_emulated(KernelList<E...>) {
+  return ((K::kMr == E::kMr && K::kNr == E::kNr && K::kKr == E::kKr &&
+           std::is_same_v<typename K::Lhs, typename E::Lhs> && std::is_same_v<typename K::Rhs, typename E::Rhs>) ||
+          ...);
+}
+template <class... K>
+constexpr bool are_emulated(KernelList<K...>) {
+  return (is_emulated<K>(EmulatedKernels{}) && ...);
+}
+static_assert(are_emulated(CompiledKernels{}), "EmulatedKernels lacks the tile of a kernel");
+
 /// Tiles and operand types that no kernel of the library has; the contract allows them.
 using OddKernels = KernelList<PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>,
                               PortableKernel<3, 7, 2, S8, S8>, PortablePairedKernel<6, 1, 3, U8, S8>>;
