@@ -15,6 +15,7 @@
 
 #include "tests/support/expect_error.hpp"
 #include "tests/support/integer_networks.hpp"
+#include "tests/support/tensors.hpp"
 
 namespace quanta::test {
 namespace {
@@ -163,7 +164,12 @@ TEST(EmitHeader, TakesAModelThatIsOneIntegerModel) {
   emit_header(Sequential{smallest_model()}, stream);
   EXPECT_EQ(stream.str(), emitted(smallest_model()));
   EXPECT_ERROR(emit_header(Sequential{}, stream), "0 layers", "expected one IntegerModel");
-  EXPECT_ERROR(emit_header(Sequential{smallest_model(), smallest_model()}, stream), "2 layers, the first IntegerModel");
+  EXPECT_ERROR(emit_header(Sequential{smallest_model(), Relu{}}, stream), "2 layers, the first IntegerModel");
+  const RowTensor<float, 2> weight = random_tensor<2>({3, 2}, 1);
+  const StaticLinear<> with_floats(weight, AsymmetricQuantizer<UInt<8>>::fit(Range{-1.0f, 1.0f}));
+  EXPECT_ERROR(emit_header(Sequential{with_floats}, stream),
+               "emit_header: the model has 1 layers, the first StaticLinear",
+               "expected one IntegerModel, which quantize_static(..., IntegerOnly{}) makes");
 }
 
 struct FullDisk : std::streambuf {};  // refuses every character

@@ -382,6 +382,39 @@ TEST(Model, RefusesTextsAndTensorsThatDoNotFit) {
          "\"activation.scale\" is a tensor of 0 dimensions of \"I32\", expected one number, F32");
 }
 
+// A layer's own size can be sound, and the next one's too.
+TEST(Model, RefusesLayersThatDoNotFitEachOther) {
+  const auto with = [](const AnyLayer& second, const AnyLayer& nested) {
+    TensorList list;
+    list.add_text("layers", "3");
+    const auto add = [&](const char* prefix, const AnyLayer& layer) {
+      TensorList part;
+      layer.save(part);
+      part.add_text("layer", layer.name());
+      list.add_all(prefix, std::move(part));
+    };
+    const AnyLayer first = Linear(model_weight(4, 7));
+    add("0.", first);
+    add("1.", second);
+    list.add_text("2.layer", "Sequential");
+    list.add_text("2.layers", "2");
+    add("2.0.", Relu{});
+    add("2.1.", nested);
+    const Path path("quanta_misfits.safetensors");
+    save(*path, list);
+    return load(*path);
+  };
+  const DynamicLinear<> fits(model_weight(3, 4)), follows(model_weight(2, 3));
+  const WeightOnlyLinear<Int<4>> wide(model_weight(3, 5));
+  EXPECT_EQ(with(fits, follows).out_features(), 2);
+  EXPECT_FILE_ERROR(with(wide, follows),
+                    "quanta_misfits.safetensors: layer 1 (WeightOnlyLinear): x has 4 features, "
+                    "expected 5; layer 0 (Linear) gives 4");
+  EXPECT_FILE_ERROR(with(fits, wide),
+                    "quanta_misfits.safetensors: layer 2 (Sequential): layer 1 (WeightOnlyLinear): x "
+                    "has 3 features, expected 5; layer 1 (DynamicLinear) gives 3");
+}
+
 TEST(Model, IsNotTakenForATensor) {
   const Path path("quanta_no_tensor.safetensors");
   save(*path, small_model());

@@ -209,6 +209,9 @@ TEST(QuantizeStatic, RejectsDataThatIsNoneOrDoesNotFit) {
   EXPECT_ERROR(quantize_static(float_model(), empty, calibrator), "quantize_static", "no samples");
   EXPECT_ERROR(quantize_static(float_model(), narrow, calibrator), "quantize_static: batch 1", "layer 0 (Linear)",
                "49 features", "50");
+  EXPECT_ERROR_BEGINS(
+      quantize_static(Sequential{LayerNorm(kBias1, kBias1), Linear(kWeight2)}, narrow, calibrator),
+      detail::text("quantize_static: batch 0: layer 0 (LayerNorm): x has 50 features, expected ", kBias1.size()));
   std::vector<Matrix> bad = {kData};
   bad[0](3, 4) = std::numeric_limits<float>::quiet_NaN();
   EXPECT_ERROR(quantize_static(float_model(), bad, calibrator), "quantize_static: batch 0", "layer 0 (Linear)",

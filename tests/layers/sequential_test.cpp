@@ -136,20 +136,82 @@ TEST(Sequential, HoldsTheUsersLayers) {
   EXPECT_TRUE(same_bits(Twice{}(linear(x)), y));
 }
 
-TEST(Sequential, LayersThatDoNotFitAreRejected) {
-  const Sequential model{Linear(weight(20, 30)), Relu{}, Linear(weight(10, 21))};
-  EXPECT_ERROR(model(batch(7, 30)), "layer 2 (Linear): Linear: x has 20 features, expected 21");
-  EXPECT_ERROR(model(batch(7, 29)), "layer 0 (Linear): Linear: x has 29 features, expected 30");
-  EXPECT_ERROR(model.output_size(30), "layer 2 (Linear): ", "20 features");
+TEST(Sequential, RefusesDataThatDoesNotFit) {
+  const Sequential model{Linear(weight(20, 30)), Relu{}, Linear(weight(10, 20))};
+  EXPECT_ERROR_BEGINS(model(batch(7, 29)), "layer 0 (Linear): x has 29 features, expected 30");
+  EXPECT_ERROR_BEGINS(model.output_size(31), "layer 0 (Linear): x has 31 features, expected 30");
   const Sequential outer{Relu{}, model};
-  EXPECT_ERROR(outer(batch(7, 29)), "layer 1 (Sequential): layer 0 (Linear): Linear: x has 29 features");
+  EXPECT_ERROR_BEGINS(outer(batch(7, 29)), "layer 1 (Sequential): layer 0 (Linear): x has 29 features, expected 30");
+}
+
+TEST(Sequential, RefusesLayersThatDoNotFitWhenTheyAreAdded) {
+  EXPECT_ERROR_BEGINS((Sequential{Linear(weight(20, 30)), Relu{}, Linear(weight(10, 21))}),
+                      "layer 2 (Linear): x has 20 features, expected 21; layer 1 (Relu) gives 20");
+  Sequential model{Relu{}, DynamicLinear<>(weight(20, 30))};
+  const auto refused = [&](const AnyLayer& layer, const std::string& message) {
+    EXPECT_ERROR_BEGINS(model.push_back(layer), message + "; layer 1 (DynamicLinear) gives 20");
+    EXPECT_EQ(model.size(), 2);
+    EXPECT_EQ(model.output_size(30), 20);
+  };
+  const RowTensor<float, 1> ones = random_tensor<1>({21}, 1);
+  refused(WeightOnlyLinear<Int<4>>(weight(10, 21)), "layer 2 (WeightOnlyLinear): x has 20 features, expected 21");
+  refused(Int8OutlierLinear<>(weight(10, 19)), "layer 2 (Int8OutlierLinear): x has 20 features, expected 19");
+  refused(LayerNorm(ones, ones), "layer 2 (LayerNorm): x has 20 features, expected 21");
+  // In nested models, whose first layers take anything.
+  refused(Sequential{Relu{}, Sequential{Linear(weight(10, 21))}},
+          "layer 2 (Sequential): layer 1 (Sequential): layer 0 (Linear): x has 20 features, expected 21");
+  model.push_back(Linear(weight(10, 20)));
+  EXPECT_EQ(model.out_features(), 10);
+}
+
+/// Twice as many features as there were: what it gives depends on what it takes, so it has no out_features().
+struct Doubled : CallableLayer<Doubled> {
+  Index output_size(Index features) const { return 2 * features; }
+  void forward(Context&, const TensorView<const float, 2>&, const TensorView<float, 2>&) const {}
+  std::string name() const { return "Doubled"; }
+  Index packed_bytes() const { return 0; }
+};
+
+/// Three features, whatever comes.
+struct ThreeOf : Doubled {
+  Index output_size(Index) const { return 3; }
+  int out_features() const { return 3; }
+};
+
+TEST(Sequential, KnowsWhatItGivesFromTheFirstLayerOnThatTells) {
+  EXPECT_EQ(Sequential{}.out_features(), std::nullopt);
+  EXPECT_EQ((Sequential{Relu{}, Doubled{}}.out_features()), std::nullopt);
+  EXPECT_EQ((Sequential{Doubled{}, Linear(weight(20, 30)), Relu{}}.out_features()), 20);
+  EXPECT_EQ((Sequential{Linear(weight(20, 30)), Doubled{}, Sequential{Doubled{}}}.out_features()), 80);
+  EXPECT_EQ((Sequential{Sequential{Doubled{}, Linear(weight(20, 30))}, Doubled{}}.out_features()), 40);
+  EXPECT_EQ((Sequential{ThreeOf{}, Doubled{}, Linear(weight(20, 6))}.out_features()), 20);
+  EXPECT_ERROR_BEGINS((Sequential{ThreeOf{}, Doubled{}, Linear(weight(20, 3))}),
+                      "layer 2 (Linear): x has 6 features, expected 3; layer 1 (Doubled) gives 6");
+  EXPECT_ERROR_BEGINS((Sequential{Sequential{Relu{}, Linear(weight(20, 30))}, Linear(weight(5, 21))}),
+                      "layer 1 (Linear): x has 20 features, expected 21; layer 0 (Sequential) gives 20");
+}
+
+// Nothing is known of what a layer of the user's takes: only data can show it.
+TEST(Sequential, LeavesLayersThatDoNotTellUntilDataComes) {
+  const Sequential model{Doubled{}, Linear(weight(20, 30))};
+  EXPECT_EQ(model.output_size(15), 20);
+  EXPECT_ERROR_BEGINS(model.output_size(30), "layer 1 (Linear): x has 60 features, expected 30");
+}
+
+TEST(Sequential, IsEmptyOnceItsLayersAreMovedAway) {
+  Sequential model{Linear(weight(20, 30))};
+  const Sequential moved = std::move(model);
+  model = Sequential{};
+  model.push_back(Linear(weight(5, 21)));
+  EXPECT_EQ(model.out_features(), 5);
+  EXPECT_EQ(moved.out_features(), 20);
 }
 
 /// A layer that finds out late.
 struct Picky : CallableLayer<Picky> {
   Index output_size(Index features) const { return features; }
   void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>&) const {
-    detail::check(x.extent(0) == 3, "I take 3 rows, not ", x.extent(0));
+    detail::check(x.extent(0) == 3, "Picky: I take 3 rows, not ", x.extent(0));
   }
   std::string name() const { return "Picky"; }
   Index packed_bytes() const { return 0; }
@@ -157,7 +219,7 @@ struct Picky : CallableLayer<Picky> {
 
 TEST(Sequential, NamesTheLayerThatRefusesItsInput) {
   const Sequential model{Relu{}, Picky{}};
-  EXPECT_ERROR(model(batch(7, 30)), "layer 1 (Picky): I take 3 rows, not 7");
+  EXPECT_ERROR_BEGINS(model(batch(7, 30)), "layer 1 (Picky): I take 3 rows, not 7");
   const Matrix x = batch(7, 30);
   Matrix y(7, 30);
   Context context;
@@ -168,7 +230,7 @@ TEST(Sequential, NamesTheLayerThatCannotBeReplaced) {
   Matrix bad = weight(20, 30);
   bad(1, 2) = std::numeric_limits<float>::quiet_NaN();
   EXPECT_ERROR(quantize_dynamic(Sequential{Relu{}, Sequential{Relu{}, Linear(bad)}}),
-               "layer 1 (Sequential): layer 1 (Linear): weight: element 32 (row-major) is nan");
+               "layer 1 (Sequential): layer 1 (Linear): DynamicLinear: weight: element 32 (row-major) is nan");
 }
 
 TEST(Sequential, ALayerThatIsNotThereIsAnError) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -12,23 +13,36 @@
 
 namespace quanta::test {
 
+/// The message of the E that the statement throws; nothing, and a failure, where it throws none.
 template <class E, class F>
-void expect_error(F statement, std::initializer_list<std::string> parts, const char* file, int line) {
-  std::string message;
+std::optional<std::string> message_of(F statement, const char* file, int line) {
   try {
     statement();
     ADD_FAILURE_AT(file, line) << "nothing was thrown";
-    return;
   } catch (const E& error) {
-    message = error.what();
+    return error.what();
   } catch (const std::exception& error) {
     ADD_FAILURE_AT(file, line) << "an exception of another type: " << error.what();
-    return;
   }
+  return std::nullopt;
+}
+
+template <class E, class F>
+void expect_error(F statement, std::initializer_list<std::string> parts, const char* file, int line) {
+  const std::optional<std::string> message = message_of<E>(statement, file, line);
+  if (!message) return;
   for (const std::string& part : parts) {
-    if (message.find(part) == std::string::npos) {
-      ADD_FAILURE_AT(file, line) << "the message does not say \"" << part << "\": " << message;
+    if (message->find(part) == std::string::npos) {
+      ADD_FAILURE_AT(file, line) << "the message does not say \"" << part << "\": " << *message;
     }
+  }
+}
+
+template <class E, class F>
+void expect_error_begins(F statement, const std::string& begin, const char* file, int line) {
+  const std::optional<std::string> message = message_of<E>(statement, file, line);
+  if (message && !message->starts_with(begin)) {
+    ADD_FAILURE_AT(file, line) << "the message does not begin with \"" << begin << "\": " << *message;
   }
 }
 
@@ -38,3 +52,7 @@ void expect_error(F statement, std::initializer_list<std::string> parts, const c
 #define EXPECT_ERROR(statement, ...)                                                                            \
   ::quanta::test::expect_error<::quanta::Error>([&] { static_cast<void>(statement); }, {__VA_ARGS__}, __FILE__, \
                                                 __LINE__)
+
+/// EXPECT_ERROR_BEGINS(statement, "how the message begins"): throws quanta::Error.
+#define EXPECT_ERROR_BEGINS(statement, begin) \
+  ::quanta::test::expect_error_begins<::quanta::Error>([&] { static_cast<void>(statement); }, begin, __FILE__, __LINE__)

@@ -59,9 +59,13 @@ struct NotFinite {
   float value;
 };
 
+/// Calls f. An Error that it throws says change(message) in place of its message.
+template <class Change, class F>
+decltype(auto) change_errors([[maybe_unused]] Change change, F f);
+
 /// Calls f. An Error that it throws begins with what where() says, which is asked only then.
 template <class Where, class F>
-decltype(auto) name_in_errors([[maybe_unused]] Where where, F f);
+decltype(auto) name_in_errors(Where where, F f);
 
 // ---- bodies ----
 
@@ -111,17 +115,22 @@ template <class E, class... Parts>
 #endif
 }
 
-template <class Where, class F>
-decltype(auto) name_in_errors([[maybe_unused]] Where where, F f) {
+template <class Change, class F>
+decltype(auto) change_errors([[maybe_unused]] Change change, F f) {
 #if QUANTA_HAS_EXCEPTIONS
   try {
     return f();
   } catch (const Error& error) {
-    fail(where(), ": ", error.what());
+    fail(change(std::string(error.what())));
   }
 #else
   return f();
 #endif
+}
+
+template <class Where, class F>
+decltype(auto) name_in_errors(Where where, F f) {
+  return change_errors([&](const std::string& message) { return text(where(), ": ", message); }, f);
 }
 
 }  // namespace detail

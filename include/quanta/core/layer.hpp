@@ -14,7 +14,9 @@
 QUANTA_NAMESPACE_BEGIN
 
 /// A layer says how many features it gives for how many it takes (throwing Error when it cannot take them), computes y
-/// (batch, out) from x (batch, in), and says what it holds. x and y do not overlap; y is dense.
+/// (batch, out) from x (batch, in), and says what it holds. x and y do not overlap; y is dense. Where it gives as many
+/// features whatever comes, a member `Index out_features() const` may say how many: a Sequential then knows what the
+/// layers behind it are given before any data comes.
 template <class L>
 concept Layer = std::copyable<L> && requires(const L& layer, Context& context, const TensorView<const float, 2>& x,
                                              const TensorView<float, 2>& y, Index features) {

@@ -39,7 +39,7 @@ void save(const std::filesystem::path& path, const L& layer) {
 /// kernel. Own are layers (LoadableLayer) and formats that are not the library's. Layers with quantized weights come
 /// back with a format known at run time, as no type that AnyLayer::target could name; those named in Own, as in
 /// load<DynamicLinear<>>, with their own type. Throws FileError when the file cannot be read, is damaged, or has a
-/// layer of a name, format or granularity that is unknown here.
+/// layer of a name, format or granularity that is unknown here, or layers that do not fit each other.
 template <class... Own>
 Sequential load(const std::filesystem::path& path);
 /// The same from a file that is open, or in memory.
@@ -176,7 +176,8 @@ Sequential load_layers(const LayerReader& from, int depth) {
   if (depth > kMaxNesting) fail<FileError>(from.where(), " is nested more than ", kMaxNesting, " deep");
   Sequential model;
   for (Index i = 0; i < *count; ++i) {
-    model.push_back(load_layer<Own...>(LayerReader(from.file(), text(from.prefix(), i, ".")), depth));
+    AnyLayer layer = load_layer<Own...>(LayerReader(from.file(), text(from.prefix(), i, ".")), depth);
+    as_file_error(from.where(), [&] { model.push_back(std::move(layer)); });
   }
   return model;
 }

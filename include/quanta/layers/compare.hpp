@@ -73,8 +73,8 @@ class ComparisonRun {
       Row& row = rows_[i];
       const AnyLayer& layer = *row.layer;
       Index features = x.extent(1);
-      for (const AnyLayer* one : row.floats) features = one->output_size(features);
-      const Index got = layer.output_size(quantized_x.extent(1));
+      for (const AnyLayer* one : row.floats) features = output_size(i, *one, features);
+      const Index got = output_size(i, layer, quantized_x.extent(1));
       check(got == features, "compare: layer ", i, " (", layer.name(), ") gives ", got,
             " features, that of the float model (", row.float_name(), ") ", features);
       const TensorView<float, 2> alone = output(alone_, features), quantized_y = output(outputs_[2 + i % 2], features);
@@ -129,6 +129,13 @@ class ComparisonRun {
       ++at;
     }
     return at - first;
+  }
+
+  static Index output_size(std::size_t number, const AnyLayer& layer, Index features) {
+    const auto ask = [&] {
+      return name_layer_in_errors(static_cast<Index>(number), layer, [&] { return layer.output_size(features); });
+    };
+    return name_in_errors([] { return std::string("compare"); }, ask);
   }
 
   /// Sample by sample, so that the sums do not depend on the batches.

@@ -37,7 +37,8 @@ class LayerNorm : public CallableLayer<LayerNorm> {
                   ", expected a finite value above 0");
   }
 
-  Index features() const { return weight_.size(); }  ///< of a row
+  Index features() const { return weight_.size(); }      ///< of a row
+  Index out_features() const { return weight_.size(); }  ///< the same
   /// (features), as an Eigen map.
   auto weight() const { return detail::tensor_map(TensorView<const float, 1>(weight_.data(), {features()})); }
   /// (features), as an Eigen map.

@@ -53,7 +53,7 @@ Sequential replace_linears(const Sequential& model, Replace&& replace) {
       if (const Sequential* nested = layer.target<Sequential>()) return replace_linears(*nested, replace);
       return layer;
     };
-    result.push_back(detail::name_in_errors([&] { return detail::layer_text(i, layer); }, replaced));
+    result.push_back(detail::name_layer_in_errors(i, layer, replaced));
   }
   return result;
 }
@@ -118,7 +118,8 @@ class CalibrationRun {
         layers_[i]->forward(context_, x, y);
         x = y;
       };
-      name_in_errors([&] { return text("quantize_static: batch ", batches_, ": ", receiver(i)); }, run);
+      name_in_errors([&] { return text("quantize_static: batch ", batches_); },
+                     [&] { name_layer_in_errors(static_cast<Index>(i), *layers_[i], run); });
     }
   }
 

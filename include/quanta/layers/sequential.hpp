@@ -3,6 +3,7 @@
 // Layers one after the other, of types chosen at run time.
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,8 @@ class AnyLayer {
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
     held_->forward(context, x, y);
   }
+  /// How many features the layer gives, where it has a member out_features() that says so.
+  std::optional<Index> out_features() const { return held_->out_features(); }
   std::string name() const { return held_->name(); }            ///< the layer's own
   Index packed_bytes() const { return held_->packed_bytes(); }  ///< the layer's own
   LayerInfo info() const { return held_->info(); }              ///< the layer's own; empty where it does not tell
@@ -74,6 +77,7 @@ class AnyLayer {
     virtual const char* type() const = 0;
     virtual Index output_size(Index features) const = 0;
     virtual void forward(Context&, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const = 0;
+    virtual std::optional<Index> out_features() const = 0;
     virtual std::string name() const = 0;
     virtual Index packed_bytes() const = 0;
     virtual LayerInfo info() const = 0;
@@ -89,6 +93,13 @@ class AnyLayer {
     Index output_size(Index features) const override { return layer.output_size(features); }
     void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const override {
       layer.forward(context, x, y);
+    }
+    std::optional<Index> out_features() const override {
+      if constexpr (requires { std::optional<Index>(layer.out_features()); }) {
+        return layer.out_features();
+      } else {
+        return std::nullopt;
+      }
     }
     std::string name() const override { return layer.name(); }
     Index packed_bytes() const override { return layer.packed_bytes(); }
@@ -127,25 +138,38 @@ inline std::string layer_text(Index number, const AnyLayer& layer) {
   return text("layer ", number, " (", layer.name(), ")");
 }
 
+/// Calls f. An Error that it throws begins with layer_text, in the place of the layer's name where it begins with that.
+template <class F>
+decltype(auto) name_layer_in_errors(Index number, const AnyLayer& layer, F f) {
+  const auto change = [&](const std::string& message) {
+    const std::string own = layer.name() + ": ";
+    return text(layer_text(number, layer), ": ", message.substr(message.starts_with(own) ? own.size() : 0));
+  };
+  return change_errors(change, f);
+}
+
 }  // namespace detail
 
 /// Layers one after the other: Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it
-/// gives back its input.
+/// gives back its input. Layers that do not fit each other make no model: that is known as soon as one is added, from
+/// the first on that tells its out_features() (core/layer.hpp). What the first layer takes, data must show.
 class Sequential : public CallableLayer<Sequential> {
  public:
   static constexpr const char* kName = "Sequential";  ///< what name() says
 
   /// Without layers.
   Sequential() = default;
-  /// The layers, in the order in which data passes them.
+  /// The layers, in the order in which data passes them. Throws Error as push_back does.
   template <class... L>
   requires(sizeof...(L) >= 1 && !(sizeof...(L) == 1 && (std::same_as<L, Sequential> && ...)) &&
            (Layer<L> && ...)) explicit Sequential(L... layers) {
     (push_back(std::move(layers)), ...);
   }
 
-  /// Adds a layer behind the others. What it takes is not checked before output_size.
-  QUANTA_LAZY void push_back(AnyLayer layer) { layers_.push_back(std::move(layer)); }
+  /// Adds a layer behind the others. Throws Error, and stays as it was, when that cannot take as many features as they
+  /// give; the message names it, and the layer before it: "layer 2 (Linear): x has 20 features, expected 21; layer 1
+  /// (Relu) gives 20".
+  QUANTA_LAZY void push_back(AnyLayer layer);
   Index size() const { return static_cast<Index>(layers_.size()); }  ///< how many layers
   /// Throws Error when there is no layer i.
   const AnyLayer& operator[](Index i) const {
@@ -155,14 +179,17 @@ class Sequential : public CallableLayer<Sequential> {
   auto begin() const { return layers_.begin(); }  ///< iterates over const AnyLayer
   auto end() const { return layers_.end(); }      ///< behind the last layer
 
-  /// Throws Error when the first layer cannot take so many features or two layers do not fit each other. The message
-  /// begins with the number and name of the layer that cannot, "layer 2 (Linear): "; so do those of `forward`.
+  /// Throws Error when the layers cannot take so many features. The message begins with the number and name of the
+  /// layer that cannot, "layer 2 (Linear): "; so do those of `forward`.
   Index output_size(Index features) const {
     for (Index i = 0; i < size(); ++i) {
-      detail::name_in_errors([&] { return where(i); }, [&] { features = layers_[usize(i)].output_size(features); });
+      const AnyLayer& layer = layers_[usize(i)];
+      detail::name_layer_in_errors(i, layer, [&] { features = layer.output_size(features); });
     }
     return features;
   }
+  /// How many features the last layer gives, where the layers tell: see core/layer.hpp.
+  std::optional<Index> out_features() const { return layers_.empty() ? std::nullopt : given_[layers_.size() - 1]; }
   /// y (batch, out) from x (batch, in): see Layer.
   QUANTA_LAZY
   void forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const;
@@ -178,9 +205,8 @@ class Sequential : public CallableLayer<Sequential> {
   QUANTA_LAZY void save(TensorList& to) const;
 
  private:
-  QUANTA_LAZY std::string where(Index i) const { return detail::layer_text(i, layers_[usize(i)]); }
-
   std::vector<AnyLayer> layers_;
+  std::vector<std::optional<Index>> given_;  ///< features that each of them gives, where that is known
 };
 
 namespace detail {
@@ -205,6 +231,24 @@ void detail::flatten(const Sequential& model, Layers& layers) {
   }
 }
 
+QUANTA_LAZY_BODY void Sequential::push_back(AnyLayer layer) {
+  std::optional<Index> features = out_features();
+  if (features) {
+    const auto refuse = [&](const std::string& message) {
+      return detail::text(message, "; ", detail::layer_text(size() - 1, layers_.back()), " gives ", *features);
+    };
+    const auto take = [&] {
+      return detail::name_layer_in_errors(size(), layer, [&] { return layer.output_size(*features); });
+    };
+    features = detail::change_errors(refuse, take);
+  } else {
+    features = layer.out_features();
+  }
+  given_.resize(layers_.size());  // where memory ran out below, it has one too many
+  given_.push_back(features);
+  layers_.push_back(std::move(layer));
+}
+
 QUANTA_LAZY_BODY
 void Sequential::forward(Context& context, const TensorView<const float, 2>& x, const TensorView<float, 2>& y) const {
   const Index rows = x.extent(0);
@@ -226,7 +270,7 @@ void Sequential::forward(Context& context, const TensorView<const float, 2>& x, 
       if (i + 1 < size()) to = {held[i % 2].reserve(rows * features), {rows, features}};
       layer.forward(context, from, to);
     };
-    detail::name_in_errors([&] { return where(i); }, run);
+    detail::name_layer_in_errors(i, layer, run);
     from = to;
   }
   context.give_back(std::move(held[1]));
