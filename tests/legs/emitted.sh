@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Emits networks as headers, and compiles and runs these with nothing else: with several instruction sets and compilers,
-# without exceptions, RTTI and the heap, and on codes also without floating point registers.
+# Emits networks that were saved and loaded as headers, and compiles and runs these with nothing else: with several
+# instruction sets and compilers, without exceptions, RTTI and the heap, and on codes also without floating point registers.
 #   emitted.sh DIR COMPILER OTHER_COMPILER CROSS_COMPILER EMULATOR
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+[[ -e /usr/include/nlohmann/json.hpp || -n ${QUANTA_SKIP_PACKAGES-} ]] || skip 'there is no nlohmann-json here'
 compiler=$1 other=$2 cross=${3-} emulator=${4-}
 require_tool "$compiler" 'such compiler'
 sources=$root/tests/legs/emitted
@@ -10,6 +11,8 @@ sources=$root/tests/legs/emitted
 quiet "$compiler" -std=c++20 -O1 "${includes[@]}" \
   "$sources/generate.cpp" -o "$dir/generate"
 quiet "$dir/generate" "$dir"
+
+counted=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 # check COMPILER FLAGS [runner...]; the runner "none": compiles alone
 count=0 unrun=
@@ -29,7 +32,7 @@ check() {
       return
     fi
     # shellcheck disable=SC2086
-    quiet "$compiler" $flags "$sources/run.cpp" "$dir/codes.o" "$dir/floats.o" -o "$dir/run"
+    quiet "$compiler" $flags $counted "$sources/run.cpp" "$dir/codes.o" "$dir/floats.o" -o "$dir/run"
     quiet "${runner[@]}" "$dir/run"
   done
   count=$((count + 2))

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Writes networks as headers into a directory, and what the library says that they compute: cases.hpp, with some rows
-// for each network as codes and as the bits of floats.
+// Writes networks as headers into a directory, each after it was saved and loaded, and what the library says that they
+// computed before: cases.hpp, with some rows for each network as codes and as the bits of floats.
 //   generate DIRECTORY
 
 #include <bit>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <quanta/io/emit_header.hpp>
+#include <quanta/io/model.hpp>
 #include <quanta/layers/integer_only.hpp>
 #include <quanta/quanta.hpp>
 
@@ -61,8 +62,10 @@ int main(int argc, char** argv) {
   constexpr Index kRows = 20;
   const auto add_model = [&](const std::string& name, const IntegerModel& model) {
     const Index inputs = model.in_features();
+    const std::string file = directory + "/" + name + ".safetensors";
+    save(file, Sequential{model});
     std::ofstream header(directory + "/" + name + ".hpp");
-    emit_header(model, header, {.name = name});
+    emit_header(load(file), header, {.name = name});
 
     Matrix x = random_matrix(kRows, inputs, 1.2f);  // some saturate
     const float scale = model.input_params().scale(0);
