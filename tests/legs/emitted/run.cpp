@@ -10,7 +10,8 @@
 int wrong_codes();
 int wrong_floats();
 
-static int allocations = 0;
+// Volatile, because compilers know that malloc changes no variable.
+static volatile int allocations = 0;
 
 extern "C" {
 void* __real_malloc(std::size_t size);
@@ -20,22 +21,22 @@ void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
 
 void* __wrap_malloc(std::size_t size);
 void* __wrap_malloc(std::size_t size) {
-  ++allocations;
+  allocations = allocations + 1;
   return __real_malloc(size);
 }
 void* __wrap_calloc(std::size_t count, std::size_t size);
 void* __wrap_calloc(std::size_t count, std::size_t size) {
-  ++allocations;
+  allocations = allocations + 1;
   return __real_calloc(count, size);
 }
 void* __wrap_realloc(void* old, std::size_t size);
 void* __wrap_realloc(void* old, std::size_t size) {
-  ++allocations;
+  allocations = allocations + 1;
   return __real_realloc(old, size);
 }
 void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size);
 void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
-  ++allocations;
+  allocations = allocations + 1;
   return __real_aligned_alloc(alignment, size);
 }
 }
