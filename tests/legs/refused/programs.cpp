@@ -37,5 +37,18 @@
   const auto rhs = quanta::pack(quanta::SymmetricQuantizer<quanta::Int<8>>::fit_quantize(weight));
   Eigen::MatrixXf y;
   quanta::gemm(quanta::AsymmetricQuantizer<quanta::UInt<8>>::fit_quantize(weight), rhs, y);
+#elif CASE == 12  // expect: the lhs of gemm is PerTensor, or a matrix PerChannel<0>
+  using Columns = quanta::AsymmetricQuantizer<quanta::UInt<8>, quanta::PerChannel<1>>;
+  const auto rhs = quanta::pack(quanta::SymmetricQuantizer<quanta::Int<8>>::fit_quantize(weight));
+  Eigen::MatrixXf y;
+  quanta::gemm(Columns::fit_quantize(weight), rhs, y, quanta::Dequantize{});
+#elif CASE == 13  // expect: the lhs of gemm is PerTensor, or a matrix PerChannel<0>
+  using Groups = quanta::AsymmetricQuantizer<quanta::UInt<8>, quanta::PerGroup<32>>;
+  const auto rhs = quanta::pack(quanta::SymmetricQuantizer<quanta::Int<8>>::fit_quantize(weight));
+  Eigen::MatrixXi sums;
+  quanta::gemm(Groups::fit_quantize(weight), rhs, sums);
+#elif CASE == 14  // expect: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis
+  using Rhs = quanta::PackedRhs<quanta::Int<8>, quanta::PerGroup<32, 0>>;
+  static_cast<void>(sizeof(Rhs));
 #endif
 }
