@@ -134,7 +134,8 @@ int run(bool quick, const std::string& directory) {
   };
   constexpr std::size_t kEigen = 0, kFloat = 1;
 
-  std::printf("A trained network, 784-256-128-10 with ReLU, on the %zu test images of MNIST\n\n", labels.size());
+  std::printf("A trained network, %s with ReLU, on the %zu test images of MNIST\n\n", sizes_of(model).c_str(),
+              labels.size());
   print_machine();
   std::fflush(stdout);
 

@@ -33,8 +33,8 @@ struct Variant {
   double tolerance = kTolerance;  ///< how far its accuracy may be from that of float, in percentage points
 };
 
-/// 784-256-128-10 with ReLU between. Throws quanta::FileError when a tensor is not there, quanta::Error when sizes do
-/// not fit each other; whoever reads the same tensors after it need not check them again.
+/// Three linear layers with ReLU between. Throws quanta::FileError when a tensor is not there, quanta::Error when sizes
+/// do not fit each other; whoever reads the same tensors after it need not check them again.
 inline quanta::Sequential read_network(const quanta::Safetensors& file) {
   const auto linear = [&](const std::string& name) {
     return quanta::Linear(file.read<2>(name + ".weight"), file.read<1>(name + ".bias"));
@@ -42,6 +42,18 @@ inline quanta::Sequential read_network(const quanta::Safetensors& file) {
   quanta::Sequential model{linear("fc1"), quanta::Relu{}, linear("fc2"), quanta::Relu{}, linear("fc3")};
   if (model.output_size(kPixels) != kDigits) throw std::runtime_error("the network does not give a value per digit");
   return model;
+}
+
+/// The features that come in, and those that each linear layer gives: "784-256-128-10".
+inline std::string sizes_of(const quanta::Sequential& network) {
+  std::string sizes;
+  for (Index i = 0; i < network.size(); ++i) {
+    const auto* const linear = network[i].target<quanta::Linear>();
+    if (linear == nullptr) continue;
+    if (sizes.empty()) sizes = std::to_string(linear->in_features());
+    sizes += "-" + std::to_string(linear->out_features());
+  }
+  return sizes;
 }
 
 inline Variant quanta_variant(std::string name, quanta::Sequential model, double tolerance = kTolerance) {

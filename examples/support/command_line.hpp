@@ -14,12 +14,12 @@ namespace examples {
 template <class Run>
 int run_from_command_line(const char* name, int argc, char** argv, const char* data, Run run) {
   bool quick = false;
-  std::string directory = data;
+  std::string directory;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--quick") {
       quick = true;
-    } else if (argument.starts_with('-')) {
+    } else if (argument.starts_with('-') || !directory.empty()) {
       std::fprintf(stderr, "usage: %s [--quick] [DIRECTORY]\n", argv[0]);
       return argument == "--help" ? 0 : 1;
     } else {
@@ -27,7 +27,7 @@ int run_from_command_line(const char* name, int argc, char** argv, const char* d
     }
   }
   try {
-    return run(quick, directory);
+    return run(quick, directory.empty() ? data : directory);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", name, error.what());
     return 1;
