@@ -6,7 +6,8 @@
 #                              removes what CMake knows of a build of another place, or by another compiler: it would not
 #                              go on, or forget the options it was given
 #   native_flag COMPILER       prints the flag for "this very CPU"; nothing, with a message, where there is none
-#   quiet LOG COMMAND...       what the command prints goes to LOG; when it fails, prints that and ends the script
+#   quiet WHAT LOG COMMAND...  runs it as `follow` does (progress.sh); when it fails, prints LOG and ends the script
+source "$(dirname "${BASH_SOURCE[0]}")/progress.sh"
 
 pick_generator() {
   if command -v ninja >/dev/null; then export CMAKE_GENERATOR=Ninja; fi  # a bare machine has no make
@@ -37,11 +38,9 @@ forget_other_build() {
 }
 
 quiet() {
-  local log=$1
-  shift
-  "$@" >>"$log" 2>&1 </dev/null || {
-    cat "$log" >&2
-    echo "Quanta: this failed: $*" >&2
+  follow "$@" || {
+    cat "$2" >&2
+    echo "Quanta: this failed: ${*:3}" >&2
     exit 1
   }
 }

@@ -6,6 +6,7 @@
 # What is there need not be a package: a tool in PATH will do, or a library's headers. On Debian and its children whatever
 # is missing is installed with apt-get. On other systems nothing is installed: a message names it, under Debian's names.
 # QUANTA_SKIP_PACKAGES=1 trusts the user and checks nothing.
+source "$(dirname "${BASH_SOURCE[0]}")/progress.sh"
 
 # What proves that a package's content is here, however it came: a command, or a header.
 _package_proof() {
@@ -45,7 +46,7 @@ _package_there() {
 
 need_packages() {
   [[ ${QUANTA_SKIP_PACKAGES:-0} == 1 ]] && return 0
-  local missing=() as_root=() package output
+  local missing=() as_root=() package log
   for package in "$@"; do
     _package_there "$package" || missing+=("$package")
   done
@@ -67,13 +68,18 @@ need_packages() {
     as_root=(sudo)
     [[ -t 0 ]] || as_root+=(-n)  # nobody there to type a password: fail, do not wait
   fi
-  echo "Quanta: installing ${missing[*]}"
-  # A bare machine has no package lists, or old ones that name files no longer there.
-  if ! output=$({ "${as_root[@]}" apt-get update &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y --no-install-recommends "${missing[@]}"; } 2>&1 </dev/null); then
-    printf '%s\n' "$output" >&2
+  echo "Quanta: installing ${missing[*]}" >&2
+  # A password is asked for here, where no line is written over the question. A bare machine has no package lists, or
+  # old ones that name files no longer there.
+  log=$(mktemp)
+  if ! { ((${#as_root[@]} == 0)) || "${as_root[@]}" true; } ||
+    ! follow 'apt-get update' "$log" "${as_root[@]}" apt-get update ||
+    ! follow 'apt-get install' "$log" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y --no-install-recommends "${missing[@]}"; then
+    cat "$log" >&2
+    rm -f "$log"
     echo "Quanta: apt-get could not install ${missing[*]}" >&2
     return 1
   fi
+  rm -f "$log"
 }

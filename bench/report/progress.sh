@@ -1,12 +1,9 @@
 # shellcheck shell=bash
-# Sourced by bench/run. How far it is, on stderr: on a terminal one line that is written over and over; elsewhere a line
-# at every tenth.
+# Sourced by bench/run after .ci/progress.sh. How far it is, on stderr: on a terminal as `show` does, elsewhere a line at
+# every tenth.
 #
-#   show TEXT              TEXT alone; nothing where there is no terminal
 #   start_count TOTAL      there are so many cases
 #   count TEXT             one more is done; shows TEXT, and the time left at the rate of those done so far
-
-show() { if [[ -t 2 ]]; then printf '\r\033[K%.*s' "$((${COLUMNS:-80} - 1))" "$1" >&2; fi; }
 
 start_count() {
   total=$1 counted=0 tenth=0

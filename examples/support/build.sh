@@ -16,9 +16,9 @@ run_example() {
     echo "Quanta: building examples/$name (about half a minute)" >&2
   fi
   forget_other_build "$build" . "$compiler"
-  quiet "$log" cmake -S . -B "$build" -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Release \
+  quiet "configuring $name" "$log" cmake -S . -B "$build" -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Release \
     -DCMAKE_CXX_FLAGS_RELEASE='-O2 -DNDEBUG' -DCMAKE_CXX_FLAGS="$native" -DQUANTA_BUILD_EXAMPLES=ON \
     -DQUANTA_BUILD_TESTS=OFF -DQUANTA_BUILD_BENCH=OFF -DQUANTA_INSTALL=OFF
-  quiet "$log" cmake --build "$build" --target "example_$name"
+  quiet "compiling $name" "$log" cmake --build "$build" --target "example_$name"
   exec "$build/examples/$name/example_$name" "$@"
 }
