@@ -210,7 +210,9 @@ inline std::string draw(const std::filesystem::path& directory, const Roofline& 
   for (const Line& slope : chart.slopes) {
     const std::string how = "with lines lw 1.5 lc rgb '#111111' dt " + std::to_string(dashes++);
     const std::string rate = fixed(slope.rate, 1);
-    curves.add("(x * " + rate + " <= " + top + " ? x * " + rate + " : NaN)", how);
+    std::string curve = "(x * ";
+    curve.append(rate).append(" <= ").append(top).append(" ? x * ").append(rate).append(" : NaN)");
+    curves.add(curve, how);
     curves.legend(how, slope.title);
   }
   detail::add_series(plot, curves, chart.series);

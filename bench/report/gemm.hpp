@@ -168,9 +168,10 @@ inline Table speed_table(const Results& gemm, const std::string& kernel) {
     beside.push_back(peer);
     speed.columns.push_back("x " + peer.title);
   }
+  const std::string codes = kernel + "/codes/";
   for (const std::string& size : kSizes) {
     for (const Product& product : products) {
-      if (product.measured->name != kernel + "/codes/" + size) continue;
+      if (product.measured->name != codes + size) continue;
       const std::string limit = product.m == 1.0 ? " of read rate" : " of dot peak";
       std::vector<std::string> row = {product.size(), fixed(1e-9 * product.rate(), 0),
                                       product.of_limit() > 0.0 ? percent(product.of_limit()) + limit : ""};

@@ -116,7 +116,9 @@ inline std::string to_html(const Table& table) {
   std::string html = "<table>\n";
   const auto add = [&](const std::vector<std::string>& row, const std::string& cell) {
     html += "<tr>";
-    for (const std::string& one : row) html += "<" + cell + ">" + escaped(one) + "</" + cell + ">";
+    for (const std::string& one : row) {
+      html.append("<").append(cell).append(">").append(escaped(one)).append("</").append(cell).append(">");
+    }
     html += "</tr>\n";
   };
   add(table.columns, "th");

@@ -70,6 +70,7 @@ inline std::vector<CountedBin> counted_bins(const Values& values, int mantissa_b
                     : std::pair{std::max(near, min), std::min(far, max)}];
   }
   std::vector<CountedBin> result;
+  result.reserve(bins.size());
   for (const auto& [ends, count] : bins) {
     result.push_back({static_cast<float>(ends.first), static_cast<float>(ends.second), count});
   }

@@ -11,7 +11,7 @@
 
 namespace quanta::test {
 
-__extension__ typedef __int128 Wide;
+__extension__ typedef __int128 Wide;  // NOLINT: no extension with `using`, says -Wpedantic
 
 inline Wide floor_divide(Wide a, Wide b) { return a / b - (a % b < 0 ? 1 : 0); }
 
