@@ -17,8 +17,8 @@ counted=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 # check COMPILER FLAGS [runner...]; the runner "none": compiles alone
 count=0 unrun=
 check() {
-  local compiler=$1 flags="$2 -std=c++17 -fno-exceptions -fno-rtti" runner=("${@:3}") how
-  if is_known "$compiler"; then flags+=" $warnings -Werror"; fi
+  local compiler=$1 runner=("${@:3}") flags how
+  flags=$(strict "$compiler" "$2 -std=c++17 -fno-exceptions -fno-rtti")
   for how in '' '-mgeneral-regs-only -DQUANTA_NO_FLOAT'; do
     # shellcheck disable=SC2086
     quiet "$compiler" $flags $how -I"$dir" -c "$sources/codes.cpp" -o "$dir/codes.o"

@@ -13,8 +13,9 @@ check() {
   # shellcheck disable=SC2086
   lacks=$(lacking ${3-})
   [[ -z $lacks ]] || { kernels+=("not $kernel:$lacks"); return 0; }
-  # shellcheck disable=SC2086
-  quiet "$with" -std=c++20 -O0 $flags $warnings -I"$root" "${includes[@]}" "$root/tests/legs/explain/main.cpp" -o "$dir/explain"
+  # shellcheck disable=SC2046
+  quiet "$with" $(strict "$with" "-std=c++20 -O0 $flags") -I"$root" "${includes[@]}" \
+    "$root/tests/legs/explain/main.cpp" -o "$dir/explain"
   quiet "${runner[@]}" "$dir/explain" "$kernel"
   kernels+=("$kernel")
 }

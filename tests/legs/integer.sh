@@ -6,7 +6,7 @@ compiler=$1 emulator=${2-}
 require_tool "$compiler" 'such compiler'
 [[ $# == 1 ]] || require_tool "$emulator" 'emulator'
 sources=$root/tests/legs/integer
-common="-std=c++20 -static $warnings"
+common=$(strict "$compiler" '-std=c++20 -static')
 
 # At -O0 nothing is inlined, and the linker would merge what both units have: they must have nothing in common.
 # shellcheck disable=SC2086

@@ -63,6 +63,18 @@ is_known() {
   fi
 }
 
+# strict COMPILER FLAGS: the flags, and all warnings, as errors where the tree has been read with this version's.
+strict() {
+  local flags="$2 $warnings"
+  if is_known "$1"; then flags+=' -Werror'; fi
+  # As in tests/CMakeLists.txt.
+  # shellcheck disable=SC2086
+  if ! "$1" --version | grep -q clang && [[ $("$1" $2 -dM -E -x c++ /dev/null) == *__AVX512F__* ]]; then
+    flags+=' -Wno-uninitialized -Wno-maybe-uninitialized -Wno-array-bounds'
+  fi
+  printf '%s' "$flags"
+}
+
 # configure SOURCE BUILD COMPILER FLAGS [arguments for CMake...]
 configure() {
   local source=$1 build=$2 compiler=$3 flags=$4

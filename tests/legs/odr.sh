@@ -5,15 +5,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
 require_tool "$compiler" 'such compiler'
 sources=$root/tests/legs/odr
-common="-std=c++20 $warnings"
 
 # At -O0 nothing is inlined: every function of a header is one symbol that the linker merges, the worst case.
 for level in -O0 -O2; do
   unit() {
     local name=$1
     shift
-    # shellcheck disable=SC2086
-    quiet "$compiler" $common $level "${includes[@]}" "$@" -c "$sources/$name.cpp" -o "$dir/$name$level.o"
+    # shellcheck disable=SC2046
+    quiet "$compiler" $(strict "$compiler" "-std=c++20 $level $*") "${includes[@]}" \
+      -c "$sources/$name.cpp" -o "$dir/$name$level.o"
     objects+=("$dir/$name$level.o")
   }
   objects=()

@@ -78,8 +78,9 @@ done
 if [[ -e /usr/include/nlohmann/json.hpp ]]; then
   printf '%s\n' "${headers[@]}" 'int main() {' 'write_files();' "$body$braces" '}' >"$dir/snippets.cpp"
   # Snippets use names anew, and do nothing with most of what they make.
+  flags=$(strict "$compiler" '-std=c++20 -O0')
   # shellcheck disable=SC2086
-  quiet "$compiler" -std=c++20 -O0 ${warnings/-Wshadow/} -Wno-unused "${includes[@]}" "$dir/snippets.cpp" -o "$dir/snippets" -lpthread
+  quiet "$compiler" ${flags/-Wshadow/} -Wno-unused "${includes[@]}" "$dir/snippets.cpp" -o "$dir/snippets" -lpthread
   mkdir -p "$dir/files"
   (cd "$dir/files" && quiet "$dir/snippets")
 fi
@@ -106,7 +107,7 @@ ways=$(awk -v RS='' 'END { print NR }' "${cmake_blocks[0]}")
 for ((way = ways; way >= 1; --way)); do  # the first is built
   project "$way" >"$dir/project/CMakeLists.txt"
   rm -rf "$dir/build"
-  configure "$dir/project" "$dir/build" "$compiler" "-O0 $warnings" -DCMAKE_PREFIX_PATH="$dir/prefix" \
+  configure "$dir/project" "$dir/build" "$compiler" "$(strict "$compiler" -O0)" -DCMAKE_PREFIX_PATH="$dir/prefix" \
     -DFETCHCONTENT_SOURCE_DIR_QUANTA="$root"  # in place of the clone
 done
 build "$dir/build"

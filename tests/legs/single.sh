@@ -18,8 +18,8 @@ cp "$dir/quanta/single/quanta.hpp" "$dir/include/quanta/"
   echo '#include <quanta/quanta.hpp>' >"$dir/include/$header"
 done
 flags=(-DQUANTA_ROOT="$root" -DSINGLE_HEADER="$dir/include")
-configure "$root/tests/legs/single" "$dir/examples" "$compiler" "-O0 $native $warnings" "${flags[@]}"
+configure "$root/tests/legs/single" "$dir/examples" "$compiler" "$(strict "$compiler" "-O0 $native")" "${flags[@]}"
 build "$dir/examples"
-configure "$root/tests/legs/single" "$dir/others" "$other" "-O0 $native $warnings" "${flags[@]}"
+configure "$root/tests/legs/single" "$dir/others" "$other" "$(strict "$other" "-O0 $native")" "${flags[@]}"
 build "$dir/others" example_first_steps example_mnist
 note "$(wc -l <"$dir/quanta/single/quanta.hpp") lines"
