@@ -12,6 +12,12 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+namespace detail {
+/// Anything in place of a bias; a number there is the threshold.
+template <class B>
+concept NoNumber = !std::is_arithmetic_v<B>;
+}  // namespace detail
+
 /// The linear layer of LLM.int8() (Dettmers et al., 2022; layers/int8_outlier_linear.hpp says what differs): y (batch,
 /// out) of x (batch, in), int8 weights, a scale per output. Throws Error when x has another number of features. In each
 /// row of x the outliers are the values with |x| >= threshold; the others are Int<8>, symmetric, with the row's own
@@ -37,7 +43,7 @@ class Int8OutlierLinear : public LinearBase<Int8OutlierLinear<Kernel>> {
   /// Quantizes weight (out, in), symmetrically, from its own range; bias (out). With a threshold of infinity there are
   /// no outliers. Throws Error when sizes differ, weight or bias is not finite, the sums can leave int32, or the
   /// threshold is not above 0.
-  template <RealObject W, RealObject B>
+  template <class W, detail::NoNumber B>
   Int8OutlierLinear(const W& weight, const B& bias, float threshold = kThreshold)
       : Int8OutlierLinear(detail::quantize_weight<Int<8>>("Int8OutlierLinear: weight", weight, PerChannel<0>{}), bias,
                           threshold) {}
@@ -47,11 +53,11 @@ class Int8OutlierLinear : public LinearBase<Int8OutlierLinear<Kernel>> {
       : Int8OutlierLinear(detail::quantize_weight<Int<8>>("Int8OutlierLinear: weight", weight, PerChannel<0>{}),
                           threshold) {}
   /// From weights already quantized.
-  template <class B>
+  template <detail::NoNumber B>
   Int8OutlierLinear(const Weight& weight, const B& bias, float threshold = kThreshold)
       : Int8OutlierLinear(weight.view(), bias, threshold) {}
   /// From a view of them, which is not needed any more then.
-  template <class B>
+  template <detail::NoNumber B>
   Int8OutlierLinear(const WeightView& weight, const B& bias, float threshold = kThreshold)
       : LinearBase<Int8OutlierLinear>(weight.extent(0), bias), weights_(weight), threshold_(threshold) {
     check();

@@ -21,27 +21,30 @@ struct IntegerOnly {
   bool double_rounding = false;  ///< requantize with the two roundings of gemmlowp and the older TFLite
 };
 
-/// Makes an IntegerModel. Quantizers of activations are per tensor, of formats of at most 8 bits: codes of UInt<8>
-/// become those of Int<8>, 128 less, and all others stay as they are, within the bounds of their format.
+/// Makes an IntegerModel (batch, in) to (batch, out), layer by layer (Jacob et al., "Quantization and training of
+/// neural networks for efficient integer-arithmetic-only inference", 2018). Quantizers of activations, `input` and
+/// `output`, are a Quantizer<Scheme, A, PerTensor> of a format A of at most 8 bits: codes of UInt<8> become those of
+/// Int<8>, 128 less, and all others stay as they are, within the bounds of their format.
 class IntegerBuilder {
  public:
   /// Of so many inputs. A network takes any int8: throws Error unless the quantizer gives all 256 codes.
-  template <class Scheme, IntegerFormat A>
-  IntegerBuilder(Index inputs, const Quantizer<Scheme, A, PerTensor>& input, IntegerOnly options = {});
+  template <class Q>
+  IntegerBuilder(Index inputs, const Q& input, IntegerOnly options = {});
 
-  /// y = x * weight' + bias within bounds, in codes of `output`. weight (out, in) has a signed format of at most 8
-  /// bits, per tensor or PerChannel<0>, and no zero points; bias (out); `bounds` is a Relu, Relu6 or Clamp. Codes of b
-  /// bits become int8 codes 2^(8 - b) times as large, and take 8 bits from then on; their scales become as much
-  /// smaller: they stand for the same reals, and the bias, which is rounded to int32 in units of scale_x * scale_w[n],
-  /// keeps more of its bits. Where it, or a sum with it, could leave int32, scale_w[n] is made large enough, never the
-  /// bias smaller. Throws Error when sizes differ, the sums alone can leave int32, or no scale is large enough.
-  template <IntegerFormat F, Granularity G, RealObject B, class Scheme, IntegerFormat A, detail::ClampStage S = Clamp>
-  void linear(const QuantizedTensor<F, 2, G>& weight, const B& bias, const Quantizer<Scheme, A, PerTensor>& output,
+  /// y = x * weight' + bias within bounds, in codes of `output`. weight is a QuantizedTensor<F, 2, G> (out, in) of a
+  /// signed format of at most 8 bits, PerTensor or PerChannel<0>, and has no zero points; bias (out); `bounds` is a
+  /// Relu, Relu6 or Clamp. Codes of b bits become int8 codes 2^(8 - b) times as large, and take 8 bits from then on;
+  /// their scales become as much smaller: they stand for the same reals, and the bias, which is rounded to int32 in
+  /// units of scale_x * scale_w[n], keeps more of its bits. Where it, or a sum with it, could leave int32, scale_w[n]
+  /// is made large enough, never the bias smaller. Throws Error when sizes differ, the weight has zero
+  /// points, a bias is not finite, the sums alone can leave int32, or no scale is large enough.
+  template <class W, class B, class Q, class S = Clamp>
+  void linear(const W& weight, const B& bias, const Q& output,
               const S& bounds = S(-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()));
 
   /// y = f(x) for each real x, in codes of `output`, the nearest ones. f maps doubles.
-  template <class F, class Scheme, IntegerFormat A>
-  void table(F f, const Quantizer<Scheme, A, PerTensor>& output);
+  template <class F, class Q>
+  void table(F f, const Q& output);
 
   /// Softmax over all codes of a row. Those of the output have the scale 1/256 and the zero point -128.
   void softmax() {
@@ -61,8 +64,8 @@ class IntegerBuilder {
     QuantParams<PerTensor> params;
     std::int32_t low, high;  ///< its codes
   };
-  template <class Scheme, IntegerFormat A>
-  static Activation activation(const Quantizer<Scheme, A, PerTensor>& quantizer);
+  template <class Q>
+  static Activation activation(const Q& quantizer);
 
   QUANTA_LAZY void add_linear(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& given,
                               const TensorView<const float, 1>& bias, const Activation& output, const Clamp& bounds);
@@ -74,45 +77,50 @@ class IntegerBuilder {
 
 // ---- bodies ----
 
-template <class Scheme, IntegerFormat A>
-IntegerBuilder::Activation IntegerBuilder::activation(const Quantizer<Scheme, A, PerTensor>& quantizer) {
-  static_assert(A::bits <= 8, "quanta: activations have formats of at most 8 bits");
-  constexpr std::int32_t shift = A::max > 127 ? -128 : 0;
-  const QuantParams<PerTensor>& params = quantizer.params();
-  return {QuantParams<PerTensor>(params.scale(0), params.zero_point(0) + shift), quantizer.min_code() + shift,
-          quantizer.max_code() + shift};
-}
+namespace detail {
 
+/// Is this a quantizer of activations?
+template <class Q>
+inline constexpr bool quantizes_activations = false;
 template <class Scheme, IntegerFormat A>
-IntegerBuilder::IntegerBuilder(Index inputs, const Quantizer<Scheme, A, PerTensor>& input, IntegerOnly options)
-    : network_(inputs), activations_{activation(input).params}, options_(options) {
-  detail::check(input.max_code() - input.min_code() == 255, "IntegerBuilder: the input's quantizer gives codes from ",
-                input.min_code(), " to ", input.max_code(), ", expected all 256 of int8 or uint8");
-}
+inline constexpr bool quantizes_activations<Quantizer<Scheme, A, PerTensor>> = A::bits <= 8;
 
-template <IntegerFormat F, Granularity G, RealObject B, class Scheme, IntegerFormat A, detail::ClampStage S>
-void IntegerBuilder::linear(const QuantizedTensor<F, 2, G>& weight, const B& bias,
-                            const Quantizer<Scheme, A, PerTensor>& output, const S& bounds) {
-  static_assert(F::bits <= 8 && F::min < 0, "quanta: weights of integer models have signed formats of at most 8 bits");
-  static_assert(std::is_same_v<G, PerTensor> || std::is_same_v<G, PerChannel<0>>,
-                "quanta: weights of integer models have scales per tensor or PerChannel<0>");
-  Tensor<std::int8_t, 2> codes = weight.codes();
-  Buffer<float> scales(weight.extent(0));
-  for (Index n = 0; n < scales.size(); ++n) {
-    const Index p = weight.params().size() == 1 ? 0 : n;
-    detail::check(weight.params().zero_point(p) == 0, "IntegerBuilder: weight has the zero point ",
-                  weight.params().zero_point(p), ", expected a symmetric one");
-    scales[n] = weight.params().scale(p);
-    constexpr int factor = 1 << (8 - F::bits);
-    if (scales[n] < fp::kMinScale * factor) continue;
-    scales[n] /= factor;
-    for (Index k = 0; k < weight.extent(1); ++k) codes(n, k) = static_cast<std::int8_t>(codes(n, k) * factor);
+}  // namespace detail
+
+template <class Q>
+IntegerBuilder::Activation IntegerBuilder::activation(const Q& quantizer) {
+  static_assert(detail::quantizes_activations<Q>,
+                "quanta: an IntegerBuilder quantizes activations by a Quantizer<Scheme, A, PerTensor>, A an Int<b> or "
+                "UInt<b> of at most 8 bits");
+  if constexpr (detail::quantizes_activations<Q>) {
+    constexpr std::int32_t shift = Q::FormatType::max > 127 ? -128 : 0;
+    const QuantParams<PerTensor>& params = quantizer.params();
+    return {QuantParams<PerTensor>(params.scale(0), params.zero_point(0) + shift), quantizer.min_code() + shift,
+            quantizer.max_code() + shift};
+  } else {
+    return {QuantParams<PerTensor>(1.0f), 0, 0};
   }
-  detail::Input<float, 1> reals(bias);
-  if (!reals.view().is_dense()) reals.own();
-  const Range range = detail::bounds_of(bounds);
-  add_linear({codes, QuantParams<PerChannel<0>>(scales)}, reals.view(), activation(output),
-             Clamp(range.min, range.max));
+}
+
+template <class Q>
+IntegerBuilder::IntegerBuilder(Index inputs, const Q& input, IntegerOnly options)
+    : network_(inputs), options_(options) {
+  const Activation codes = activation(input);
+  detail::check(codes.high - codes.low == 255, "IntegerBuilder: the input's quantizer gives codes from ", codes.low,
+                " to ", codes.high, ", expected all 256 of int8 or uint8");
+  activations_.push_back(codes.params);
+}
+
+template <class W, class B, class Q, class S>
+void IntegerBuilder::linear(const W& weight, const B& bias, const Q& output, const S& bounds) {
+  static_assert(detail::ClampStage<S>,
+                "quanta: bounds of an IntegerBuilder are a Relu, Relu6 or Clamp; other activations are tables");
+  const Buffer<float> reals = detail::copy_vector(bias);
+  if constexpr (detail::ClampStage<S>) {
+    const Range range = detail::bounds_of(bounds);
+    add_linear(detail::weight_of_bytes(weight), {reals.data(), {reals.size()}}, activation(output),
+               Clamp(range.min, range.max));
+  }
 }
 
 QUANTA_LAZY_BODY void IntegerBuilder::add_linear(const QuantizedTensor<Int<8>, 2, PerChannel<0>>& given,
@@ -151,8 +159,8 @@ QUANTA_LAZY_BODY void IntegerBuilder::add_linear(const QuantizedTensor<Int<8>, 2
   activations_.push_back(output.params);
 }
 
-template <class F, class Scheme, IntegerFormat A>
-void IntegerBuilder::table(F f, const Quantizer<Scheme, A, PerTensor>& output) {
+template <class F, class Q>
+void IntegerBuilder::table(F f, const Q& output) {
   const auto [params, low, high] = activation(output);
   Buffer<std::int8_t> codes = detail::integer_table(f, output_params(), params);
   for (std::int8_t& code : codes) code = static_cast<std::int8_t>(std::clamp<std::int32_t>(code, low, high));

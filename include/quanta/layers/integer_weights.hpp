@@ -6,10 +6,44 @@
 #include <bit>
 #include <cstdlib>
 
+#include <quanta/layers/weight_and_bias.hpp>
 #include <quanta/quant/quantizer.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
+
+/// Is this a weight that a network of integers can hold?
+template <class W>
+inline constexpr bool is_weight_of_integers = false;
+template <IntegerFormat F, Granularity G>
+inline constexpr bool is_weight_of_integers<QuantizedTensor<F, 2, G>> = F::bits <= 8 && F::min < 0 &&
+                                                                        (std::is_same_v<G, PerTensor> ||
+                                                                         std::is_same_v<G, PerChannel<0>>);
+
+/// A weight (out, in) with codes of 8 bits and a scale per output. Throws Error where it has a zero point.
+template <class W>
+QuantizedTensor<Int<8>, 2, PerChannel<0>> weight_of_bytes(const W& weight) {
+  static_assert(is_weight_of_integers<W>,
+                "quanta: a weight of an IntegerBuilder is a QuantizedTensor<Int<b>, 2, G> of at most 8 bits, G "
+                "PerTensor or PerChannel<0>");
+  if constexpr (is_weight_of_integers<W>) {
+    Tensor<std::int8_t, 2> codes = weight.codes();
+    Buffer<float> scales(weight.extent(0));
+    for (Index n = 0; n < scales.size(); ++n) {
+      const Index p = weight.params().size() == 1 ? 0 : n;
+      check(weight.params().zero_point(p) == 0, "IntegerBuilder: weight has the zero point ",
+            weight.params().zero_point(p), ", expected a symmetric one");
+      scales[n] = weight.params().scale(p);
+      constexpr int factor = 1 << (8 - W::FormatType::bits);
+      if (scales[n] < fp::kMinScale * factor) continue;
+      scales[n] /= factor;
+      for (Index k = 0; k < weight.extent(1); ++k) codes(n, k) = static_cast<std::int8_t>(codes(n, k) * factor);
+    }
+    return {codes, QuantParams<PerChannel<0>>(scales)};
+  } else {
+    return {Tensor<std::int8_t, 2>(), QuantParams<PerChannel<0>>(Buffer<float>())};
+  }
+}
 
 /// The weight with scales so large that the biases, in units of scale_x * scale_w[n], and all sums with them, fit
 /// int32. Throws Error when the sums alone do not, a bias is not finite, or no float is large enough. `number` is the

@@ -2,14 +2,20 @@
 //
 // What must not compile, one case for each CASE, and how the compiler says why: the text after "expect:" is in its
 // first error. CASE 0 compiles. The leg "refused" counts the cases here.
+#include <quanta/integer.hpp>
 #include <quanta/quanta.hpp>
 
 [[maybe_unused]] static void refused(const Eigen::MatrixXf& weight, const Eigen::VectorXf& bias,
                                      const Eigen::Tensor<float, 3>& cube, const Eigen::MatrixXi& numbers,
-                                     const std::vector<float>& some, quanta::Sequential& model) {
+                                     const std::vector<float>& some, quanta::Sequential& model,
+                                     quanta::IntegerBuilder& builder,
+                                     const quanta::QuantizedTensor<quanta::Int<8>, 2>& codes,
+                                     const quanta::AsymmetricQuantizer<quanta::UInt<8>>& activation) {
 #if CASE == 0
   const quanta::DynamicLinear<> layer(weight, bias);
   model.push_back(quanta::Linear(weight.leftCols(2), bias));
+  const quanta::Int8OutlierLinear<> always(weight, 0.5f), rarely(weight, 7);
+  builder.linear(codes, bias, activation);
   static_cast<void>(cube), static_cast<void>(numbers), static_cast<void>(some);
 #elif CASE == 1   // expect: DynamicLinear multiplies integers: its weights are Int<b> or UInt<b>
   quanta::DynamicLinear<quanta::NF4> layer(weight, bias);
@@ -50,5 +56,25 @@
 #elif CASE == 14  // expect: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis
   using Rhs = quanta::PackedRhs<quanta::Int<8>, quanta::PerGroup<32, 0>>;
   static_cast<void>(sizeof(Rhs));
+#elif CASE == 15  // expect: a bias is an Eigen vector or rank-1 tensor of float or double
+  quanta::Int8OutlierLinear<> layer(weight, some);
+#elif CASE == 16  // expect: a weight is an Eigen matrix or rank-2 tensor (out, in) of float or double
+  quanta::Int8OutlierLinear<> layer(cube, bias);
+#elif CASE == 17  // expect: a QuantizedTensor<F, 2, G> of the layer's own F and G
+  quanta::Int8OutlierLinear<> layer(quanta::SymmetricQuantizer<quanta::Int<8>>::fit_quantize(weight), bias);
+#elif CASE == 18  // expect: a weight of an IntegerBuilder is a QuantizedTensor<Int<b>, 2, G> of at most 8 bits
+  builder.linear(weight, bias, activation);
+#elif CASE == 19  // expect: a weight of an IntegerBuilder is a QuantizedTensor<Int<b>, 2, G> of at most 8 bits
+  builder.linear(quanta::SymmetricQuantizer<quanta::NF4>::fit_quantize(weight), bias, activation);
+#elif CASE == 20  // expect: a bias is an Eigen vector or rank-1 tensor of float or double
+  builder.linear(codes, some, activation);
+#elif CASE == 21  // expect: an IntegerBuilder quantizes activations by a Quantizer<Scheme, A, PerTensor>
+  builder.linear(codes, bias, quanta::AsymmetricQuantizer<quanta::UInt<8>, quanta::PerChannel<1>>::fit(weight));
+#elif CASE == 22  // expect: bounds of an IntegerBuilder are a Relu, Relu6 or Clamp; other activations are tables
+  builder.linear(codes, bias, activation, quanta::Gelu{});
+#elif CASE == 23  // expect: an IntegerBuilder quantizes activations by a Quantizer<Scheme, A, PerTensor>
+  quanta::IntegerBuilder other(2, weight);
+#elif CASE == 24  // expect: an IntegerBuilder quantizes activations by a Quantizer<Scheme, A, PerTensor>
+  builder.table([](double x) { return x; }, quanta::SymmetricQuantizer<quanta::NF4>::fit(weight));
 #endif
 }
