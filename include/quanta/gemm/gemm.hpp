@@ -43,24 +43,29 @@ concept PackedRhsRange = requires(const R& range) {
   { range.size() } -> std::convertible_to<std::size_t>;
 };
 
-/// dst is any writable Eigen object of the lhs's rank, `rhs` a PackedRhs.
+/// dst (m, n) from lhs (m, k) and rhs (n, k): dst[i, j] = sum over k of (lhs[i, k] - zero_lhs[i]) * (rhs[j, k] -
+/// zero_rhs[j]), exactly, then through the stages given. dst is any writable Eigen object of the lhs's rank, which does
+/// not overlap the operands; the page of this header says which element types and stages go together. lhs (batch, m, k)
+/// gives (batch, m, n), with one rhs for all. Throws Error, before dst is touched, when shapes do not fit, or a result
+/// could leave int32 (gemm/capacity.hpp).
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& dst, const Stages&... stages);
 
-/// One rhs for each matrix of a lhs (batch, m, k). Not for Requantize, which is prepared for one rhs.
+/// dst (batch, m, n) from a lhs (batch, m, k) and one rhs (n, k) for each of its matrices. Not for Requantize, which is
+/// prepared for one rhs. Throws Error also when there are not as many rhs.
 template <QuantizedLhs L, PackedRhsRange R, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&... stages);
 
-/// Plain int8 or uint8 as lhs, of any Eigen type and storage order, with one rhs; dst is int32. Throws Error when the
-/// zero point is not a value of the type.
+/// Plain int8 or uint8 as lhs (m, k), of any Eigen type and storage order, with one rhs (n, k); dst (m, n) is int32.
+/// Throws Error also when the zero point is not a value of the type.
 template <ByteObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst&& dst,
           const Stages&... stages);
 
-/// Straight to codes of `output`, in fixed point (gemm/requantize.hpp). lhs is a matrix per tensor, rhs per tensor or
-/// channel. `options` are a bias of n reals, DoubleRounding{}, and Relu, Relu6 or Clamp. Throws Error also when acc +
-/// bias can leave int32. Where one rhs is used again and again, a Requantize prepared once spares the work of preparing
-/// it every time.
+/// Straight to codes (m, n) of `output`, in fixed point (Jacob et al., 2018; gemm/requantize.hpp). lhs is a matrix (m,
+/// k) per tensor, rhs (n, k) per tensor or channel. `options` are a bias of n reals, DoubleRounding{}, and Relu, Relu6
+/// or Clamp. Throws Error when shapes do not fit, or acc or acc + bias can leave int32. Where one rhs is used again and
+/// again, a Requantize prepared once spares the work of preparing it every time.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Scheme, IntegerFormat O,
           class... Options>
 QuantizedTensor<O, 2> gemm_requantized(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs,

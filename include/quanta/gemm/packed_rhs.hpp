@@ -61,7 +61,8 @@ using RhsKernelFor = typename RhsKernel<Kernel, kind == GranularityKind::per_gro
 }  // namespace detail
 
 /// The rhs of a product, shape (n, k): n outputs, k inputs. F is an integer format of at most 8 bits. n() and k() are
-/// its sizes, packed_bytes() is what it holds, padding included, layout() says where operands lie.
+/// its sizes, packed_bytes() is what it holds in bytes, padding included, layout() says where operands lie. Takes any
+/// codes: whether sums fit int32 is checked by each product, which knows its lhs.
 template <IntegerFormat F, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
 class PackedRhs
     : public detail::PackedOperands<detail::kRhsKind<G>, detail::RhsKernelFor<Kernel, detail::kRhsKind<G>, F::bits>> {

@@ -50,7 +50,8 @@ struct Layer {
   const std::int32_t* exponentials;  ///< (256), not negative; the first is not 0
 };
 
-/// One layer after the other; each takes as many codes as the one before gives.
+/// One layer after the other, from codes (inputs) to codes (outputs), all int8; each takes as many as the one before
+/// gives (Jacob et al., 2018).
 struct Network {
   const Layer* layers;   ///< (count), in the order in which they run
   std::int32_t count;    ///< how many layers there are

@@ -13,11 +13,13 @@
 
 QUANTA_NAMESPACE_BEGIN
 
-/// Every Linear becomes a DynamicLinear of this weight format and granularity. No data is needed.
+/// Every Linear becomes a DynamicLinear of this weight format and granularity. No data is needed. Throws Error, naming
+/// the layer, when a weight or bias is not finite, or sums can leave int32.
 template <class F = Int<8>, Granularity G = PerChannel<0>, MicroKernel Kernel = NativeKernel>
 Sequential quantize_dynamic(const Sequential& model, G granularity = G{});
 
-/// Every Linear becomes a WeightOnlyLinear of this weight format and granularity. No data is needed.
+/// Every Linear becomes a WeightOnlyLinear of this weight format and granularity. No data is needed. Throws Error,
+/// naming the layer, when a weight or bias is not finite.
 template <ValueFormat F = Int<8>, Granularity G = DefaultGranularity<F, PerChannel<0>>>
 Sequential quantize_weights(const Sequential& model, G granularity = G{});
 

@@ -20,7 +20,8 @@ concept SavableLayer = Layer<L> && requires(const L& layer, TensorList& to) {
   layer.save(to);
 };
 
-/// Any layer, by value; copies deeply.
+/// Any layer (core/layer.hpp), of the library or of your own, by value; copies deeply. Shapes and errors are the
+/// layer's.
 class AnyLayer {
  public:
   /// Any type that is a Layer; so layers turn into an AnyLayer where one is asked for.
@@ -150,9 +151,10 @@ decltype(auto) name_layer_in_errors(Index number, const AnyLayer& layer, F f) {
 
 }  // namespace detail
 
-/// Layers one after the other: Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer. Without layers it
-/// gives back its input. Layers that do not fit each other make no model: that is known as soon as one is added, from
-/// the first on that tells its out_features() (core/layer.hpp). What the first layer takes, data must show.
+/// Layers one after the other: Sequential{Linear{w1, b1}, Relu{}, Linear{w2, b2}}. Itself a layer: y (batch, out of the
+/// last) of x (batch, in of the first); without layers it gives back its input. Layers that do not fit each other make
+/// no model: that is known as soon as one is added, from the first on that tells its out_features() (core/layer.hpp).
+/// What the first layer takes, data must show. Every Error begins with the number and name of the layer.
 class Sequential : public CallableLayer<Sequential> {
  public:
   static constexpr const char* kName = "Sequential";  ///< what name() says

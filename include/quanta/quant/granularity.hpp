@@ -123,8 +123,9 @@ struct PerChannel {
   GranularityInfo info() const { return {GranularityKind::per_channel, axis, 0}; }  ///< for files and tables
 };
 
-/// A scale and zero point for each group of neighbours along an axis, at each index of the other dimensions. size:
-/// elements in a group, at least 1; Dynamic (-1) when given to the constructor.
+/// A scale and zero point for each group of neighbours along an axis, at each index of the other dimensions.
+/// group_size: elements in a group, at least 1; Dynamic (-1) when given to the constructor. The last group of a line is
+/// shorter where the size does not divide it.
 template <int group_size, int axis = -1>
 struct PerGroup {
   static_assert(group_size >= 1 || group_size == Dynamic, "quanta::PerGroup: the group size is at least 1, or Dynamic");
