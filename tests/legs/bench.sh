@@ -54,4 +54,20 @@ run 1 "$tree/bench/run" --compare "$dir/trees/faster"
 grep -q '^2 cases compared: 1 slower, 0 faster ' "$dir/said" || fail 'what takes twice as long is not slower'
 grep -q '^made_up: changed.* +100[.]0 %' "$dir/said" || fail 'what became slower is not named'
 run 0 "$dir/trees/this/bench/run" --compare "$dir/trees/same"  # nothing is built, and nothing is left from before
-note "${#results[@]} programs, a report, two builds compared"
+
+# A revision: the tree as a repository, whose commit is faster than what lies there now.
+compared='a directory'
+run 2 "$tree/bench/run" --compare no-such-thing
+grep -q 'no-such-thing is neither a directory nor a git revision' "$dir/log" || fail 'a wrong revision is not named'
+if command -v git >/dev/null; then
+  cp "$dir/trees/faster/bench/seconds" "$tree/bench/"
+  quiet git -C "$tree" init
+  quiet git -C "$tree" add CMakeLists.txt bench/{CMakeLists.txt,made_up.cpp,seconds}
+  quiet git -C "$tree" -c user.name=quanta -c user.email=quanta@localhost -c commit.gpgSign=false \
+    commit --no-verify -m faster
+  cp "$dir/trees/same/bench/seconds" "$tree/bench/"
+  run 1 "$tree/bench/run" --compare HEAD
+  grep -q '^2 cases compared: 1 slower, 0 faster ' "$dir/said" || fail 'what takes twice as long as the revision is not slower'
+  compared+=' and a revision'
+fi
+note "${#results[@]} programs, a report, $compared compared"
