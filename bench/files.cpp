@@ -226,7 +226,7 @@ int main(int argc, char** argv) {
   FileBench<Int<8>, PerChannel<0>> int8(megabytes, {});
   FileBench<Int<4>, PerGroup<64>> int4(megabytes, {});
   add(int8, "int8");
-  add(int4, "int4/64");
+  add(int4, "int4 per 64");
   benchmark::AddCustomContext("native_kernel", NativeKernel::name);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

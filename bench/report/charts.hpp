@@ -142,6 +142,19 @@ inline std::string x_range(const std::vector<Series>& all, bool logarithmic) {
   return "set xrange [" + fixed(from, 6) + ":" + fixed(to, 6) + "]\n";
 }
 
+/// Of a logarithmic axis: at 2 and 5 too, so that there are some within a decade.
+inline std::string x_tics() {
+  std::string commands;
+  for (double power = 1e-3; power < 1e6; power *= 10.0) {
+    for (const double digit : {2.0, 5.0}) {
+      char tic[64];
+      std::snprintf(tic, sizeof tic, "set xtics add ('%g' %g)\n", digit * power, digit * power);
+      commands += tic;
+    }
+  }
+  return commands;
+}
+
 inline std::string finish(examples::Plot& plot, const std::filesystem::path& directory, const std::string& name,
                           const std::string& commands) {
   return plot.write(commands, false) ? element(directory / (name + ".svg"), name) : "";
@@ -164,14 +177,7 @@ inline std::string draw(const std::filesystem::path& directory, const Rows& char
   if (chart.line != 0.0) all.push_back({"", {{chart.line, 0.0}}, 0});
   commands += detail::x_range(all, chart.log_x);
   if (chart.log_x) {
-    commands += "set logscale x\nset mxtics 10\nset grid xtics ytics mxtics ls 100, ls 101\n";
-    for (double power = 1e-3; power < 1e6; power *= 10.0) {
-      for (const double digit : {2.0, 5.0}) {
-        char tic[64];
-        std::snprintf(tic, sizeof tic, "set xtics add ('%g' %g)\n", digit * power, digit * power);
-        commands += tic;
-      }
-    }
+    commands += "set logscale x\nset mxtics 10\nset grid xtics ytics mxtics ls 100, ls 101\n" + detail::x_tics();
   } else {
     commands += "set grid xtics ytics ls 100\n";
   }
@@ -197,7 +203,7 @@ inline std::string draw(const std::filesystem::path& directory, const Roofline& 
       "set logscale xy\nset mxtics 10\nset mytics 10\nset grid xtics ytics mxtics mytics ls 100, ls 101\n"
       "set xlabel 'operations per byte of lhs, weights and results'\nset ylabel 'operations per second'\n"
       "set format y '%.0s %cop/s'\nset samples 1000\n";
-  commands += detail::x_range(chart.series, true);
+  commands += detail::x_range(chart.series, true) + detail::x_tics();
   detail::Curves curves;
   std::string top = "1e300";  // where a slope ends
   if (chart.peak) {
