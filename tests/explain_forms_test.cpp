@@ -61,13 +61,14 @@ TEST(ExplainForms, LeaveProofOpenWhereTheWeightsDecide) {
   EXPECT_FALSE(few.proof_is_open);
 }
 
-TEST(ExplainForms, OfWeightsPerGroupKeepThemInFourBits) {
+TEST(ExplainForms, OfWeightsPerGroupKeepThemInFewBits) {
   const Explanation e = explain(1, 4 * NativeKernel::kNr, 100, Int<8>{}, Int<4>{}, PerGroup<32>{}, {.measure = true});
   EXPECT_EQ(e.weight_bits, HasNibbles<NativeKernel> ? 4 : 8);
   EXPECT_EQ(e.scales, "per_group(32, axis 1)");
   ASSERT_TRUE(e.seconds.has_value());
   const auto packed = pack(weights_of<Int<4>>(45, 100, 1, 1, PerGroup<32>{}));
   EXPECT_EQ(explain(1, packed).weight_bytes, packed.next_panel() * packed.layout().panels());
+  EXPECT_EQ(explain(1, 10, 100, Int<8>{}, Int<2>{}, PerGroup<32>{}).weight_bits, HasCrumbs<NativeKernel> ? 2 : 8);
 }
 
 }  // namespace

@@ -8,16 +8,19 @@
 namespace quanta::test {
 namespace {
 
-/// The tile of Avx512Vnni with nibbles, on any CPU.
-struct PortableWithNibbles : PortableKernel<14, 32, 4, U8, S8> {
-  struct Nibbles : PortableNibbleKernel<14, 32, 4, S8> {
-    using OtherSign = PortableNibbleKernel<14, 32, 4, U8>;
-  };
+/// The tile of Avx512Vnni with operands of 4 and 2 bits, on any CPU.
+template <int bits>
+struct PortableSmall : PortableSmallKernel<bits, 14, 32, 4, S8> {
+  using OtherSign = PortableSmallKernel<bits, 14, 32, 4, U8>;
+};
+struct PortableWithSmall : PortableKernel<14, 32, 4, U8, S8> {
+  using Nibbles = PortableSmall<4>;
+  using Crumbs = PortableSmall<2>;
 };
 
 template <class K>
 class GroupedForm : public testing::Test {};
-TYPED_TEST_SUITE(GroupedForm, CompiledKernels::Plus<PortableWithNibbles>::Types);
+TYPED_TEST_SUITE(GroupedForm, CompiledKernels::Plus<PortableWithSmall>::Types);
 
 template <class Kernel, class LhsFormat, class RhsFormat>
 void check_rows(Fill lhs_zeros, Fill rhs_zeros) {
@@ -43,20 +46,33 @@ void check_rows(Fill lhs_zeros, Fill rhs_zeros) {
 TYPED_TEST(GroupedForm, IsExactForNibbles) {
   check_rows<TypeParam, Int<8>, Int<4>>(Fill::zero, Fill::zero);
   check_rows<TypeParam, Int<8>, UInt<4>>(Fill::zero, Fill::random);
+  check_rows<TypeParam, UInt<8>, Int<3>>(Fill::random, Fill::zero);
+}
+TYPED_TEST(GroupedForm, IsExactForCrumbs) {
   check_rows<TypeParam, UInt<8>, Int<2>>(Fill::random, Fill::zero);
+  check_rows<TypeParam, Int<8>, UInt<2>>(Fill::zero, Fill::random);
 }
 TYPED_TEST(GroupedForm, IsExactForBytes) {
   check_rows<TypeParam, Int<8>, Int<8>>(Fill::zero, Fill::zero);
   check_rows<TypeParam, UInt<8>, UInt<8>>(Fill::random, Fill::random);
 }
 
-TEST(GroupedWeights, HoldFourBitsAsFour) {
-  const RowTensor<std::int8_t, 2> codes = RowTensor<std::int8_t, 2>(64, 256).setConstant(-3);
-  const std::vector<float> scales(64 * 2, 0.5f);
-  const QuantizedTensor<Int<4>, 2, PerGroup<128>> weight(codes, QuantParams<PerGroup<128>>(scales));
-  const auto packed = pack(weight);
+/// What is held for 64 outputs of 256 inputs in groups of 128 beside codes: scales and sums.
+constexpr Index kParamBytes = 64 * 2 * 4 + 64 * 2 * 4;
+template <class F>
+Index bytes_of_codes() {
+  const RowTensor<typename F::Code, 2> codes = RowTensor<typename F::Code, 2>(64, 256).setConstant(1);
+  const QuantizedTensor<F, 2, PerGroup<128>> weight(codes, QuantParams<PerGroup<128>>(std::vector<float>(128, 0.5f)));
+  return pack(weight).packed_bytes() - kParamBytes;
+}
+
+TEST(GroupedWeights, HoldFewBitsAsFew) {
   if (HasNibbles<NativeKernel>) {
-    EXPECT_EQ(packed.packed_bytes(), 64 * 256 / 2 + 64 * 2 * 4 + 64 * 2 * 4);  // codes, scales, sums
+    EXPECT_EQ(bytes_of_codes<Int<4>>(), 64 * 256 / 2);
+    EXPECT_EQ(bytes_of_codes<Int<3>>(), 64 * 256 / 2);
+  }
+  if (HasCrumbs<NativeKernel>) {
+    EXPECT_EQ(bytes_of_codes<Int<2>>(), 64 * 256 / 4);
   }
 }
 

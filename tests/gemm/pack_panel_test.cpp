@@ -14,14 +14,15 @@ namespace {
 template <class Kernel>
 class PackPanel : public testing::Test {};
 struct PortableNibbles : PortableKernel<3, 6, 4, U8, S8> {
-  struct Nibbles : PortableNibbleKernel<3, 6, 4, S8> {
-    using OtherSign = PortableNibbleKernel<3, 6, 4, U8>;
-  };
+  using Nibbles = PortableSmallKernel<4, 3, 6, 4, S8>;
 };
-using PackedLayouts =
-    CompiledKernels::Plus<PortableNibbles, PortableKernel<4, 16, 8, U8, S8>, PortableKernel<3, 8, 16, S8, S8>,
-                          PortableKernel<6, 16, 4, S8, S8>, PortableKernel<8, 8, 4, S8, S8>,
-                          PortableKernel<5, 12, 3, S8, U8>, PortableKernel<1, 1, 1, U8, U8>>::Types;
+struct PortableCrumbs : PortableKernel<3, 12, 2, U8, S8> {
+  using Crumbs = PortableSmallKernel<2, 3, 12, 2, S8>;
+};
+using PackedLayouts = CompiledKernels::Plus<PortableNibbles, PortableCrumbs, PortableKernel<4, 16, 8, U8, S8>,
+                                            PortableKernel<3, 8, 16, S8, S8>, PortableKernel<6, 16, 4, S8, S8>,
+                                            PortableKernel<8, 8, 4, S8, S8>, PortableKernel<5, 12, 3, S8, U8>,
+                                            PortableKernel<1, 1, 1, U8, U8>>::Types;
 TYPED_TEST_SUITE(PackPanel, PackedLayouts);
 
 /// Sums of the positive and of the negative differences from a zero point.
@@ -37,7 +38,7 @@ struct Differences {
 template <class Operands>
 void check_operands(const Operands& packed, const IntMatrix& rhs, std::int32_t shift) {
   using Used = typename Operands::KernelType;
-  constexpr Index nr = Used::kNr, kr = Used::kKr, bits = kRhsBits<Used>, half = nr * kr / 2;
+  constexpr Index nr = Used::kNr, kr = Used::kKr, bits = kRhsBits<Used>, block_bytes = nr * kr * bits / 8;
   const Index n = rhs.rows, k = rhs.cols, params = rhs.params;
   const Index group = params > 0 ? params : std::max<Index>(k, 1), groups = k == 0 ? 0 : (k + group - 1) / group;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(packed.panel(0));
@@ -48,12 +49,12 @@ void check_operands(const Operands& packed, const IntMatrix& rhs, std::int32_t s
       const Index first = g * group, last = std::min(first + group, k);
       std::vector<Differences> part(usize(nr));
       std::vector<std::int64_t> sums(usize(nr), 0);
-      for (Index block = first; block < last; block += kr, bytes += nr * kr * bits / 8) {
+      for (Index block = first; block < last; block += kr, bytes += block_bytes) {
         for (Index at = 0; at < nr * kr; ++at) {
           const Index column = p * nr + at / kr, step = block + at % kr;
           const bool there = column < n && step < last;
           const std::int32_t operand = there ? rhs.code(column, step) + shift : 0;
-          const int byte = bits == 8 ? bytes[at] : bytes[at % half] >> (at < half ? 0 : 4) & 15;
+          const int byte = bytes[at % block_bytes] >> (at / block_bytes * bits) & ((1 << bits) - 1);
           ASSERT_EQ(byte, operand & 255) << n << 'x' << k << " (" << column << ", " << step << ')';
           if (!there) continue;
           sums[usize(at / kr)] += operand;
@@ -115,6 +116,8 @@ TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt8) { check_format<TypePar
 TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfUInt8) { check_format<TypeParam, UInt<8>>(); }
 TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt4) { check_format<TypeParam, Int<4>>(); }
 TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt2) { check_format<TypeParam, Int<2>>(); }
+
+TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfUInt2) { check_format<TypeParam, UInt<2>>(); }
 
 TYPED_TEST(PackPanel, SumsOfTheLongestRowsAreExact) {
   check_panels<TypeParam, UInt<8>, PerTensor>(2, 70000, kOne, Fill::highest, Fill::zero);

@@ -135,7 +135,8 @@ TEST(Model, SurvivesInEveryFormat) {
   const Matrix weight = model_weight(21, 21);
   expect_survives(
       Sequential{DynamicLinear<Int<2>>(weight), DynamicLinear<Int<3>>(weight), DynamicLinear<Int<7>>(weight),
-                 DynamicLinear<UInt<2>>(weight), DynamicLinear<UInt<7>>(weight)},
+                 DynamicLinear<UInt<2>>(weight), DynamicLinear<UInt<7>>(weight),
+                 DynamicLinear<Int<2>, PerGroup<8>>(weight), DynamicLinear<Int<3>, PerGroup<8>>(weight)},
       21);
 }
 

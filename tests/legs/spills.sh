@@ -49,8 +49,9 @@ auto forms_for_both_signs() {
 }
 template <class K>
 auto all_forms() {
-  if constexpr (quanta::HasNibbles<K>) {
-    return std::tuple_cat(forms_for_both_signs<K>(), forms_for_both_signs<typename K::Nibbles>());
+  if constexpr (quanta::HasNibbles<K> && quanta::HasCrumbs<K>) {
+    return std::tuple_cat(forms_for_both_signs<K>(), forms_for_both_signs<typename K::Nibbles>(),
+                          forms_for_both_signs<typename K::Crumbs>());
   } else {
     return forms_for_both_signs<K>();
   }

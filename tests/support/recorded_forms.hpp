@@ -31,6 +31,14 @@ template <HasNibbles Kernel>
 struct RecordingNibbles<Kernel> {
   using Type = RecordingKernel<typename Kernel::Nibbles>;
 };
+template <class Kernel>
+struct RecordingCrumbs {
+  using Type = void;
+};
+template <HasCrumbs Kernel>
+struct RecordingCrumbs<Kernel> {
+  using Type = RecordingKernel<typename Kernel::Crumbs>;
+};
 
 /// The kernel, with every form it has.
 template <class Kernel>
@@ -40,6 +48,7 @@ struct RecordingKernel : Kernel {
   using Groups = GroupedLhs<typename Kernel::Lhs>;
   using OtherSign = typename RecordingOtherSign<Kernel>::Type;
   using Nibbles = typename RecordingNibbles<Kernel>::Type;
+  using Crumbs = typename RecordingCrumbs<Kernel>::Type;
 
   template <int rows>
   static void run(const Tile& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {

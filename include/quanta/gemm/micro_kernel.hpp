@@ -53,9 +53,9 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 /// contract of `run` where it is. Both forms read one layout.
 ///
 /// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, HasPairedForm's,
-/// ReadsBothSigns', HasNibbles' and HasGroupedForm's. It is without them that hides their names: `static void proves()
-/// = delete`, `kNarrow = 0`, `static void run_paired() = delete`, `using OtherSign = void`, `using Nibbles = void`,
-/// `kPanelsOfRow = 0`.
+/// ReadsBothSigns', HasNibbles', HasCrumbs' and HasGroupedForm's. It is without them that hides their names: `static
+/// void proves() = delete`, `kNarrow = 0`, `static void run_paired() = delete`, `using OtherSign = void`, `using Nibbles
+/// = void`, `using Crumbs = void`, `kPanelsOfRow = 0`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
@@ -95,8 +95,9 @@ concept ReadsBothSigns = MicroKernel<K> && MicroKernel<typename K::OtherSign> &&
   { K::OtherSign::kLhsShift } -> std::convertible_to<std::int32_t>;
 };
 
-/// Bits of an operand of the rhs: 8 unless the kernel says 4 as kRhsBits. Then operands are 0 to 15, and of a block the
-/// first half of its operands are in the low bits of its bytes, the other half in the high bits.
+/// Bits of an operand of the rhs: 8 unless the kernel says 4 or 2 as kRhsBits. Then operands are 0 to 15, or 0 to 3,
+/// and of a block the first half, or quarter, of its operands are in the lowest bits of its bytes, the next in the bits
+/// above those, and so on.
 template <class K>
 inline constexpr int kRhsBits = 8;
 /// What the kernel says.
@@ -107,6 +108,9 @@ inline constexpr int kRhsBits<K> = K::kRhsBits;
 /// A kernel may name another, Nibbles, for rhs codes of at most 4 bits, with a kRhsBits of 4.
 template <class K>
 concept HasNibbles = MicroKernel<K> && MicroKernel<typename K::Nibbles> &&(kRhsBits<typename K::Nibbles> == 4);
+/// And one, Crumbs, for rhs codes of at most 2 bits, with a kRhsBits of 2.
+template <class K>
+concept HasCrumbs = MicroKernel<K> && MicroKernel<typename K::Crumbs> &&(kRhsBits<typename K::Crumbs> == 2);
 
 /// Some rows of an lhs whose k is walked in groups; tails as in LhsTile, and what correct_zero_points takes of rows
 /// (gemm/outputs.hpp). Those of the next group are so many elements on.

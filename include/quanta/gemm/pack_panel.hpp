@@ -3,9 +3,9 @@
 // Packing one panel of a rhs: a few hundred steps of its rows at a time are read along memory, made operands, laid side
 // by side, and summed up while they are in the first-level cache. What is in memory is read once and written once.
 //
-//   stream of codes -> rows of operands, a byte each -> rows two to a byte, of the columns of -> blocks of the panel
-//                                                       the left and the right half, where      (gemm/layout.hpp)
-//                                                       the kernel takes 4 bits
+//   stream of codes -> rows of operands, a byte each -> rows two or four to a byte, of the     -> blocks of the panel
+//                                                       columns of each half or quarter, where    (gemm/layout.hpp)
+//                                                       the kernel takes 4 or 2 bits
 #pragma once
 
 #include <algorithm>
@@ -108,7 +108,8 @@ class PanelPacker {
  private:
   static constexpr Index kSteps = std::min<Index>(256 / kKr, Sums::kMostBlocks) * kKr;  ///< that are packed at a time
   static constexpr Index kRow = round_up(kSteps, 8);
-  static_assert(kInAByte == 1 || kNr % 2 == 0, "quanta: operands of 4 bits take a kernel with an even kNr");
+  static_assert(kNr % kInAByte == 0,
+                "quanta: operands of 4 bits take a kernel with an even kNr, of 2 one that 4 divides");
 
   /// Lays steps [first, first + steps) of the panel's columns side by side.
   void pack_steps(Index panel, Index first, Index steps, Rhs* to);
@@ -139,9 +140,10 @@ void PanelSums<Operand, nr, kr, bits>::add(const Operand* blocks, Index count) {
       if constexpr (bits == 8) {
         add_one(j, blocks[j]);
       } else {
-        const auto two = static_cast<std::uint8_t>(blocks[j]);
-        add_one(j, two & 15);
-        add_one(bytes + j, two >> 4);
+        const auto byte = static_cast<std::uint8_t>(blocks[j]);
+        QUANTA_UNROLL for (int part = 0; part < 8 / bits; ++part) {
+          add_one(part * bytes + j, byte >> (part * bits) & ((1 << bits) - 1));
+        }
       }
     }
   }
@@ -195,16 +197,19 @@ void PanelPacker<Kernel>::pack_steps(Index panel, Index first, Index steps, Rhs*
     if (c == columns) std::fill_n(rows_[c], (kNr - c) * kRow, std::uint8_t{0});
     rows[c] = reinterpret_cast<const std::byte*>(rows_[c]);
   }
-  if constexpr (kInAByte == 2) {
-    for (int c = 0; c < kNr / 2; ++c) {
+  if constexpr (kInAByte > 1) {
+    constexpr int columns_of_part = kNr / static_cast<int>(kInAByte);
+    for (int c = 0; c < columns_of_part; ++c) {
       QUANTA_VECTORIZE_LOOP
-      for (int i = 0; i < kRow;
-           i += 8) {  // a word at a time: operands stay in their byte, old ones behind them need not
-        std::uint64_t left, right;
-        std::memcpy(&left, rows_[c] + i, 8);
-        std::memcpy(&right, rows_[kNr / 2 + c] + i, 8);
-        left |= right << 4;
-        std::memcpy(rows_[c] + i, &left, 8);
+      for (int i = 0; i < kRow; i += 8) {  // words at a time: operands stay in their byte, old ones behind need not
+        std::uint64_t all;
+        std::memcpy(&all, rows_[c] + i, 8);
+        QUANTA_UNROLL for (int part = 1; part < kInAByte; ++part) {
+          std::uint64_t one;
+          std::memcpy(&one, rows_[part * columns_of_part + c] + i, 8);
+          all |= one << (part * kRhsBits<Kernel>);
+        }
+        std::memcpy(rows_[c] + i, &all, 8);
       }
     }
   }

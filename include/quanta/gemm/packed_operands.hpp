@@ -35,7 +35,7 @@ class PackedOperands {
   /// The operand at a position of the layout.
   std::int32_t operand(Index position) const {
     if constexpr (kInAByte == 1) return operands_[position];
-    return operands_[byte_of(position)] >> shift_in_byte(position) & 15;
+    return operands_[byte_of(position)] >> shift_in_byte(position) & kMask;
   }
 
   /// May the kernel's faster form multiply this panel? False where it has none (gemm/micro_kernel.hpp).
@@ -88,10 +88,13 @@ class PackedOperands {
   Index place(Index column, Index g) const { return row(column / Kernel::kNr, g) + column % Kernel::kNr; }
 
   static constexpr Index kInAByte = PanelPacker<Kernel>::kInAByte, kBlockBytes = PanelPacker<Kernel>::kBlockBytes;
+  static constexpr int kMask = (1 << kRhsBits<Kernel>)-1;  ///< of an operand
   static Index byte_of(Index position) {
     return position / (kBlockBytes * kInAByte) * kBlockBytes + position % kBlockBytes;
   }
-  static int shift_in_byte(Index position) { return static_cast<int>(position / kBlockBytes % kInAByte) * 4; }
+  static int shift_in_byte(Index position) {
+    return static_cast<int>(position / kBlockBytes % kInAByte) * kRhsBits<Kernel>;
+  }
 
   /// Of a panel's columns; those filled up have scales and zero points of 0.
   void pack_params(Index panel, const ParamsData& params, std::int32_t shift);
@@ -184,9 +187,10 @@ void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift,
           std::memcpy(to[c] + units * kKr, from + (units * columns + c) * kKr, usize(layout_.group_length(g) % kKr));
         }
       }
-      for (Index i = 0; kInAByte == 2 && i < columns * k; ++i) {
-        rows[columns * k + i] = static_cast<std::uint8_t>(rows[i] >> 4);
-        rows[i] &= 15;
+      for (Index part = kInAByte - 1; kInAByte > 1 && part >= 0; --part) {
+        for (Index i = 0; i < columns * k; ++i) {
+          rows[part * columns * k + i] = static_cast<std::uint8_t>(rows[i] >> (part * kRhsBits<Kernel>)&kMask);
+        }
       }
     }
     for (Index i = 0; shift != 0 && i < count; ++i) codes[i] = static_cast<std::uint8_t>(codes[i] - shift);

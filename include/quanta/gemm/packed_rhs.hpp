@@ -17,7 +17,7 @@ namespace detail {
 template <class Kernel>
 constexpr std::int32_t operand_shift(std::int32_t min, std::int32_t max) {
   using T = typename Kernel::Rhs;
-  if (kRhsBits<Kernel> == 4) return -min;
+  if (kRhsBits<Kernel> < 8) return -min;
   constexpr std::int32_t lowest = std::numeric_limits<T>::min(), highest = std::numeric_limits<T>::max();
   if (min < lowest) return 128;
   return max > highest ? -128 : 0;
@@ -47,16 +47,18 @@ inline constexpr GranularityKind kRhsKind<PerChannel<axis>> = GranularityKind::p
 
 /// The kernel that multiplies codes of so many bits for Kernel: per group, where scales cost more than bits, those of 4
 /// and fewer stay as small as they are.
-template <class Kernel, bool in_nibbles>
-struct RhsKernel {
-  using Type = Kernel;
-};
-template <HasNibbles Kernel>
-struct RhsKernel<Kernel, true> {
-  using Type = typename Kernel::Nibbles;
-};
 template <class Kernel, GranularityKind kind, int bits>
-using RhsKernelFor = typename RhsKernel<Kernel, kind == GranularityKind::per_group && bits <= 4>::Type;
+constexpr auto pick_rhs_kernel() {
+  if constexpr (kind == GranularityKind::per_group && bits <= 2 && HasCrumbs<Kernel>) {
+    return std::type_identity<typename Kernel::Crumbs>{};
+  } else if constexpr (kind == GranularityKind::per_group && bits <= 4 && HasNibbles<Kernel>) {
+    return std::type_identity<typename Kernel::Nibbles>{};
+  } else {
+    return std::type_identity<Kernel>{};
+  }
+}
+template <class Kernel, GranularityKind kind, int bits>
+using RhsKernelFor = typename decltype(pick_rhs_kernel<Kernel, kind, bits>())::type;
 
 }  // namespace detail
 

@@ -13,7 +13,7 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// PackedRhs of a format known at run time: of at most so many bits, 8 or 4.
+/// PackedRhs of a format known at run time: of at most so many bits, 8, 4 or 2.
 template <GranularityKind kind, int bits>
 class LoadedRhs : public PackedOperands<kind, RhsKernelFor<NativeKernel, kind, bits>> {
   using Operands = PackedOperands<kind, RhsKernelFor<NativeKernel, kind, bits>>;

@@ -148,6 +148,9 @@ std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name
         if (g.axis == 0) return load_integer_layer<GranularityKind::per_channel, 8>(weight, from);
         break;
       case GranularityKind::per_group:
+        if (g.axis == 1 && weight.bits() <= 2) {
+          return load_integer_layer<GranularityKind::per_group, 2>(weight, from);
+        }
         if (g.axis == 1 && weight.bits() <= 4) {
           return load_integer_layer<GranularityKind::per_group, 4>(weight, from);
         }

@@ -135,7 +135,7 @@ struct Avx2Tile {
 }  // namespace detail
 
 namespace detail {
-/// vpmaddubsw of operands of 4 bits cannot saturate: two products are 2 * 15 * 255 at most.
+/// vpmaddubsw of operands of at most 4 bits cannot saturate: two products are 2 * 15 * 255 at most.
 struct Avx2SmallDot : YmmRegisters {
   static constexpr const char* name = arch::Avx2::name;
   using Lhs = std::uint8_t;
@@ -145,14 +145,15 @@ struct Avx2SmallDot : YmmRegisters {
     return in_order(add(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1))));
   }
 };
-template <class LhsCode>
-using Avx2NibbleDot = NibbleDot<Avx2SmallDot, LhsCode>;
+template <class LhsCode, int bits>
+using Avx2DotOfSmall = SmallDot<Avx2SmallDot, LhsCode, bits>;
 }  // namespace detail
 
 template <>
 struct Int8Kernel<arch::Avx2> : detail::Avx2Tile<std::uint8_t> {
   using OtherSign = detail::Avx2Tile<std::int8_t>;
-  using Nibbles = detail::NibbleTile<detail::Avx2NibbleDot, 4>;
+  using Nibbles = detail::SmallTile<detail::Avx2DotOfSmall, 4, 4>;
+  using Crumbs = detail::SmallTile<detail::Avx2DotOfSmall, 4, 2>;
 };
 
 QUANTA_NAMESPACE_END

@@ -34,18 +34,30 @@ struct Avx512VnniDot {
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm512_add_epi32(a, b); }
   QUANTA_ALWAYS_INLINE static Register low_halves(Register v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
   QUANTA_ALWAYS_INLINE static Register high_halves(Register v) { return low_halves(Lanes::template shift_right<4>(v)); }
+  QUANTA_ALWAYS_INLINE static Register load_half(const void* p) {
+    return _mm512_maskz_broadcast_i64x4(0xff, _mm256_loadu_si256(static_cast<const __m256i*>(p)));
+  }
+  QUANTA_ALWAYS_INLINE static Register low_quarters(Register v) {
+    const Register by = _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2);
+    return _mm512_and_si512(_mm512_maskz_srlv_epi64(0xff, v, by), _mm512_set1_epi8(3));
+  }
+  QUANTA_ALWAYS_INLINE static Register high_quarters(Register v) {
+    const Register by = _mm512_setr_epi64(4, 4, 4, 4, 6, 6, 6, 6);
+    return _mm512_and_si512(_mm512_maskz_srlv_epi64(0xff, v, by), _mm512_set1_epi8(3));
+  }
   QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
     return _mm512_dpbusd_epi32(acc, a, b);
   }
 };
-template <class LhsCode>
-using Avx512VnniNibbleDot = NibbleDot<Avx512VnniDot, LhsCode>;
+template <class LhsCode, int bits>
+using Avx512VnniDotOfSmall = SmallDot<Avx512VnniDot, LhsCode, bits>;
 }  // namespace detail
 
 template <>
 struct Int8Kernel<arch::Avx512Vnni> : DotTile<detail::Avx512VnniDot, 14> {
   using OtherSign = DotTile<detail::SignTurned<detail::Avx512VnniDot>, 14>;
-  using Nibbles = detail::NibbleTile<detail::Avx512VnniNibbleDot, 14>;
+  using Nibbles = detail::SmallTile<detail::Avx512VnniDotOfSmall, 14, 4>;
+  using Crumbs = detail::SmallTile<detail::Avx512VnniDotOfSmall, 14, 2>;
 };
 
 QUANTA_NAMESPACE_END

@@ -27,14 +27,15 @@ struct AvxVnniDot : YmmRegisters {
 #endif
   }
 };
-template <class LhsCode>
-using AvxVnniNibbleDot = NibbleDot<AvxVnniDot, LhsCode>;
+template <class LhsCode, int bits>
+using AvxVnniDotOfSmall = SmallDot<AvxVnniDot, LhsCode, bits>;
 }  // namespace detail
 
 template <>
 struct Int8Kernel<arch::AvxVnni> : DotTile<detail::AvxVnniDot, 6> {
   using OtherSign = DotTile<detail::SignTurned<detail::AvxVnniDot>, 6>;
-  using Nibbles = detail::NibbleTile<detail::AvxVnniNibbleDot, 6>;
+  using Nibbles = detail::SmallTile<detail::AvxVnniDotOfSmall, 6, 4>;
+  using Crumbs = detail::SmallTile<detail::AvxVnniDotOfSmall, 6, 2>;
 };
 
 QUANTA_NAMESPACE_END

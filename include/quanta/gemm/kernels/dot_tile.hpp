@@ -14,7 +14,8 @@
 //   per block of 4 steps: 2 loads of rhs, mr broadcast loads of lhs, 2 mr dot products
 //
 // Its narrow form is the left half. Its grouped form goes on from group to group with the float sums in registers, of
-// half of the rows. With 4 bits an operand, b0 are the low halves of the block's bytes and b1 the high ones.
+// half of the rows. With 4 bits an operand, b0 are the low halves of the block's bytes and b1 the high ones; with 2,
+// the block is half a register, and b0 are the two low quarters of its bytes, one after another, and b1 the high ones.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +32,9 @@ QUANTA_NAMESPACE_BEGIN
 /// V names the instructions: `name`; Lhs, Rhs (one byte each); kLhsShift (see ReadsBothSigns); Register, of which there
 /// are kRegisters; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a whole register;
 /// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of as many lanes.
-/// And kRhsBits, 8 or, with low_halves and high_halves of every byte, 4. Where an instruction repeats one of the four
+/// And kRhsBits: 8; or 4, with low_halves(v) and high_halves(v) of every byte; or 2, with load_half(p), half a register
+/// loaded to both halves, and low_quarters(v) and high_quarters(v) of every byte, the lower of the two for the first
+/// half, the upper for the other. Where an instruction repeats one of the four
 /// lanes of a register itself, V has dot_lane<i>(acc, a, b) instead of broadcasts: 16 lhs bytes are loaded at once.
 template <class V, int mr>
 struct DotTile {
@@ -99,6 +102,10 @@ struct DotTile {
       const Register both = V::load(block);
       b[0] = V::low_halves(both);
       if constexpr (vectors > 1) b[1] = V::high_halves(both);
+    } else if constexpr (kRhsBits == 2) {
+      const Register all = V::load_half(block);
+      b[0] = V::low_quarters(all);
+      if constexpr (vectors > 1) b[1] = V::high_quarters(all);
     } else {
       QUANTA_UNROLL for (int v = 0; v < vectors; ++v) b[v] = V::load(block + v * V::kLanes * kKr);
     }
@@ -254,22 +261,22 @@ void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPa
 
 namespace detail {
 
-/// The instructions V, which multiply unsigned by signed bytes, for rhs operands of 4 bits: they are bytes of either
-/// kind, and so an lhs of either signedness is read as it is.
-template <class V, class LhsCode>
-struct NibbleDot : V {
+/// The instructions V, which multiply unsigned by signed bytes, for rhs operands of 4 or 2 bits: they are bytes of
+/// either kind, and so an lhs of either signedness is read as it is.
+template <class V, class LhsCode, int bits>
+struct SmallDot : V {
   using Lhs = LhsCode;
   using Rhs = std::uint8_t;
-  static constexpr int kRhsBits = 4;
+  static constexpr int kRhsBits = bits;
   QUANTA_ALWAYS_INLINE static typename V::Register dot(typename V::Register acc, typename V::Register a,
                                                        typename V::Register b) {
     return std::is_signed_v<LhsCode> ? V::dot(acc, b, a) : V::dot(acc, a, b);
   }
 };
-/// Dot<LhsCode> are the instructions for an lhs of that type.
-template <template <class LhsCode> class Dot, int mr>
-struct NibbleTile : DotTile<Dot<std::int8_t>, mr> {
-  using OtherSign = DotTile<Dot<std::uint8_t>, mr>;
+/// Dot<LhsCode, bits> are the instructions for an lhs of that type and such operands of the rhs.
+template <template <class LhsCode, int bits> class Dot, int mr, int bits>
+struct SmallTile : DotTile<Dot<std::int8_t, bits>, mr> {
+  using OtherSign = DotTile<Dot<std::uint8_t, bits>, mr>;
 };
 
 /// The instructions V for signed lhs bytes where V takes unsigned ones: turning the highest bit, which is

@@ -71,16 +71,16 @@ struct NeonDotTile {
   }
 };
 
-/// SDOT or UDOT as DotTile takes them, for rhs operands of 4 bits, which are bytes of either kind.
-template <class LhsCode>
-struct NeonNibbleDot {
+/// SDOT or UDOT as DotTile takes them, for rhs operands of 4 or 2 bits, which are bytes of either kind.
+template <class LhsCode, int bits>
+struct NeonDotOfSmall {
   static constexpr const char* name = arch::NeonDot::name;
   using Lhs = LhsCode;
   using Rhs = std::uint8_t;
   using Register = int32x4_t;
   static constexpr int kLanes = 4;
   static constexpr int kRegisters = 32;
-  static constexpr int kRhsBits = 4;
+  static constexpr int kRhsBits = bits;
   using Lanes = simd::NeonLanes;
   static constexpr std::int32_t kLhsShift = 0;
 
@@ -96,6 +96,18 @@ struct NeonNibbleDot {
   }
   QUANTA_ALWAYS_INLINE static Register high_halves(Register v) {
     return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(v), 4));
+  }
+  QUANTA_ALWAYS_INLINE static Register load_half(const void* p) {
+    const uint8x8_t half = vld1_u8(static_cast<const std::uint8_t*>(p));
+    return vreinterpretq_s32_u8(vcombine_u8(half, half));
+  }
+  QUANTA_ALWAYS_INLINE static Register low_quarters(Register v) {
+    const uint8x16_t down = vshlq_u8(vreinterpretq_u8_s32(v), vcombine_s8(vdup_n_s8(0), vdup_n_s8(-2)));
+    return vreinterpretq_s32_u8(vandq_u8(down, vdupq_n_u8(3)));
+  }
+  QUANTA_ALWAYS_INLINE static Register high_quarters(Register v) {
+    const uint8x16_t down = vshlq_u8(vreinterpretq_u8_s32(v), vcombine_s8(vdup_n_s8(-4), vdup_n_s8(-6)));
+    return vreinterpretq_s32_u8(vandq_u8(down, vdupq_n_u8(3)));
   }
   template <int lane>
   QUANTA_ALWAYS_INLINE static Register dot_lane(Register acc, Register a, Register b) {
@@ -118,7 +130,8 @@ struct NeonNibbleDot {
 template <>
 struct Int8Kernel<arch::NeonDot> : detail::NeonDotTile<std::int8_t> {
   using OtherSign = detail::NeonDotTile<std::uint8_t>;
-  using Nibbles = detail::NibbleTile<detail::NeonNibbleDot, 8>;
+  using Nibbles = detail::SmallTile<detail::NeonDotOfSmall, 8, 4>;
+  using Crumbs = detail::SmallTile<detail::NeonDotOfSmall, 8, 2>;
 };
 
 QUANTA_NAMESPACE_END

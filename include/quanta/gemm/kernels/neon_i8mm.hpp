@@ -144,6 +144,7 @@ struct Int8Kernel<arch::NeonI8mm> : detail::NeonI8mmTile<std::uint8_t> {
   using OtherSign = detail::NeonI8mmTile<std::int8_t>;
 #if QUANTA_HAS_NEONDOT
   using Nibbles = Int8Kernel<arch::NeonDot>::Nibbles;
+  using Crumbs = Int8Kernel<arch::NeonDot>::Crumbs;
 #endif
 };
 

@@ -47,28 +47,29 @@ struct PortableKernel {
   }
 };
 
-/// The same with operands of 4 bits.
-template <int mr, int nr, int kr, class LhsCode>
-struct PortableNibbleKernel : PortableKernel<mr, nr, kr, LhsCode, std::uint8_t> {
-  static constexpr int kRhsBits = 4;  ///< of an operand of the rhs
-  using Lhs = LhsCode;                ///< std::int8_t or std::uint8_t
-  using Rhs = std::uint8_t;           ///< two operands
+/// The same with operands of 4 or 2 bits.
+template <int bits, int mr, int nr, int kr, class LhsCode>
+struct PortableSmallKernel : PortableKernel<mr, nr, kr, LhsCode, std::uint8_t> {
+  static constexpr int kRhsBits = bits;  ///< of an operand of the rhs
+  using Lhs = LhsCode;                   ///< std::int8_t or std::uint8_t
+  using Rhs = std::uint8_t;              ///< two operands, or four
 
   /// See MicroKernel.
   template <int rows>
   static void run(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
-    constexpr int half = nr * kr / 2;
+    constexpr int in_a_byte = 8 / bits, bytes = nr * kr / in_a_byte;
     const auto add_block = [&](const Lhs* row, Index stride, const Rhs* packed, bool add) {
       Rhs block[nr * kr];
-      for (int i = 0; i < half; ++i) {
-        block[i] = packed[i] & 15;
-        block[half + i] = packed[i] >> 4;
+      for (int part = 0; part < in_a_byte; ++part) {
+        for (int i = 0; i < bytes; ++i) {
+          block[part * bytes + i] = static_cast<Rhs>(packed[i] >> (part * bits) & ((1 << bits) - 1));
+        }
       }
       PortableKernel<mr, nr, kr, Lhs, Rhs>::template run<rows>({row, stride, nullptr}, block, 1, tile, add);
     };
     const Index all = blocks + (lhs.tail != nullptr ? 1 : 0);
-    for (Index b = 0; b < blocks; ++b) add_block(lhs.data + b * kr, lhs.stride, panel + b * half, accumulate || b > 0);
-    if (lhs.tail != nullptr) add_block(lhs.tail, kr, panel + blocks * half, accumulate || blocks > 0);
+    for (Index b = 0; b < blocks; ++b) add_block(lhs.data + b * kr, lhs.stride, panel + b * bytes, accumulate || b > 0);
+    if (lhs.tail != nullptr) add_block(lhs.tail, kr, panel + blocks * bytes, accumulate || blocks > 0);
     if (all == 0)
       PortableKernel<mr, nr, kr, Lhs, Rhs>::template run<rows>({nullptr, 0, nullptr}, nullptr, 0, tile, accumulate);
   }
@@ -81,9 +82,14 @@ struct Int8Kernel<arch::Scalar> : PortableKernel<4, 8, 16, std::uint8_t, std::in
   /// For an lhs of int8: see ReadsBothSigns.
   using OtherSign = PortableKernel<4, 8, 16, std::int8_t, std::int8_t>;
   /// For codes of at most 4 bits: see HasNibbles.
-  struct Nibbles : PortableNibbleKernel<4, 8, 16, std::int8_t> {
+  struct Nibbles : PortableSmallKernel<4, 4, 8, 16, std::int8_t> {
     /// For an lhs of uint8: see ReadsBothSigns.
-    using OtherSign = PortableNibbleKernel<4, 8, 16, std::uint8_t>;
+    using OtherSign = PortableSmallKernel<4, 4, 8, 16, std::uint8_t>;
+  };
+  /// For codes of at most 2 bits: see HasCrumbs.
+  struct Crumbs : PortableSmallKernel<2, 4, 8, 16, std::int8_t> {
+    /// For an lhs of uint8: see ReadsBothSigns.
+    using OtherSign = PortableSmallKernel<2, 4, 8, 16, std::uint8_t>;
   };
 };
 

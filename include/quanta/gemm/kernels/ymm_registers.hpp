@@ -31,6 +31,15 @@ struct YmmRegisters {
   QUANTA_ALWAYS_INLINE static Register turn_signs(Register v) { return _mm256_xor_si256(v, _mm256_set1_epi8(-128)); }
   QUANTA_ALWAYS_INLINE static Register low_halves(Register v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
   QUANTA_ALWAYS_INLINE static Register high_halves(Register v) { return low_halves(_mm256_srli_epi32(v, 4)); }
+  QUANTA_ALWAYS_INLINE static Register load_half(const void* p) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
+  QUANTA_ALWAYS_INLINE static Register low_quarters(Register v) {
+    return _mm256_and_si256(_mm256_srlv_epi64(v, _mm256_setr_epi64x(0, 0, 2, 2)), _mm256_set1_epi8(3));
+  }
+  QUANTA_ALWAYS_INLINE static Register high_quarters(Register v) {
+    return _mm256_and_si256(_mm256_srlv_epi64(v, _mm256_setr_epi64x(4, 4, 6, 6)), _mm256_set1_epi8(3));
+  }
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm256_add_epi32(a, b); }
 };
 
