@@ -1,6 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Every lane type makes the codes and the reals that ScalarLanes makes.
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include <quanta/simd/float_codes.hpp>
@@ -28,12 +30,18 @@ TYPED_TEST(LevelLanes, HaveTheOperationsOfTheScalarOnes) {
     const auto same = integers<L>(L::float_bits(L::from_bits(L::float_bits(v))));
     const auto counted = integers<L>(L::count_at_least(L::set_int(-5), v, L::load(&y[i])));
     const auto loaded = integers<L>(L::load_words(&words[i]));
+    const typename L::I odd = L::and_int(L::float_bits(v), L::set_int(1));
+    float gathered[L::width], marked[L::width];
+    L::store(gathered, L::gather(x.data(), L::and_int(L::float_bits(v), L::set_int(63))));
+    L::store(marked, L::nan_where_same(L::load(&y[i]), odd, L::set_int(1)));
     for (std::size_t j = 0; j < L::width; ++j) {
       const std::int32_t bits = S::float_bits(x[i + j]);
       ASSERT_EQ(shifted[j], S::shift_left<13>(bits));
       ASSERT_EQ(same[j], bits);
       ASSERT_EQ(counted[j], x[i + j] >= y[i + j] ? -4 : -5);
       ASSERT_EQ(loaded[j], std::int32_t{words[i + j]});
+      ASSERT_EQ(bits_of(gathered[j]), bits_of(x[usize(bits & 63)]));
+      ASSERT_EQ(bits_of(marked[j]), bits_of((bits & 1) != 0 ? std::numeric_limits<float>::quiet_NaN() : y[i + j]));
     }
   }
 }
@@ -73,6 +81,9 @@ TYPED_TEST(LevelLanes, MakeTheCodesOfTheScalarOnes) {
   simd::NearestLevel<77> many;
   for (int i = 0; i < 77; ++i) many.limits[i] = static_cast<float>(i * i) - 1000.5f;
   expect_scalar_codes<L, std::uint8_t>(many);
+  simd::NearestLevel<255> most;
+  for (int i = 0; i < 255; ++i) most.limits[i] = std::ldexp(static_cast<float>(i - 127), std::abs(i - 127) / 16);
+  expect_scalar_codes<L, std::uint8_t>(most);
 }
 
 TYPED_TEST(LevelLanes, ReadEveryWord) {
@@ -89,6 +100,26 @@ TYPED_TEST(LevelLanes, ReadEveryWord) {
   simd::decode_words<Brain, L>(words.data(), n, got.data());
   simd::decode_words<Brain, simd::ScalarLanes>(words.data(), n, expected.data());
   EXPECT_TRUE(same_bits(got, expected));
+}
+
+template <class L, class Codes>
+void expect_reals_of_bytes() {
+  std::int8_t bytes[256];
+  for (int i = 0; i < 256; ++i) bytes[i] = static_cast<std::int8_t>(i);
+  float got[256], expected[256];
+  for (int i = 0; i < 256; ++i) expected[i] = Codes::decode(i);
+  for (int i = 0; i < 256; i += L::width) {
+    L::store(got + i, Codes::template decode_signed_bytes<L>(L::load_bytes(bytes + i)));
+  }
+  EXPECT_TRUE(same_bits(got, expected, 256));
+}
+
+TYPED_TEST(LevelLanes, ReadEveryByte) {
+  using L = TypeParam;
+  expect_reals_of_bytes<L, simd::FloatCodes<4, 3, Specials::nan>>();
+  expect_reals_of_bytes<L, simd::FloatCodes<4, 3, Specials::none>>();
+  expect_reals_of_bytes<L, simd::FloatCodes<7, 0, Specials::none>>();
+  expect_reals_of_bytes<L, simd::FloatCodes<2, 5, Specials::none>>();
 }
 
 }  // namespace

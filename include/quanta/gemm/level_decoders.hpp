@@ -3,12 +3,13 @@
 // From codes in packed panels (gemm/packed_codes.hpp) to levels, in registers. A decoder says how wide codes are and
 // what level a lane's code has; formats that differ in a table alone share one.
 //
-//   SmallLevels    up to 4 bits, any format        a table in registers
-//   IntegerLevels  integers of up to 16 bits       the integer as float
-//   TurningLevels  integers of up to 4 bits        one and the other
-//   FloatLevels    floating formats                by their bits
-//   HalfLevels     Fp16, where the CPU can         by an instruction
-//   TableLevels    codebooks of 5 to 8 bits        a table in memory
+//   SmallLevels    up to 4 bits, any format           a table in registers
+//   IntegerLevels  integers of up to 16 bits          the integer as float
+//   TurningLevels  integers of up to 4 bits           one and the other
+//   WordLevels     4 bits, any format, on NEON        tables of bytes in registers
+//   FloatLevels    floating formats                   by their bits
+//   HalfLevels     Fp16 and E5M2, where the CPU can   by an instruction
+//   TableLevels    codebooks of 5 to 8 bits           a table in memory
 #pragma once
 
 #include <array>
@@ -90,23 +91,56 @@ struct TurningLevels {
 template <class L, int e, int m, Specials s>
 struct FloatLevels {
   static constexpr int bits = 1 + e + m;
-  using Code = std::uint8_t;
+  static constexpr bool kSignedBytes = bits == 8 && s != Specials::ieee;
+  using Code = std::conditional_t<kSignedBytes, std::int8_t, std::uint8_t>;
 
   explicit FloatLevels(const float*) {}
   template <int at = 0>
   QUANTA_ALWAYS_INLINE typename L::F level(typename L::I code) const {
-    return simd::FloatCodes<e, m, s>::template decode_lanes<L>(code);
+    using Codes = simd::FloatCodes<e, m, s>;
+    if constexpr (kSignedBytes) {
+      return Codes::template decode_signed_bytes<L>(code);
+    } else {
+      return Codes::template decode_lanes<L>(code);
+    }
   }
 };
 
-/// IEEE halves, where loading them is converting them.
+/// Formats of 4 bits, all codes of a word at once. Levels are looked up byte by byte: of integers the upper two bytes,
+/// the others are 0.
+template <class L, bool is_integer>
+struct WordLevels : SmallLevels<L, 4> {
+  explicit WordLevels(const float* levels) : SmallLevels<L, 4>(levels), bytes_(L::load_byte_tables(levels)) {}
+  QUANTA_ALWAYS_INLINE void decode_word(typename L::I word, typename L::F (&levels)[8]) const {
+    L::template lookup_nibbles<is_integer>(bytes_, word, levels);
+  }
+
+ private:
+  typename L::ByteTables bytes_;
+};
 template <class L>
+concept LooksUpNibbles = requires(const float* p) {
+  L::load_byte_tables(p);
+};
+template <class D>
+concept DecodesWords = requires {
+  &D::decode_word;
+};
+
+/// IEEE halves, all their bits or the upper 8 alone, where loading them is converting them.
+template <class L, int b>
 struct HalfLevels {
-  static constexpr int bits = 16;
-  using Code = std::uint16_t;
+  static constexpr int bits = b;
+  using Code = std::conditional_t<b == 16, std::uint16_t, std::uint8_t>;
 
   explicit HalfLevels(const float*) {}
-  static typename L::I load_words(const std::uint16_t* p) { return L::float_bits(L::load_halves(p)); }
+  static typename L::I load_words(const Code* p) {
+    if constexpr (b == 16) {
+      return L::float_bits(L::load_halves(p));
+    } else {
+      return L::float_bits(L::load_upper_halves(p));
+    }
+  }
   template <int at = 0>
   QUANTA_ALWAYS_INLINE typename L::F level(typename L::I word) const {
     return L::from_bits(word);
@@ -115,6 +149,13 @@ struct HalfLevels {
 template <class L>
 concept LoadsHalves = requires(const std::uint16_t* p) {
   L::load_halves(p);
+};
+template <class F>
+concept IsHalf = FloatingFormat<F> && F::exponent_bits == 5 && F::specials == Specials::ieee &&
+                 (F::bits == 16 || F::bits == 8);
+template <class D>
+concept LoadsWords = requires(const typename D::Code* p) {
+  D::load_words(p);
 };
 
 template <class L, int b>
@@ -153,15 +194,19 @@ template <class L, ValueFormat F>
 constexpr auto pick_decoder() {
   if constexpr (IntegerFormat<F>) {
     constexpr bool is_signed = std::is_signed_v<typename F::Code>;
-    if constexpr (F::bits <= 4 && L::kQuickLookup) {
+    if constexpr (F::bits == 4 && LooksUpNibbles<L>) {
+      return std::type_identity<WordLevels<L, true>>{};
+    } else if constexpr (F::bits <= 4 && L::kQuickLookup) {
       return std::type_identity<TurningLevels<L, F::bits, is_signed>>{};
     } else {
       return std::type_identity<IntegerLevels<L, F::bits, is_signed>>{};
     }
+  } else if constexpr (F::bits == 4 && LooksUpNibbles<L>) {
+    return std::type_identity<WordLevels<L, false>>{};
   } else if constexpr (F::bits <= 4) {
     return std::type_identity<SmallLevels<L, F::bits>>{};
-  } else if constexpr (LoadsHalves<L> && std::is_same_v<F, Fp16>) {
-    return std::type_identity<HalfLevels<L>>{};
+  } else if constexpr (LoadsHalves<L> && IsHalf<F>) {
+    return std::type_identity<HalfLevels<L, F::bits>>{};
   } else if constexpr (FloatingFormat<F>) {
     return std::type_identity<FloatLevels<L, F::exponent_bits, F::fraction_bits, F::specials>>{};
   } else {
@@ -200,55 +245,62 @@ constexpr const float* held_levels() {
 template <ValueFormat F>
 inline constexpr const float* kHeldLevels = held_levels<F>();
 
-/// Calls step(k, words, at) for the steps [first, last) in order: the code of panel p is in the bits of words[p] from
-/// `at` on, which is an integral_constant.
+/// Calls step(k, p, level) for the steps [first, last) of every panel p, of each panel in order. Panels take turns from
+/// step to step, or from word to word where a decoder makes all levels of a word at once.
 template <class L, class D, int panels, class Step>
-QUANTA_ALWAYS_INLINE void for_each_step(const std::byte* const (&from)[panels], Index first, Index last, Step step) {
+QUANTA_ALWAYS_INLINE void for_each_step(const D& decoder, const std::byte* const (&from)[panels], Index first,
+                                        Index last, Step step) {
   constexpr Index kAhead = 1024;  // bytes; by themselves CPUs do not look into the next page
   constexpr int row = L::width * D::bits / 8;
   constexpr bool whole = 32 % D::bits == 0;  // words hold whole codes
-  typename L::I words[panels];
   const auto load_word = [&](int p, Index number) QUANTA_INLINE_LAMBDA {
     return L::load_int(reinterpret_cast<const std::int32_t*>(from[p]) + number * L::width);
   };
   const auto one = [&](Index k) QUANTA_INLINE_LAMBDA {
     QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-      if constexpr (D::bits == 16) {
-        const auto* const at = reinterpret_cast<const std::uint16_t*>(from[p] + k * row);
-        if constexpr (std::is_same_v<D, HalfLevels<L>>) {
-          words[p] = D::load_words(at);
-        } else {
-          words[p] = L::load_words(at);
-        }
+      typename L::I word;
+      if constexpr (LoadsWords<D>) {
+        word = D::load_words(reinterpret_cast<const typename D::Code*>(from[p] + k * row));
+      } else if constexpr (D::bits == 16) {
+        word = L::load_words(reinterpret_cast<const std::uint16_t*>(from[p] + k * row));
       } else if constexpr (D::bits == 8) {
-        words[p] = L::load_bytes(reinterpret_cast<const typename D::Code*>(from[p] + k * row));
+        word = L::load_bytes(reinterpret_cast<const typename D::Code*>(from[p] + k * row));
       } else {
         const Index number = k * D::bits / 32;
         const int shift = static_cast<int>(k * D::bits % 32);
-        words[p] = L::shift_right_by(load_word(p, number), shift);
+        word = L::shift_right_by(load_word(p, number), shift);
         if (!whole && shift > 32 - D::bits) {
-          words[p] = L::or_int(words[p], L::shift_left_by(load_word(p, number + 1), 32 - shift));
+          word = L::or_int(word, L::shift_left_by(load_word(p, number + 1), 32 - shift));
         }
       }
+      step(k, p, decoder.template level<0>(word));
     }
-    step(k, words, std::integral_constant<int, 0>{});
   };
   Index k = first;
   if constexpr (D::bits < 8 && whole) {
     constexpr int all = 32 / D::bits;
     for (; k < last && k % all != 0; ++k) one(k);
     for (; k + all <= last; k += all) {
+      typename L::I words[panels];
       QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
         words[p] = load_word(p, k / all);
         QUANTA_PREFETCH(from[p] + k / all * L::width * 4 + kAhead);
       }
-      unroll<all>([&](auto i) QUANTA_INLINE_LAMBDA {
-        constexpr int at = D::bits * i % 16;
-        if constexpr (i > 0 && at == 0) {
-          QUANTA_UNROLL for (int p = 0; p < panels; ++p) words[p] = L::template shift_right<16>(words[p]);
+      if constexpr (DecodesWords<D>) {
+        QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+          typename L::F levels[all];
+          decoder.decode_word(words[p], levels);
+          QUANTA_UNROLL for (int i = 0; i < all; ++i) step(k + i, p, levels[i]);
         }
-        step(k + i, words, std::integral_constant<int, at>{});
-      });
+      } else {
+        unroll<all>([&](auto i) QUANTA_INLINE_LAMBDA {
+          constexpr int at = D::bits * i % 16;
+          QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+            if constexpr (i > 0 && at == 0) words[p] = L::template shift_right<16>(words[p]);
+            step(k + i, p, decoder.template level<at>(words[p]));
+          }
+        });
+      }
     }
   }
   for (; k < last; ++k) one(k);

@@ -22,8 +22,9 @@ struct PanelSteps {
   const float* minus_zeros[panels];
 };
 
-/// Panels that are multiplied by one row at the same time: their sums are chains of fma, which wait for themselves.
-inline constexpr int kPanelsAtOnce = 4;
+/// Panels that are multiplied by one row at the same time: their sums are chains of fma, which wait for themselves. Of
+/// those of four lanes CPUs start up to four in a cycle.
+inline constexpr int kPanelsAtOnce = simd::NativeLanes::width == 4 ? 8 : 4;
 
 struct LevelKernels {
   int bits;
@@ -55,7 +56,7 @@ QUANTA_ALWAYS_INLINE void for_each_group(const PanelSteps<panels>& steps, Use us
   }
 }
 
-/// Calls use(k, levels) for all steps of a group in order; a vector of levels for each panel, zero points taken off.
+/// Calls use(k, p, level) for all steps of a group of every panel p, zero points taken off: see for_each_step.
 template <class L, bool from_zeros, class D, int panels, class Use>
 QUANTA_ALWAYS_INLINE void for_each_level(const D& decoder, const PanelSteps<panels>& steps, Index first, Index last,
                                          Index row, Use use) {
@@ -64,13 +65,9 @@ QUANTA_ALWAYS_INLINE void for_each_level(const D& decoder, const PanelSteps<pane
   if constexpr (from_zeros) {
     QUANTA_UNROLL for (int p = 0; p < panels; ++p) minus_zero[p] = L::load(steps.minus_zeros[p] + row);
   }
-  for_each_step<L, D>(steps.codes, first, last, [&](Index k, const auto& words, auto at) QUANTA_INLINE_LAMBDA {
-    F levels[panels];
-    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-      levels[p] = decoder.template level<decltype(at)::value>(words[p]);
-      if constexpr (from_zeros) levels[p] = L::add_real(levels[p], minus_zero[p]);
-    }
-    use(k, levels);
+  for_each_step<L>(decoder, steps.codes, first, last, [&](Index k, int p, F level) QUANTA_INLINE_LAMBDA {
+    if constexpr (from_zeros) level = L::add_real(level, minus_zero[p]);
+    use(k, p, level);
   });
 }
 
@@ -83,13 +80,11 @@ void multiply_row(const float* levels, const PanelSteps<kPanelsAtOnce>& steps, c
   for_each_group<L>(steps, [&](Index first, Index last, Index row) QUANTA_INLINE_LAMBDA {
     F acc[kPanelsAtOnce];
     QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::set(0.0f);
-    for_each_level<L, from_zeros>(decoder, steps, first, last, row,
-                                  [&](Index k, const auto& level) QUANTA_INLINE_LAMBDA {
-                                    const F a = L::set(x[k]);
-                                    QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) {
-                                      acc[p] = L::fma(a, level[p], acc[p]);
-                                    }
-                                  });
+    for_each_level<L, from_zeros>(decoder, steps, first, last, row, [&](Index k, int p, F level) QUANTA_INLINE_LAMBDA {
+      acc[p] = L::fma(L::set(x[k]), level, acc[p]);
+      // With the levels of one panel after another registers suffice.
+      if constexpr (DecodesWords<D>) acc[p] = in_order(acc[p]);
+    });
     QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) {
       total[p] = L::fma(acc[p], L::load(steps.scales[p] + row), total[p]);
     }
@@ -102,8 +97,8 @@ void decode_panel(const float* levels, const PanelSteps<1>& steps, float* to, In
   const D decoder(levels);
   for_each_group<L>(steps, [&](Index first, Index last, Index row) QUANTA_INLINE_LAMBDA {
     for_each_level<L, from_zeros>(decoder, steps, first, last, row,
-                                  [&](Index k, const auto& level)
-                                      QUANTA_INLINE_LAMBDA { L::store(to + (k - steps.first) * stride, level[0]); });
+                                  [&](Index k, int, const typename L::F& level)
+                                      QUANTA_INLINE_LAMBDA { L::store(to + (k - steps.first) * stride, level); });
   });
 }
 

@@ -96,6 +96,7 @@ struct Avx2Lanes {
   }
   static I shift_right_by(I v, int n) { return _mm256_srl_epi32(v, _mm_cvtsi32_si128(n)); }
   static I shift_left_by(I v, int n) { return _mm256_sll_epi32(v, _mm_cvtsi32_si128(n)); }
+  static F nan_where_same(F v, I a, I b) { return _mm256_or_ps(v, _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b))); }
   static I count_at_least(I count, F v, F limit) {
     return _mm256_sub_epi32(count, _mm256_castps_si256(_mm256_cmp_ps(v, limit, _CMP_GE_OQ)));
   }
@@ -106,6 +107,10 @@ struct Avx2Lanes {
   static F load_halves(const std::uint16_t* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
+  static F load_upper_halves(const std::uint8_t* p) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm256_cvtph_ps(_mm_unpacklo_epi8(_mm_setzero_si128(), bytes));
+  }
 #endif
   template <class Byte>
   static I load_bytes(const Byte* p) {
@@ -113,6 +118,7 @@ struct Avx2Lanes {
     if constexpr (std::is_signed_v<Byte>) return _mm256_cvtepi8_epi32(bytes);
     return _mm256_cvtepu8_epi32(bytes);
   }
+  static F gather(const float* p, I i) { return _mm256_i32gather_ps(p, i, 4); }
   struct Table {
     F low, high;
   };

@@ -81,6 +81,9 @@ struct Avx512Lanes {
   }
   static I shift_right_by(I v, int n) { return _mm512_maskz_srl_epi32(kAll, v, _mm_cvtsi32_si128(n)); }
   static I shift_left_by(I v, int n) { return _mm512_maskz_sll_epi32(kAll, v, _mm_cvtsi32_si128(n)); }
+  static F nan_where_same(F v, I a, I b) {
+    return _mm512_mask_mov_ps(v, _mm512_cmpeq_epi32_mask(a, b), set(std::numeric_limits<float>::quiet_NaN()));
+  }
   static I count_at_least(I count, F v, F limit) {
     return _mm512_mask_add_epi32(count, _mm512_cmp_ps_mask(v, limit, _CMP_GE_OQ), count, _mm512_set1_epi32(1));
   }
@@ -90,12 +93,17 @@ struct Avx512Lanes {
   static F load_halves(const std::uint16_t* p) {
     return _mm512_maskz_cvtph_ps(kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  static F load_upper_halves(const std::uint8_t* p) {
+    const __m256i bytes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return _mm512_maskz_cvtph_ps(kAll, _mm256_slli_epi16(bytes, 8));
+  }
   template <class Byte>
   static I load_bytes(const Byte* p) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     if constexpr (std::is_signed_v<Byte>) return _mm512_maskz_cvtepi8_epi32(kAll, bytes);
     return _mm512_maskz_cvtepu8_epi32(kAll, bytes);
   }
+  static F gather(const float* p, I i) { return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), kAll, i, p, 4); }
   using Table = __m512;
   static constexpr bool kQuickLookup = true;
   static Table load_table(const float* p) { return _mm512_loadu_ps(p); }

@@ -46,6 +46,10 @@ struct FloatCodes {
   /// `decode` in lanes; bits above those of a code do not matter.
   template <class L>
   static typename L::F decode_lanes(typename L::I code);
+  /// The same of codes of 8 bits that lanes were loaded with as signed bytes, where the format has no infinity; which
+  /// NaN it is may differ between lane types.
+  template <class L>
+  static typename L::F decode_signed_bytes(typename L::I code);
 
  private:
   static constexpr std::int32_t kInfinity = 0x7f800000;
@@ -117,6 +121,18 @@ typename L::F FloatCodes<e, m, s>::decode_lanes(typename L::I code) {
   }
   const typename L::F value = L::from_bits(L::or_int(bits, sign));
   return s == Specials::none ? value : L::one_nan(value);
+}
+
+template <int e, int m, Specials s>
+template <class L>
+typename L::F FloatCodes<e, m, s>::decode_signed_bytes(typename L::I code) {
+  static_assert(1 + e + m == 8 && e < 8 && s != Specials::ieee);
+  // The sign is in all bits above the fields, so in the highest too wherever they are moved.
+  constexpr auto fields = static_cast<std::int32_t>(0x80000000u | std::uint32_t{magnitude_mask} << (23 - m));
+  const typename L::I bits = L::and_int(L::template shift_left<23 - m>(code), L::set_int(fields));
+  const typename L::F value = L::mul(L::from_bits(bits), L::set(power(127 - bias)));
+  if constexpr (s == Specials::none) return value;
+  return L::nan_where_same(value, L::and_int(code, L::set_int(magnitude_mask)), L::set_int(magnitude_mask));
 }
 
 }  // namespace simd

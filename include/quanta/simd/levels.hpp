@@ -45,25 +45,22 @@ typename L::I NearestLevel<size>::encode(typename L::F v) const {
     QUANTA_UNROLL for (int i = 0; i < size; ++i) count = L::count_at_least(count, v, L::set(limits[i]));
     return count;
   } else {
-    // Which 16 limits to look at is counted in vectors, where there are any; then half of what is left is left out
-    // again and again.
-    float values[L::width];
-    std::int32_t count[L::width] = {};
-    L::store(values, v);
+    // Which 16 limits to look at is counted, where lanes compare at once; then half of what is left is left out again
+    // and again. Beyond the last limit there is more of the same: that counts too much where nothing is above v.
+    typename L::I count = L::set_int(0);
     int step = int(std::bit_floor(unsigned{size}));
     if constexpr (L::width > 1) {
-      typename L::I sixteens = L::set_int(0);
-      for (int i = 15; i < size; i += 16) sixteens = L::count_at_least(sixteens, v, L::set(limits[i]));
-      L::store_int(count, L::template shift_left<4>(sixteens));
+      for (int i = 15; i < size; i += 16) count = L::count_at_least(count, v, L::set(limits[i]));
+      count = L::template shift_left<4>(count);
       step = 8;
     }
     for (; step > 0; step /= 2) {
-      for (int i = 0; i < L::width; ++i) {
-        const int next = count[i] + step;
-        count[i] = next <= size && values[i] >= limits[next <= size ? next - 1 : 0] ? next : count[i];
-      }
+      const typename L::I next = L::add(count, L::set_int(step));
+      const typename L::I at = L::min_int(L::add(next, L::set_int(-1)), L::set_int(size - 1));
+      const typename L::I is_below = L::count_at_least(L::set_int(-1), v, L::gather(limits, at));
+      count = L::sub(next, L::and_int(is_below, L::set_int(step)));
     }
-    return L::load_int(count);
+    return L::min_int(count, L::set_int(size));
   }
 }
 

@@ -95,11 +95,20 @@ struct NeonLanes {
     return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(v), vdupq_n_s32(-n)));
   }
   static I shift_left_by(I v, int n) { return vshlq_s32(v, vdupq_n_s32(n)); }
+  static F nan_where_same(F v, I a, I b) {
+    return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(v), vceqq_s32(a, b)));
+  }
   static I count_at_least(I count, F v, F limit) {
     return vsubq_s32(count, vreinterpretq_s32_u32(vcgeq_f32(v, limit)));
   }
   static I load_words(const std::uint16_t* p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
   static F load_halves(const std::uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+  static F load_upper_halves(const std::uint8_t* p) {
+    std::uint32_t four;
+    std::memcpy(&four, p, sizeof four);
+    const uint16x8_t halves = vshll_n_u8(vreinterpret_u8_u32(vdup_n_u32(four)), 8);
+    return vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(halves)));
+  }
   template <class Byte>
   static I load_bytes(const Byte* p) {
     std::uint32_t four;
@@ -107,6 +116,12 @@ struct NeonLanes {
     const uint8x8_t bytes = vreinterpret_u8_u32(vdup_n_u32(four));
     if constexpr (std::is_signed_v<Byte>) return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(bytes))));
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))));
+  }
+  static F gather(const float* p, I i) {
+    std::int32_t at[width];
+    store_int(at, i);
+    const float lanes[width] = {p[at[0]], p[at[1]], p[at[2]], p[at[3]]};
+    return load(lanes);
   }
   using Table = uint8x16x4_t;
   static constexpr bool kQuickLookup = false;
@@ -118,6 +133,30 @@ struct NeonLanes {
     const uint32x4_t number = vandq_u32(vreinterpretq_u32_s32(i), vdupq_n_u32(15));
     const uint32x4_t bytes = vmlaq_u32(vdupq_n_u32(0x03020100), number, vdupq_n_u32(0x04040404));
     return vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(bytes)));
+  }
+  /// The bytes of sixteen floats, the lowest of all of them, and so on; and the floats that the eight numbers of 4 bits
+  /// in each lane count, the lowest first. upper_half: their lower two bytes are 0.
+  using ByteTables = uint8x16x4_t;
+  static ByteTables load_byte_tables(const float* p) { return vld4q_u8(reinterpret_cast<const std::uint8_t*>(p)); }
+  template <bool upper_half>
+  static void lookup_nibbles(const ByteTables& tables, I v, F (&values)[8]) {
+    const uint8x16_t bytes = vreinterpretq_u8_s32(v);
+    const uint8x16_t halves[2] = {vandq_u8(bytes, vdupq_n_u8(15)), vshrq_n_u8(bytes, 4)};
+    QUANTA_UNROLL for (int i = 0; i < 2; ++i) {
+      const uint8x16_t b2 = vqtbl1q_u8(tables.val[2], halves[i]), b3 = vqtbl1q_u8(tables.val[3], halves[i]);
+      // Of bytes 0 and 2 of a lane, and 1 and 3.
+      const uint16x8_t even = vreinterpretq_u16_u8(vtrn1q_u8(b2, b3)), odd = vreinterpretq_u16_u8(vtrn2q_u8(b2, b3));
+      uint16x8_t low_even = vdupq_n_u16(0), low_odd = low_even;
+      if constexpr (!upper_half) {
+        const uint8x16_t b0 = vqtbl1q_u8(tables.val[0], halves[i]), b1 = vqtbl1q_u8(tables.val[1], halves[i]);
+        low_even = vreinterpretq_u16_u8(vtrn1q_u8(b0, b1));
+        low_odd = vreinterpretq_u16_u8(vtrn2q_u8(b0, b1));
+      }
+      values[i] = vreinterpretq_f32_u16(vtrn1q_u16(low_even, even));
+      values[2 + i] = vreinterpretq_f32_u16(vtrn1q_u16(low_odd, odd));
+      values[4 + i] = vreinterpretq_f32_u16(vtrn2q_u16(low_even, even));
+      values[6 + i] = vreinterpretq_f32_u16(vtrn2q_u16(low_odd, odd));
+    }
   }
   static I sign_mask(F v) { return vshrq_n_s32(vreinterpretq_s32_f32(v), 31); }
   static I magnitude_bits(F v) { return vreinterpretq_s32_f32(vabsq_f32(v)); }

@@ -82,15 +82,20 @@ struct ScalarLanes {
   /// The float's own bits, and the float of such bits.
   static I float_bits(F v) { return std::bit_cast<I>(v); }
   static F from_bits(I v) { return std::bit_cast<F>(v); }
+  /// v, or a quiet NaN where a is b.
+  static F nan_where_same(F v, I a, I b) { return a == b ? std::numeric_limits<float>::quiet_NaN() : v; }
   /// count, one more where v >= limit.
   static I count_at_least(I count, F v, F limit) { return count + (v >= limit ? 1 : 0); }
   /// `width` unsigned words, or bytes, which are signed where the type is.
   static I load_words(const std::uint16_t* p) { return *p; }
-  // Where there is an instruction, load_halves(p): the reals that `width` IEEE halves stand for, NaN made quiet.
+  // Where there is an instruction, load_halves(p): the reals that `width` IEEE halves stand for, NaN made quiet; and
+  // load_upper_halves(p) of halves of which there is the upper byte alone.
   template <class Byte>
   static I load_bytes(const Byte* p) {
     return *p;
   }
+  /// p[i] of each lane.
+  static F gather(const float* p, I i) { return p[i]; }
   /// Sixteen floats, and those that the low four bits of each lane count. kQuickLookup: in fewer instructions than an
   /// integer becomes a float in.
   using Table = const float*;
