@@ -54,8 +54,8 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 ///
 /// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, HasPairedForm's,
 /// ReadsBothSigns', HasNibbles', HasCrumbs' and HasGroupedForm's. It is without them that hides their names: `static
-/// void proves() = delete`, `kNarrow = 0`, `static void run_paired() = delete`, `using OtherSign = void`, `using Nibbles
-/// = void`, `using Crumbs = void`, `kPanelsOfRow = 0`.
+/// void proves() = delete`, `kNarrow = 0`, `static void run_paired() = delete`, `using OtherSign = void`, `using
+/// Nibbles = void`, `using Crumbs = void`, `kPanelsOfRow = 0`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
