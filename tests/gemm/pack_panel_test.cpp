@@ -123,6 +123,43 @@ TYPED_TEST(PackPanel, SumsOfTheLongestRowsAreExact) {
   check_panels<TypeParam, UInt<8>, PerTensor>(2, 70000, kOne, Fill::highest, Fill::zero);
 }
 
+/// Operands of more than 4 MB, which are written past the caches: they are the codes still, and so are their sums.
+template <class F, class G>
+void check_large(Index n, Index k, G granularity) {
+  Random random(5);
+  std::vector<typename F::Code> codes(usize(n * k));
+  for (auto& code : codes) code = static_cast<typename F::Code>(random.between(F::min, F::max));
+  const Index group = granularity.info().group_size > 0 ? granularity.info().group_size : k;
+  const Index groups = (k + group - 1) / group;
+  using Codes = Eigen::TensorMap<const Eigen::Tensor<typename F::Code, 2, Eigen::RowMajor>>;
+  const QuantizedTensor<F, 2, G> weights(Codes(codes.data(), n, k),
+                                         QuantParams<G>(std::vector<float>(usize(n * groups), 1.0f), granularity));
+  const PackedRhs<F, G> packed = pack(weights);
+  ASSERT_GE(packed.packed_bytes(), 4 << 20);
+  ASSERT_TRUE(same_bits(packed.unpack().codes(), weights.codes()));
+  Differences most;
+  for (Index c = 0; c < n; ++c) {
+    Differences column;
+    for (Index g = 0; g < groups; ++g) {
+      std::int64_t sum = 0;
+      for (Index step = g * group; step < std::min((g + 1) * group, k); ++step) {
+        const std::int32_t code = codes[usize(c * k + step)];
+        sum += code + packed.operand_shift;
+        column.add(code);
+      }
+      constexpr Index nr = PackedRhs<F, G>::KernelType::kNr;
+      ASSERT_EQ(packed.sums(c / nr, g)[c % nr], sum) << c << ' ' << g;
+    }
+    most.cover(column);
+  }
+  EXPECT_EQ(packed.column_extremes().positive, most.positive);
+  EXPECT_EQ(packed.column_extremes().negative, most.negative);
+}
+
+TEST(PackLarge, HoldsEveryCodeAndSumOfInt8) { check_large<Int<8>>(1030, 4100, PerChannel<0>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfUInt8) { check_large<UInt<8>>(1030, 4103, PerChannel<0>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfInt4InGroups) { check_large<Int<4>>(2050, 4130, PerGroup<64>{}); }
+
 /// The bit of packed codes where gemm/packed_codes.hpp draws bit `bit` of an output.
 int packed_bit(const detail::PackedCodes& packed, Index lanes, int bits, Index output, Index bit) {
   const Index unit = bits < 8 ? 32 : bits;

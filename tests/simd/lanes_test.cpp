@@ -429,5 +429,34 @@ TYPED_TEST(Lanes, LoadBytesAndLookUp) {
   }
 }
 
+template <class L, class Byte>
+void check_bytes() {
+  constexpr std::size_t bytes = 4 * L::width;
+  Random random(11);
+  for (int round = 0; round < 100; ++round) {
+    alignas(64) Byte a[bytes], b[bytes], larger[bytes];
+    alignas(64) std::int32_t start[L::width], sums[L::width];
+    for (std::size_t i = 0; i < bytes; ++i) {
+      const auto any = [&] { return static_cast<Byte>(random.bits()); };
+      constexpr Byte low = std::numeric_limits<Byte>::min(), high = std::numeric_limits<Byte>::max();
+      a[i] = round < 2 ? (round == 0 ? low : high) : any();  // the ends first: nothing saturates
+      b[i] = any();
+    }
+    for (std::size_t i = 0; i < L::width; ++i) start[i] = random.between(-1000000, 1000000);
+    const auto load = [](const auto* p) { return L::load_int(reinterpret_cast<const std::int32_t*>(p)); };
+    L::store_int(reinterpret_cast<std::int32_t*>(larger), L::template max_bytes<Byte>(load(a), load(b)));
+    L::store_int(sums, L::template add_fours<Byte>(load(start), load(a)));
+    for (std::size_t i = 0; i < bytes; ++i) ASSERT_EQ(larger[i], std::max(a[i], b[i]));
+    for (std::size_t i = 0; i < L::width; ++i) {
+      ASSERT_EQ(sums[i], start[i] + a[4 * i] + a[4 * i + 1] + a[4 * i + 2] + a[4 * i + 3]);
+    }
+  }
+}
+
+TYPED_TEST(Lanes, TakeTheLargerBytesAndAddThemFourByFour) {
+  check_bytes<TypeParam, std::int8_t>();
+  check_bytes<TypeParam, std::uint8_t>();
+}
+
 }  // namespace
 }  // namespace quanta::test

@@ -1,7 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Packing one panel of a rhs: a few hundred steps of its rows at a time are read along memory, made operands, laid side
-// by side, and summed up while they are in the first-level cache. What is in memory is read once and written once.
+// by side, and summed up while they are in the first-level cache. What is in memory is read once and written once, past
+// the caches where it would drive out all that is in them.
 //
 //   stream of codes -> rows of operands, a byte each -> rows two or four to a byte, of the     -> blocks of the panel
 //                                                       columns of each half or quarter, where    (gemm/layout.hpp)
@@ -11,76 +12,23 @@
 #include <algorithm>
 
 #include <quanta/core/buffer.hpp>
+#include <quanta/format/bits.hpp>
 #include <quanta/gemm/interleave.hpp>
 #include <quanta/gemm/layout.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
+#include <quanta/gemm/panel_sums.hpp>
+#include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
-
-/// The sums of the positive and of the negative (code - zero_point) of a column, or of one of its groups.
-struct Extremes {
-  std::int64_t positive = 0;
-  std::int64_t negative = 0;
-  void add(std::int64_t value) { (value > 0 ? positive : negative) += value > 0 ? value : -value; }
-  void cover(const Extremes& other) {
-    positive = std::max(positive, other.positive);
-    negative = std::max(negative, other.negative);
-  }
-};
 
 /// Codes of weights (n, k), of at most 8 bits: a stream as in format/bits.hpp. `unpack` is unpack_bytes of the format;
 /// an operand is such a byte and the shift, modulo 256.
 struct CodeStream {
   const std::byte* codes;
+  int bits;  ///< of a code
   void (*unpack)(const std::byte* stream, Index first, Index count, std::uint8_t* bytes);
   std::int32_t shift;
-};
-
-/// The sums of a panel's columns over the blocks of a group. An operand of 8 bits and a zero point are 255 apart at
-/// most, so that int16 holds 128 of their differences: that many blocks are added at a time.
-template <class Operand, int nr, int kr, int bits>
-class PanelSums {
- public:
-  static constexpr Index kMostBlocks = 128;
-
-  /// For columns that have this zero point unless they are told another.
-  explicit PanelSums(std::int32_t zero_point) {
-    std::fill_n(zero_points_, nr, zero_point);
-    spread_zero_points();
-  }
-
-  /// A new group, of columns with these zero points, or null: those of the group before.
-  void begin(const std::int32_t* zero_points) {
-    std::fill_n(sums_, nr, 0);
-    std::fill_n(positive_, nr, 0);
-    if (zero_points == nullptr) return;
-    std::copy_n(zero_points, nr, zero_points_);
-    spread_zero_points();
-  }
-  /// Adds at most kMostBlocks blocks.
-  void add(const Operand* blocks, Index count);
-  /// The sum of a column's operands, modulo 2^32, when `steps` have been added and what fills up the last block.
-  std::int32_t sum(int c, Index steps) const {
-    return static_cast<std::int32_t>(static_cast<std::uint64_t>(sums_[c] + round_up(steps, kr) * zero_points_[c]));
-  }
-  /// Its sums of differences from the zero point.
-  Extremes extremes(int c, Index steps) const {
-    const Index filled = round_up(steps, kr) - steps;  // with zeros, whose differences do not count
-    const std::int64_t positive = positive_[c] - filled * std::max(-zero_points_[c], 0);
-    return {positive, positive - (sums_[c] + filled * zero_points_[c])};
-  }
-
- private:
-  static constexpr int kSize = nr * kr;
-
-  void spread_zero_points() {
-    for (int j = 0; j < kSize; ++j) zeros_[j] = static_cast<std::int16_t>(zero_points_[j / kr]);
-  }
-
-  std::int32_t zero_points_[nr];
-  std::int16_t zeros_[kSize];             ///< the zero point of every operand of a block
-  std::int64_t sums_[nr], positive_[nr];  ///< of differences
 };
 
 /// Packs the panels of a rhs, one after another.
@@ -99,7 +47,13 @@ class PanelPacker {
       : layout_(layout), codes_(codes), sums_(zero_point) {
     // Short groups that end with a block are packed several at a time: they follow each other in rows and panels.
     if (layout.group % kKr == 0) groups_at_once_ = std::max<Index>(1, kSteps / layout.group);
+    is_large_ = layout.size() / kInAByte >= kLarge;
   }
+  ~PanelPacker() {
+    if (kStreams && is_large_) L::finish_streams();
+  }
+  PanelPacker(const PanelPacker&) = delete;
+  PanelPacker& operator=(const PanelPacker&) = delete;
 
   /// Writes operands and, kNr for each group, sums; zero_points as sums are, or null. Adds to what the extremes cover.
   void pack(Index panel, const std::int32_t* zero_points, Rhs* operands, std::int32_t* sums, Extremes& group,
@@ -108,92 +62,109 @@ class PanelPacker {
  private:
   static constexpr Index kSteps = std::min<Index>(256 / kKr, Sums::kMostBlocks) * kKr;  ///< that are packed at a time
   static constexpr Index kRow = round_up(kSteps, 8);
+  using L = simd::NativeLanes;
+  static constexpr Index kVector = sizeof(typename L::I);
+  /// May operands pass by the caches? Not where the kernel reads them once more (Kernel::proves).
+  static constexpr bool kStreams = L::width > 1 && kBlockBytes % kVector == 0 && !HasProvenForm<Kernel>;
+  static constexpr Index kLarge = Index{4} << 20;  ///< bytes of operands: more than second-level caches hold
   static_assert(kNr % kInAByte == 0,
                 "quanta: operands of 4 bits take a kernel with an even kNr, of 2 one that 4 divides");
 
+  /// The first bytes of piece_ to memory.
+  void write_piece(Rhs* to, Index bytes) const;
   /// Lays steps [first, first + steps) of the panel's columns side by side.
   void pack_steps(Index panel, Index first, Index steps, Rhs* to);
+  /// The same for whole blocks of all columns, where codes are operands: from where they are. `code` is the first of
+  /// the first column.
+  void lay_bytes(Index code, Index steps, Rhs* to) const;
   /// The operands of a column in rows_[c], the first that of code `first`.
   void read_row(int c, Index first, Index steps);
+  /// Those of two columns, two to a byte, in rows_[c], from 4-bit codes that begin with a byte.
+  void read_nibbles(int c, const std::byte* left, const std::byte* right, Index steps);
 
   const RhsLayout& layout_;
   const CodeStream codes_;
   Index groups_at_once_ = 1;
+  /// Then blocks are laid out in piece_ first: to write a little of many lines that are not in the caches is slow.
+  bool is_large_ = false;
   Sums sums_;
   alignas(kCacheLine) std::uint8_t rows_[kNr][kRow] = {};
+  alignas(kCacheLine) Rhs piece_[kSteps / kKr * kBlockBytes];
 };
 
 // ---- bodies ----
 
-template <class Operand, int nr, int kr, int bits>
-void PanelSums<Operand, nr, kr, bits>::add(const Operand* blocks, Index count) {
-  constexpr int bytes = kSize * bits / 8;
-  std::int16_t all[kSize] = {}, above[kSize] = {};
-  const auto add_one = [&](int j, int operand) QUANTA_INLINE_LAMBDA {
-    const auto difference = static_cast<std::int16_t>(operand - zeros_[j]);
-    all[j] = static_cast<std::int16_t>(all[j] + difference);
-    above[j] = static_cast<std::int16_t>(above[j] + std::max<std::int16_t>(difference, 0));
-  };
-  for (Index b = 0; b < count; ++b, blocks += bytes) {
-    QUANTA_VECTORIZE_LOOP
-    for (int j = 0; j < bytes; ++j) {
-      if constexpr (bits == 8) {
-        add_one(j, blocks[j]);
-      } else {
-        const auto byte = static_cast<std::uint8_t>(blocks[j]);
-        QUANTA_UNROLL for (int part = 0; part < 8 / bits; ++part) {
-          add_one(part * bytes + j, byte >> (part * bits) & ((1 << bits) - 1));
-        }
-      }
-    }
-  }
-  for (int c = 0; c < nr; ++c) {
-    std::int32_t sum = 0, positive = 0;
-    QUANTA_UNROLL for (int i = 0; i < kr; ++i) {
-      sum += all[c * kr + i];
-      positive += above[c * kr + i];
-    }
-    sums_[c] += sum;
-    positive_[c] += positive;
-  }
-}
-
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs* operands, std::int32_t* sums,
                                Extremes& group, Extremes& column) {
-  Extremes whole[kNr];
+  std::int64_t positive[kNr], negative[kNr];  // of a group; the most of all groups, and the sums of them
+  std::int64_t most_positive[kNr] = {}, most_negative[kNr] = {}, all_positive[kNr] = {}, all_negative[kNr] = {};
   const int columns = static_cast<int>(std::min<Index>(kNr, layout_.n - panel * kNr));
   for (Index g = 0; g < layout_.groups(); g += groups_at_once_) {
     const Index start = g * layout_.group, end = std::min(start + groups_at_once_ * layout_.group, layout_.k);
     for (Index first = start; first < end; first += kSteps) {
       const Index steps = std::min(kSteps, end - first);
-      pack_steps(panel, first, steps, operands);
+      const Index bytes = ceil_div(steps, kKr) * kBlockBytes;
+      Rhs* const packed = is_large_ ? piece_ : operands;
+      pack_steps(panel, first, steps, packed);
+      if (is_large_) write_piece(operands, bytes);  // which goes on while sums are taken
+      operands += bytes;
+      const Rhs* blocks = packed;
       for (Index step = first; step < first + steps;) {
         const Index at = step / layout_.group, length = layout_.group_length(at);
         const Index count = std::min(first + steps, at * layout_.group + length) - step;
         if (step == at * layout_.group) sums_.begin(zero_points == nullptr ? nullptr : zero_points + at * kNr);
-        sums_.add(operands, ceil_div(count, kKr));
-        operands += ceil_div(count, kKr) * kBlockBytes;
+        sums_.add(blocks, ceil_div(count, kKr));
+        blocks += ceil_div(count, kKr) * kBlockBytes;
         step += count;
         if (step != at * layout_.group + length) continue;
-        for (int c = 0; c < kNr; ++c) sums[at * kNr + c] = sums_.sum(c, length);
-        for (int c = 0; c < columns; ++c) {
-          const Extremes part = sums_.extremes(c, length);
-          group.cover(part);
-          whole[c] = {whole[c].positive + part.positive, whole[c].negative + part.negative};
+        sums_.finish(length, sums + at * kNr, positive, negative);
+        QUANTA_VECTORIZE_LOOP
+        for (int c = 0; c < kNr; ++c) {
+          most_positive[c] = std::max(most_positive[c], positive[c]);
+          most_negative[c] = std::max(most_negative[c], negative[c]);
+          all_positive[c] += positive[c];
+          all_negative[c] += negative[c];
         }
       }
     }
   }
-  for (int c = 0; c < columns; ++c) column.cover(whole[c]);
+  for (int c = 0; c < columns; ++c) {
+    group.cover({most_positive[c], most_negative[c]});
+    column.cover({all_positive[c], all_negative[c]});
+  }
+}
+
+template <MicroKernel Kernel>
+void PanelPacker<Kernel>::write_piece(Rhs* to, Index bytes) const {
+  if constexpr (kStreams) {
+    const auto* from = reinterpret_cast<const std::int32_t*>(piece_);
+    auto* at = reinterpret_cast<std::int32_t*>(to);
+    for (Index i = 0; i < bytes / 4; i += kVector / 4) L::stream_int(at + i, L::load_int(from + i));
+  } else {
+    std::memcpy(to, piece_, usize(bytes));
+  }
 }
 
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::pack_steps(Index panel, Index first, Index steps, Rhs* to) {
   const Index columns = std::min<Index>(kNr, layout_.n - panel * kNr);
   const std::byte* rows[kNr];
+  const auto code_of = [&](int c) { return (panel * kNr + c) * layout_.k + first; };
+  const bool are_operands = codes_.bits == 8 && codes_.shift == 0 && kInAByte == 1;
+  if (are_operands && columns == kNr && steps % kKr == 0) return lay_bytes(code_of(0), steps, to);
+  // Where k is odd, every other row begins within a byte.
+  const bool are_nibbles = codes_.bits == 4 && kInAByte == 2 && codes_.shift % 8 == 0 && (layout_.k | first) % 2 == 0;
+  if (are_nibbles && columns == kNr) {
+    for (int c = 0; c < kNr / 2; ++c) {
+      const std::byte* const left = codes_.codes + code_of(c) / 2;
+      read_nibbles(c, left, left + kNr / 2 * (layout_.k / 2), steps);
+      rows[c] = reinterpret_cast<const std::byte*>(rows_[c]);
+    }
+    return interleave<kKr>(rows, kNr / 2, ceil_div(steps, kKr), reinterpret_cast<std::byte*>(to));
+  }
   for (int c = 0; c < kNr; ++c) {
-    if (c < columns) read_row(c, (panel * kNr + c) * layout_.k + first, steps);
+    if (c < columns) read_row(c, code_of(c), steps);
     if (c == columns) std::fill_n(rows_[c], (kNr - c) * kRow, std::uint8_t{0});
     rows[c] = reinterpret_cast<const std::byte*>(rows_[c]);
   }
@@ -216,6 +187,23 @@ void PanelPacker<Kernel>::pack_steps(Index panel, Index first, Index steps, Rhs*
   interleave<kKr>(rows, kNr / kInAByte, ceil_div(steps, kKr), reinterpret_cast<std::byte*>(to));
 }
 
+// A cache line of every row at a time: rows that lie a power of two apart would drive each other out of the cache
+// before the rest of a line is read. So far apart they are that no CPU guesses which lines come next: it is told.
+template <MicroKernel Kernel>
+void PanelPacker<Kernel>::lay_bytes(Index code, Index steps, Rhs* to) const {
+  constexpr Index kLine = round_up(Index{kCacheLine}, kKr), kAhead = 2 * kLine;
+  const Index end = layout_.n * layout_.k;
+  for (Index done = 0; done < steps; done += kLine) {
+    const std::byte* rows[kNr];
+    for (int c = 0; c < kNr; ++c) {
+      const Index at = code + c * layout_.k + done;
+      rows[c] = codes_.codes + at;
+      if (at + kAhead < end) QUANTA_PREFETCH(rows[c] + kAhead);
+    }
+    interleave<kKr>(rows, kNr, std::min(kLine, steps - done) / kKr, reinterpret_cast<std::byte*>(to + done * kNr));
+  }
+}
+
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::read_row(int c, Index first, Index steps) {
   std::uint8_t* const row = rows_[c];
@@ -224,6 +212,32 @@ void PanelPacker<Kernel>::read_row(int c, Index first, Index steps) {
   if (shift != 0) {
     QUANTA_VECTORIZE_LOOP
     for (int i = 0; i < kRow; ++i) row[i] = static_cast<std::uint8_t>(row[i] + shift);
+  }
+  std::fill_n(row + steps, round_up(steps, kKr) - steps, std::uint8_t{0});
+}
+
+template <MicroKernel Kernel>
+void PanelPacker<Kernel>::read_nibbles(int c, const std::byte* left, const std::byte* right, Index steps) {
+  // They become operands by turning their highest bit, or as they are: what is added is 8 or 0, modulo 16.
+  const unsigned turned = static_cast<unsigned>(codes_.shift & 15) * 0x1111;
+  std::uint8_t* const row = rows_[c];
+  const auto part = [&](unsigned a, unsigned b) QUANTA_INLINE_LAMBDA {
+    return static_cast<std::uint16_t>(((a & 15) | (a & 0xf0) << 4 | (b & 15) << 4 | (b & 0xf0) << 8) ^ turned);
+  };
+  constexpr int kAtOnce = 32;  // bytes, a constant number: compilers make vectors of them
+  Index i = 0;
+  for (; i + kAtOnce <= ceil_div(steps, 2); i += kAtOnce) {
+    std::uint8_t a[kAtOnce], b[kAtOnce];
+    std::uint16_t two[kAtOnce];
+    std::memcpy(a, left + i, kAtOnce);
+    std::memcpy(b, right + i, kAtOnce);
+    QUANTA_VECTORIZE_LOOP
+    for (int l = 0; l < kAtOnce; ++l) two[l] = part(a[l], b[l]);
+    std::memcpy(row + 2 * i, two, sizeof two);
+  }
+  for (; i < ceil_div(steps, 2); ++i) {
+    const std::uint16_t two = part(std::to_integer<unsigned>(left[i]), std::to_integer<unsigned>(right[i]));
+    std::memcpy(row + 2 * i, &two, 2);
   }
   std::fill_n(row + steps, round_up(steps, kKr) - steps, std::uint8_t{0});
 }

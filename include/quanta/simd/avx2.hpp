@@ -78,6 +78,8 @@ struct Avx2Lanes {
     return _mm256_sub_epi32(both, by.moved);
   }
   static void store_int(std::int32_t* p, I v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+  static void stream_int(std::int32_t* p, I v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), v); }
+  static void finish_streams() { _mm_sfence(); }
   static I load_int_first(const std::int32_t* p, Index count) { return _mm256_maskload_epi32(p, first_lanes(count)); }
   static void store_int_first(std::int32_t* p, I v, Index count) { _mm256_maskstore_epi32(p, first_lanes(count), v); }
   static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
@@ -196,6 +198,16 @@ struct Avx2Lanes {
     I bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     if constexpr (std::is_signed_v<Byte>) bytes = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
     return _mm256_add_epi32(acc, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
+  }
+  template <class Byte>
+  static I max_bytes(I a, I b) {
+    return std::is_signed_v<Byte> ? _mm256_max_epi8(a, b) : _mm256_max_epu8(a, b);
+  }
+  template <class Byte>
+  static I add_fours(I acc, I v) {
+    const I ones = _mm256_set1_epi8(1);
+    const I pairs = std::is_signed_v<Byte> ? _mm256_maddubs_epi16(ones, v) : _mm256_maddubs_epi16(v, ones);
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
   static bool all_below(I v, std::int32_t limit) {
     return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(limit), v))) == 0xff;

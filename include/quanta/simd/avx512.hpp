@@ -61,6 +61,8 @@ struct Avx512Lanes {
                                  _mm512_maskz_srav_epi64(0xff, odd, by.upper_right));
   }
   static void store_int(std::int32_t* p, I v) { _mm512_storeu_si512(p, v); }
+  static void stream_int(std::int32_t* p, I v) { _mm512_stream_si512(reinterpret_cast<__m512i*>(p), v); }
+  static void finish_streams() { _mm_sfence(); }
   static I load_int_first(const std::int32_t* p, Index count) {
     return _mm512_maskz_loadu_epi32(first_lanes(count), p);
   }
@@ -155,6 +157,16 @@ struct Avx512Lanes {
     I bytes = _mm512_loadu_si512(p);
     if constexpr (std::is_signed_v<Byte>) bytes = _mm512_xor_si512(bytes, _mm512_set1_epi8(-128));
     return _mm512_add_epi32(acc, _mm512_sad_epu8(bytes, _mm512_setzero_si512()));
+  }
+  template <class Byte>
+  static I max_bytes(I a, I b) {
+    return std::is_signed_v<Byte> ? _mm512_max_epi8(a, b) : _mm512_max_epu8(a, b);
+  }
+  template <class Byte>
+  static I add_fours(I acc, I v) {
+    const I ones = _mm512_set1_epi8(1);
+    const I pairs = std::is_signed_v<Byte> ? _mm512_maddubs_epi16(ones, v) : _mm512_maddubs_epi16(v, ones);
+    return _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
   }
   static bool all_below(I v, std::int32_t limit) {
     return _mm512_cmplt_epi32_mask(v, _mm512_set1_epi32(limit)) == kAll;

@@ -65,6 +65,8 @@ struct NeonLanes {
     return vcombine_s32(vmovn_s64(vrshlq_s64(low, by.low_left)), vmovn_s64(vrshlq_s64(high, by.high_left)));
   }
   static void store_int(std::int32_t* p, I v) { vst1q_s32(p, v); }
+  static void stream_int(std::int32_t* p, I v) { store_int(p, v); }
+  static void finish_streams() {}
   static I load_int_first(const std::int32_t* p, Index count) {
     if (count == width) return load_int(p);
     std::int32_t lanes[width] = {};
@@ -202,6 +204,22 @@ struct NeonLanes {
     uint8x16_t bytes = vld1q_u8(reinterpret_cast<const std::uint8_t*>(p));
     if constexpr (std::is_signed_v<Byte>) bytes = veorq_u8(bytes, vdupq_n_u8(128));
     return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(acc), vpaddlq_u8(bytes)));
+  }
+  template <class Byte>
+  static I max_bytes(I a, I b) {
+    if constexpr (std::is_signed_v<Byte>) {
+      return vreinterpretq_s32_s8(vmaxq_s8(vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b)));
+    } else {
+      return vreinterpretq_s32_u8(vmaxq_u8(vreinterpretq_u8_s32(a), vreinterpretq_u8_s32(b)));
+    }
+  }
+  template <class Byte>
+  static I add_fours(I acc, I v) {
+    if constexpr (std::is_signed_v<Byte>) {
+      return vpadalq_s16(acc, vpaddlq_s8(vreinterpretq_s8_s32(v)));
+    } else {
+      return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(acc), vpaddlq_u8(vreinterpretq_u8_s32(v))));
+    }
   }
   static bool all_below(I v, std::int32_t limit) { return vmaxvq_s32(v) < limit; }
   static I difference(F a, F b) { return float_bits(vsubq_f32(a, b)); }

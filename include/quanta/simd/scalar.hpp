@@ -3,6 +3,8 @@
 // One float at a time, in portable C++: the definition that every other lane type equals bit for bit.
 #pragma once
 
+#include <algorithm>
+
 #include <quanta/core/fp.hpp>
 #include <quanta/core/types.hpp>
 
@@ -56,6 +58,10 @@ struct ScalarLanes {
                                            by.right));
   }
   static void store_int(std::int32_t* p, I v) { *p = v; }
+  /// The same past the caches, where there is such an instruction, for p at a multiple of the vector's size. Others see
+  /// it after finish_streams.
+  static void stream_int(std::int32_t* p, I v) { *p = v; }
+  static void finish_streams() {}
   static I load_int_first(const std::int32_t* p, Index) { return *p; }
   static void store_int_first(std::int32_t* p, I v, Index) { *p = v; }
   static I max_int(I a, I b) { return a > b ? a : b; }
@@ -133,6 +139,21 @@ struct ScalarLanes {
     for (int i = 0; i < 4; ++i) acc = add(acc, p[i] + (std::is_signed_v<Byte> ? 128 : 0));
     return acc;
   }
+  /// The larger byte of each pair, and to each lane of acc the sum of the four bytes of v that lie there; bytes are
+  /// signed where the type is.
+  template <class Byte>
+  static I max_bytes(I a, I b) {
+    std::uint32_t result = 0;
+    for (int i = 0; i < 4; ++i) {
+      result |= std::uint32_t{static_cast<std::uint8_t>(std::max(byte_of<Byte>(a, i), byte_of<Byte>(b, i)))} << 8 * i;
+    }
+    return wrap(result);
+  }
+  template <class Byte>
+  static I add_fours(I acc, I v) {
+    for (int i = 0; i < 4; ++i) acc = add(acc, byte_of<Byte>(v, i));
+    return acc;
+  }
   static bool all_below(I v, std::int32_t limit) { return v < limit; }
   /// Zero where a and b are the same finite number, else not; not defined of zeros. Neither is a product just made.
   static I difference(F a, F b) { return float_bits(a - b); }
@@ -141,6 +162,10 @@ struct ScalarLanes {
  private:
   static std::uint32_t bits(I v) { return static_cast<std::uint32_t>(v); }
   static I wrap(std::uint32_t v) { return static_cast<I>(v); }
+  template <class Byte>
+  static Byte byte_of(I v, int i) {
+    return static_cast<Byte>(bits(v) >> 8 * i);
+  }
 };
 
 }  // namespace simd
