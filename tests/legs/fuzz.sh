@@ -8,7 +8,7 @@ shift 2
 require_tool "$compiler" 'such compiler'
 [[ -e /usr/include/nlohmann/json.hpp || -n ${QUANTA_SKIP_PACKAGES-} ]] || skip 'there is no nlohmann-json here'
 targets=("$@")
-((${#targets[@]} > 0)) || targets=(safetensors npy model)
+((${#targets[@]} > 0)) || targets=(safetensors npy model sketch)
 flags="-std=c++20 -O1 $native -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
 
 echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' >"$dir/probe.cpp"
@@ -26,8 +26,8 @@ quiet "$compiler" -std=c++20 -O1 -fno-omit-frame-pointer -I"$root" -c "$root/tes
 
 tried=()
 for target in "${targets[@]}"; do
-  changes=("$dir/change_parts.o")
-  [[ $target != npy ]] || changes=()
+  changes=()
+  [[ $target == npy || $target == sketch ]] || changes=("$dir/change_parts.o")
   # shellcheck disable=SC2086
   quiet "$compiler" $flags "${includes[@]}" -I"$root" \
     "$root/tests/fuzz/$target.cpp" "${changes[@]}" -o "$dir/$target"
