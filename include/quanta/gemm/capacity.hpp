@@ -39,11 +39,10 @@ template <class Rhs>
 void check_capacity(const char* where, const Rhs& rhs, std::int32_t min_code, std::int32_t max_code,
                     std::int32_t min_zero, std::int32_t max_zero, bool per_group = false,
                     const AddedToColumns& added = {}) {
-  using Extremes = typename Rhs::Extremes;
   constexpr std::int64_t lowest = std::numeric_limits<std::int32_t>::min();
   constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
   // The bounds are linear in the zero point: its ends are enough.
-  const auto fits = [&](const Extremes& e, std::int64_t least, std::int64_t most) {
+  const auto fits = [&](const typename Rhs::Extremes& e, std::int64_t least, std::int64_t most) {
     for (const std::int64_t zero : {min_zero, max_zero}) {
       const std::int64_t hi = max_code - zero, lo = min_code - zero;
       if (hi * e.positive - lo * e.negative + most > highest) return false;
