@@ -6,7 +6,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1
 require_tool "$compiler" 'such compiler'
-export CXX=$compiler QUANTA_BENCH_FLAGS="-O1 -DNDEBUG $native" QUANTA_SKIP_PACKAGES=1
+QUANTA_BENCH_FLAGS=$(strict "$compiler" "-O1 -DNDEBUG $native")
+export CXX=$compiler QUANTA_BENCH_FLAGS QUANTA_SKIP_PACKAGES=1
 export CMAKE_BUILD_PARALLEL_LEVEL=${QUANTA_LEG_JOBS:-1}
 
 # run STATUS RUN [ARGUMENT...]: RUN, a bench/run, ends with this status
@@ -28,8 +29,8 @@ for line in '^gemm, kernel ' '^written: .*report[.]html and speed[.]md$'; do
 done
 results=("$dir"/run/results/*.json)
 
-# shellcheck disable=SC2086
-quiet "$compiler" -std=c++20 -O0 $warnings -I"$root" "$root"/tests/legs/bench/*_test.cpp -o "$dir/tests" \
+# shellcheck disable=SC2046
+quiet "$compiler" $(strict "$compiler" '-std=c++20 -O0') -I"$root" "$root"/tests/legs/bench/*_test.cpp -o "$dir/tests" \
   -lgtest -lgtest_main -lpthread
 command -v gnuplot >/dev/null && export QUANTA_BENCH_DRAWN=1
 QUANTA_BENCH_REPORT=$dir/run/report.html quiet "$dir/tests" --gtest_brief=1

@@ -11,8 +11,8 @@ columns=$root/examples/eigen_columns
 changed=$(diff "$columns/before.cpp" "$columns/after.cpp" | grep -c '^>' || true)
 [[ $changed == 3 ]] || fail "examples/eigen_columns: $changed lines differ"
 
-configure "$root" "$dir/build" "$compiler" "-O1 -DNDEBUG $native" -DQUANTA_BUILD_EXAMPLES=ON -DQUANTA_BUILD_TESTS=OFF \
-  -DQUANTA_BUILD_BENCH=OFF -DQUANTA_INSTALL=OFF
+configure "$root" "$dir/build" "$compiler" "$(strict "$compiler" "-O1 -DNDEBUG $native")" \
+  -DQUANTA_BUILD_EXAMPLES=ON -DQUANTA_BUILD_TESTS=OFF -DQUANTA_BUILD_BENCH=OFF -DQUANTA_INSTALL=OFF
 build "$dir/build"
 quiet ctest --test-dir "$dir/build" --output-on-failure --no-tests=error
 quiet bash "$root/tests/figures" "$dir/build"  # the READMEs show what these printed

@@ -25,7 +25,8 @@ if ! [[ -e /usr/include/nlohmann/json.hpp || -n ${QUANTA_SKIP_PACKAGES-} ]]; the
   mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -v '^quanta/io')
 fi
 umbrella=quanta/quanta.hpp
-[[ $which == all ]] || mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -E "^$umbrella|^quanta/(integer|io|train)[.]")
+# All other headers are parts of those directly in quanta/.
+[[ $which == all ]] || mapfile -t headers < <(printf '%s\n' "${headers[@]}" | grep -E '^quanta/[a-z]+[.]')
 # Every header, but for those of integer/, includes Eigen's core before anything else, by config.hpp: that much is
 # compiled once for all of them.
 echo '#include <Eigen/Core>' >"$dir/eigen.hpp"
