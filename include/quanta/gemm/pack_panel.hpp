@@ -77,6 +77,12 @@ class PanelPacker {
   /// The same for whole blocks of all columns, where codes are operands: from where they are. `code` is the first of
   /// the first column.
   void lay_bytes(Index code, Index steps, Rhs* to) const;
+  /// Asks for those bytes of the stream that follow the `bytes` from byte `at` on: for the next steps.
+  void prefetch_ahead(Index at, Index bytes) const {
+    const Index end = packed_size(layout_.n * layout_.k, codes_.bits);
+    for (Index i = at + bytes; i < std::min(at + 2 * bytes, end); i += Index{kCacheLine})
+      QUANTA_PREFETCH(codes_.codes + i);
+  }
   /// The operands of a column in rows_[c], the first that of code `first`.
   void read_row(int c, Index first, Index steps);
   /// Those of two columns, two to a byte, in rows_[c], from 4-bit codes that begin with a byte.
@@ -158,6 +164,7 @@ void PanelPacker<Kernel>::pack_steps(Index panel, Index first, Index steps, Rhs*
   if (are_nibbles && columns == kNr) {
     for (int c = 0; c < kNr / 2; ++c) {
       const std::byte* const left = codes_.codes + code_of(c) / 2;
+      for (const int column : {c, kNr / 2 + c}) prefetch_ahead(code_of(column) / 2, steps / 2);
       read_nibbles(c, left, left + kNr / 2 * (layout_.k / 2), steps);
       rows[c] = reinterpret_cast<const std::byte*>(rows_[c]);
     }
