@@ -49,7 +49,7 @@ set multiplot
 set lmargin at screen 0.18; set rmargin at screen 0.97
 set xrange [-10:12]; set grid lc rgb '#dddddd'; unset key
 set tmargin at screen 0.92; set bmargin at screen 0.50
-set title "256 000 outputs of a network's first layer, and the range each calibrator keeps"
+set title "256 000 outputs of a network's first layer, the range each calibrator keeps, and its SNR"
 set logscale y; set yrange [0.7:*]; set format y '%g'; set format x ''
 set ylabel 'values per 0.125'; set style fill solid 0.8; set boxwidth 0.125
 plot $histogram using 1:2 with boxes lc rgb '#888888'
