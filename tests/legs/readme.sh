@@ -99,9 +99,15 @@ project() {
   if [[ -e /usr/include/nlohmann/json.hpp ]]; then cat "${cmake_blocks[1]}"; else grep -v quanta::io "${cmake_blocks[1]}"; fi
   [[ $(uname -m) != x86_64 ]] || cat "${cmake_blocks[2]}"
 }
-rm -rf "$dir/prefix"
-configure "$root" "$dir/quanta" "$compiler" '' -DQUANTA_BUILD_TESTS=OFF -DQUANTA_BUILD_BENCH=OFF -DQUANTA_BUILD_EXAMPLES=OFF
-quiet cmake --install "$dir/quanta" --prefix "$dir/prefix"
+rm -rf "$dir/prefix" "$dir/quanta"
+mkdir "$dir/quanta"
+install=$(grep -l quanta-single-header "$dir"/blocks/*.sh) || fail 'no block of the README installs Quanta'
+while IFS= read -r line; do
+  read -ra words <<<"${line%%#*}"
+  words=("${words[@]/#./$root}")  # the source; everything else lies in DIR
+  (cd "$dir/quanta" && quiet env CXX="$compiler" "${words[@]/#\~\/quanta/$dir/prefix}")
+done <"$install"
+[[ -s $dir/quanta/build/single/quanta.hpp ]] || fail 'the README makes no single header'
 ways=$(awk -v RS='' 'END { print NR }' "${cmake_blocks[0]}")
 ((ways == 3)) || fail "expected three ways to come by Quanta, got $ways"
 for ((way = ways; way >= 1; --way)); do  # the first is built
