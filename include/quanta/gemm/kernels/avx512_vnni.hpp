@@ -15,6 +15,11 @@
 QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
+/// For these no register is left.
+inline constexpr struct alignas(64) {
+  std::uint64_t value[8] = {0, 0, 0, 0, 2, 2, 2, 2};
+} kShiftsOfHalves;
+
 struct Avx512VnniDot {
   static constexpr const char* name = arch::Avx512Vnni::name;
   using Lhs = std::uint8_t;
@@ -35,15 +40,12 @@ struct Avx512VnniDot {
   QUANTA_ALWAYS_INLINE static Register low_halves(Register v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
   QUANTA_ALWAYS_INLINE static Register high_halves(Register v) { return low_halves(Lanes::template shift_right<4>(v)); }
   QUANTA_ALWAYS_INLINE static Register load_half(const void* p) {
-    return _mm512_maskz_broadcast_i64x4(0xff, _mm256_loadu_si256(static_cast<const __m256i*>(p)));
+    const Register both = _mm512_maskz_broadcast_i64x4(0xff, _mm256_loadu_si256(static_cast<const __m256i*>(p)));
+    return _mm512_maskz_srlv_epi64(0xff, both, _mm512_load_si512(left_in_memory(&kShiftsOfHalves)));
   }
-  QUANTA_ALWAYS_INLINE static Register low_quarters(Register v) {
-    const Register by = _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2);
-    return _mm512_and_si512(_mm512_maskz_srlv_epi64(0xff, v, by), _mm512_set1_epi8(3));
-  }
+  QUANTA_ALWAYS_INLINE static Register low_quarters(Register v) { return _mm512_and_si512(v, _mm512_set1_epi8(3)); }
   QUANTA_ALWAYS_INLINE static Register high_quarters(Register v) {
-    const Register by = _mm512_setr_epi64(4, 4, 4, 4, 6, 6, 6, 6);
-    return _mm512_and_si512(_mm512_maskz_srlv_epi64(0xff, v, by), _mm512_set1_epi8(3));
+    return low_quarters(Lanes::template shift_right<4>(v));
   }
   QUANTA_ALWAYS_INLINE static Register dot(Register acc, Register a, Register b) {
     return _mm512_dpbusd_epi32(acc, a, b);

@@ -33,8 +33,8 @@ QUANTA_NAMESPACE_BEGIN
 /// are kRegisters; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a whole register;
 /// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of as many lanes.
 /// And kRhsBits: 8; or 4, with low_halves(v) and high_halves(v) of every byte; or 2, with load_half(p), half a register
-/// loaded to both halves, and low_quarters(v) and high_quarters(v) of every byte, the lower of the two for the first
-/// half, the upper for the other. Where an instruction repeats one of the four
+/// loaded to both halves, the bits of the upper one moved down by 2, and low_quarters and high_quarters, the bits 0 and
+/// 1, and 4 and 5, of every byte. Where an instruction repeats one of the four
 /// lanes of a register itself, V has dot_lane<i>(acc, a, b) instead of broadcasts: 16 lhs bytes are loaded at once.
 template <class V, int mr>
 struct DotTile {

@@ -99,15 +99,13 @@ struct NeonDotOfSmall {
   }
   QUANTA_ALWAYS_INLINE static Register load_half(const void* p) {
     const uint8x8_t half = vld1_u8(static_cast<const std::uint8_t*>(p));
-    return vreinterpretq_s32_u8(vcombine_u8(half, half));
+    return vreinterpretq_s32_u8(vshlq_u8(vcombine_u8(half, half), vcombine_s8(vdup_n_s8(0), vdup_n_s8(-2))));
   }
   QUANTA_ALWAYS_INLINE static Register low_quarters(Register v) {
-    const uint8x16_t down = vshlq_u8(vreinterpretq_u8_s32(v), vcombine_s8(vdup_n_s8(0), vdup_n_s8(-2)));
-    return vreinterpretq_s32_u8(vandq_u8(down, vdupq_n_u8(3)));
+    return vreinterpretq_s32_u8(vandq_u8(vreinterpretq_u8_s32(v), vdupq_n_u8(3)));
   }
   QUANTA_ALWAYS_INLINE static Register high_quarters(Register v) {
-    const uint8x16_t down = vshlq_u8(vreinterpretq_u8_s32(v), vcombine_s8(vdup_n_s8(-4), vdup_n_s8(-6)));
-    return vreinterpretq_s32_u8(vandq_u8(down, vdupq_n_u8(3)));
+    return low_quarters(vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(v), 4)));
   }
   template <int lane>
   QUANTA_ALWAYS_INLINE static Register dot_lane(Register acc, Register a, Register b) {

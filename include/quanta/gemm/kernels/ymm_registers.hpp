@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include <quanta/core/unroll.hpp>
 #include <quanta/simd/avx2.hpp>
 
 #if QUANTA_HAS_AVX2
@@ -13,6 +14,11 @@
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
+
+/// For these no register is left.
+inline constexpr struct alignas(32) {
+  std::uint64_t value[4] = {0, 0, 2, 2};
+} kShiftsOfYmmHalves;
 
 struct YmmRegisters {
   using Register = __m256i;
@@ -32,14 +38,12 @@ struct YmmRegisters {
   QUANTA_ALWAYS_INLINE static Register low_halves(Register v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
   QUANTA_ALWAYS_INLINE static Register high_halves(Register v) { return low_halves(_mm256_srli_epi32(v, 4)); }
   QUANTA_ALWAYS_INLINE static Register load_half(const void* p) {
-    return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+    const Register both = _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+    const auto* const shifts = reinterpret_cast<const __m256i*>(left_in_memory(&kShiftsOfYmmHalves));
+    return _mm256_srlv_epi64(both, _mm256_load_si256(shifts));
   }
-  QUANTA_ALWAYS_INLINE static Register low_quarters(Register v) {
-    return _mm256_and_si256(_mm256_srlv_epi64(v, _mm256_setr_epi64x(0, 0, 2, 2)), _mm256_set1_epi8(3));
-  }
-  QUANTA_ALWAYS_INLINE static Register high_quarters(Register v) {
-    return _mm256_and_si256(_mm256_srlv_epi64(v, _mm256_setr_epi64x(4, 4, 6, 6)), _mm256_set1_epi8(3));
-  }
+  QUANTA_ALWAYS_INLINE static Register low_quarters(Register v) { return _mm256_and_si256(v, _mm256_set1_epi8(3)); }
+  QUANTA_ALWAYS_INLINE static Register high_quarters(Register v) { return low_quarters(_mm256_srli_epi32(v, 4)); }
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm256_add_epi32(a, b); }
 };
 
