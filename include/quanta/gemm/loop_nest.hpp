@@ -279,9 +279,10 @@ void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, 
   const Index tasks = std::min(threads, by_rows ? m : panels);
   using Rows = LhsRows<Kernel, Code>;
   context.reserve_scratch(tasks, Rows::scratch_bytes(lhs, rhs.layout(), rows_together<Kernel>(m, rhs.k())));
+  if (tasks == 1) return run_rows(lhs, rhs, output, 0, m, 0, panels, context.scratch(0));
   const auto part = [&](Index size, Index task) { return size * task / tasks; };
   LhsOperand<Code> made = lhs;
-  if (lhs.maker != nullptr && tasks > 1 && !by_rows) {  // every task reads all rows, so they are made first
+  if (lhs.maker != nullptr && !by_rows) {  // every task reads all rows, so they are made first
     const double cycles = static_cast<double>(m) * static_cast<double>(rhs.k()) / static_cast<double>(tasks);
     context.parallel(tasks, cycles,
                      [&](Index task) { lhs.maker->make(part(m, task), part(m, task + 1), context.scratch(task)); });
