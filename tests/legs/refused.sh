@@ -10,10 +10,10 @@ compilers=0
 for compiler in "$@"; do
   [[ -n $compiler && $compiler != *-NOTFOUND ]] || continue
   compilers=$((compilers + 1))
-  # Eigen's headers are compiled once for all of them.
-  echo '#include <unsupported/Eigen/CXX11/Tensor>' >"$dir/eigen.hpp"
-  quiet "$compiler" -std=c++20 -x c++-header "${includes[@]}" "$dir/eigen.hpp" -o "$dir/eigen.hpp.gch"
-  command=("$compiler" -std=c++20 -fsyntax-only -include "$dir/eigen.hpp" "${includes[@]}" "$programs")
+  # The headers are compiled once for all of them.
+  grep '^#include' "$programs" >"$dir/headers.hpp"
+  quiet "$compiler" -std=c++20 -x c++-header "${includes[@]}" "$dir/headers.hpp" -o "$dir/headers.hpp.gch"
+  command=("$compiler" -std=c++20 -fsyntax-only -include "$dir/headers.hpp" "${includes[@]}" "$programs")
   quiet "${command[@]}" -DCASE=0
   for ((i = 1; i <= ${#expected[@]}; ++i)); do
     printf '\n$ %s -DCASE=%s\n' "${command[*]}" "$i" >>"$dir/log"

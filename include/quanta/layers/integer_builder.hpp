@@ -81,18 +81,18 @@ namespace detail {
 
 /// Is this a quantizer of activations?
 template <class Q>
-inline constexpr bool quantizes_activations = false;
+inline constexpr bool is_activation_quantizer = false;
 template <class Scheme, IntegerFormat A>
-inline constexpr bool quantizes_activations<Quantizer<Scheme, A, PerTensor>> = A::bits <= 8;
+inline constexpr bool is_activation_quantizer<Quantizer<Scheme, A, PerTensor>> = A::bits <= 8;
 
 }  // namespace detail
 
 template <class Q>
 IntegerBuilder::Activation IntegerBuilder::activation(const Q& quantizer) {
-  static_assert(detail::quantizes_activations<Q>,
+  static_assert(detail::is_activation_quantizer<Q>,
                 "quanta: an IntegerBuilder quantizes activations by a Quantizer<Scheme, A, PerTensor>, A an Int<b> or "
                 "UInt<b> of at most 8 bits");
-  if constexpr (detail::quantizes_activations<Q>) {
+  if constexpr (detail::is_activation_quantizer<Q>) {
     constexpr std::int32_t shift = Q::FormatType::max > 127 ? -128 : 0;
     const QuantParams<PerTensor>& params = quantizer.params();
     return {QuantParams<PerTensor>(params.scale(0), params.zero_point(0) + shift), quantizer.min_code() + shift,
