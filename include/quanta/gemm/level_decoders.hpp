@@ -98,7 +98,9 @@ struct FloatLevels {
   template <int at = 0>
   QUANTA_ALWAYS_INLINE typename L::F level(typename L::I code) const {
     using Codes = simd::FloatCodes<e, m, s>;
-    if constexpr (kSignedBytes) {
+    if constexpr (Codes::kUpperHalf) {
+      return Codes::template decode_upper_half<L>(code);
+    } else if constexpr (kSignedBytes) {
       return Codes::template decode_signed_bytes<L>(code);
     } else {
       return Codes::template decode_lanes<L>(code);

@@ -50,6 +50,10 @@ struct FloatCodes {
   /// NaN it is may differ between lane types.
   template <class L>
   static typename L::F decode_signed_bytes(typename L::I code);
+  /// The same where a code is the upper half of a float; which NaN it is may differ between lane types here too.
+  template <class L>
+  static typename L::F decode_upper_half(typename L::I code);
+  static constexpr bool kUpperHalf = e == 8 && m == 7;
 
  private:
   static constexpr std::int32_t kInfinity = 0x7f800000;
@@ -106,6 +110,7 @@ template <int e, int m, Specials s>
 template <class L>
 typename L::F FloatCodes<e, m, s>::decode_lanes(typename L::I code) {
   using I = typename L::I;
+  if constexpr (kUpperHalf) return L::one_nan(decode_upper_half<L>(code));
   const I magnitude = L::and_int(code, L::set_int(magnitude_mask));
   const I sign = L::template shift_left<31 - e - m>(L::and_int(code, L::set_int(sign_bit)));
   I bits = L::template shift_left<23 - m>(magnitude);
@@ -133,6 +138,13 @@ typename L::F FloatCodes<e, m, s>::decode_signed_bytes(typename L::I code) {
   const typename L::F value = L::mul(L::from_bits(bits), L::set(power(127 - bias)));
   if constexpr (s == Specials::none) return value;
   return L::nan_where_same(value, L::and_int(code, L::set_int(magnitude_mask)), L::set_int(magnitude_mask));
+}
+
+template <int e, int m, Specials s>
+template <class L>
+typename L::F FloatCodes<e, m, s>::decode_upper_half(typename L::I code) {
+  static_assert(kUpperHalf);
+  return L::from_bits(L::template shift_left<16>(code));
 }
 
 }  // namespace simd
