@@ -92,7 +92,8 @@ TEST(QuantizedTensor, RefusesParametersThatDoNotFitTheShape) {
   RowTensor<std::int8_t, 2> codes(3, 4);
   codes.setZero();
   const QuantParams<PerChannel<0>> two(std::vector<float>{1.0f, 1.0f});
-  EXPECT_ERROR((QuantizedTensor<Int<8>, 2, PerChannel<0>>(codes, two)), "2 scales", "shape (3, 4)", "has 3");
+  EXPECT_ERROR((QuantizedTensor<Int<8>, 2, PerChannel<0>>(codes, two)), "QuantizedTensor: 2 scales", "shape (3, 4)",
+               "has 3");
   const QuantParams<PerGroup<3>> three(std::vector<float>(3, 1.0f));
   EXPECT_ERROR((QuantizedTensor<Int<8>, 2, PerGroup<3>>(codes, three)), "3 scales", "(3, 4)", "has 6");
   const QuantParams<PerTensor> far(1.0f, 8);

@@ -107,7 +107,7 @@ TEST(QuantizerFit, TakesRanges) {
     EXPECT_EQ(quantizer.params().zero_point(1), 128);  // 127.5 to even
   }
   EXPECT_ERROR(Sym8::fit(Range{0.0f, kInfinity}), "fit: range [0, inf]");
-  EXPECT_ERROR(PerRow::fit({Range{0.0f, 1.0f}, Range{1.0f, 0.0f}}), "fit: range [1, 0]");
+  EXPECT_ERROR(PerRow::fit({Range{0.0f, 1.0f}, Range{1.0f, 0.0f}}), "fit: range 1 is [1, 0]");
 }
 
 TEST(QuantizerFit, NamesTheFirstElementThatIsNotFinite) {

@@ -31,8 +31,7 @@ class QuantizedView {
   /// 2^-126, and zero points are codes.
   QuantizedView(const std::byte* codes, const Shape<rank>& shape, ParamsData params, G granularity = G{})
       : QuantizedView(Trusted{}, codes, shape, params, granularity) {
-    detail::check(is_valid_shape(shape), "QuantizedView: shape ", shape, " has a negative extent or is too large");
-    detail::check_params("QuantizedView", params_, map(), shape_, detail::zero_point_min<F>, detail::zero_point_max<F>);
+    check("QuantizedView");
   }
 
   const Shape<rank>& shape() const { return shape_; }     ///< extents, outermost first
@@ -62,6 +61,12 @@ class QuantizedView {
   struct Trusted {};  // what the owner checked once need not be checked at every use
   QuantizedView(Trusted, const std::byte* codes, const Shape<rank>& shape, ParamsData params, G granularity)
       : codes_(codes), shape_(shape), params_(params), granularity_(granularity) {}
+
+  /// Throws Error, with a message that begins with `where`, unless shape and parameters fit.
+  void check(const char* where) const {
+    detail::check(is_valid_shape(shape_), where, ": shape ", shape_, " has a negative extent or is too large");
+    detail::check_params(where, params_, map(), shape_, detail::zero_point_min<F>, detail::zero_point_max<F>);
+  }
 
   const std::byte* codes_;
   Shape<rank> shape_;
@@ -124,7 +129,7 @@ class QuantizedTensor {
  private:
   QuantizedTensor(const Shape<rank>& shape, Buffer<std::byte> codes, QuantParams<G> params)
       : shape_(shape), codes_(std::move(codes)), params_(std::move(params)) {
-    View(codes_.data(), shape_, params_.data(), params_.granularity());  // for its checks
+    view().check("QuantizedTensor");
   }
 
   template <EigenObject Codes>

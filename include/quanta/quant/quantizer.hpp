@@ -213,6 +213,8 @@ Quantizer<Scheme, F, G> Quantizer<Scheme, F, G>::fit_ranges(const Range* ranges,
   Buffer<float> scales(count);
   Buffer<std::int32_t> zero_points(count);
   for (Index i = 0; i < count; ++i) {
+    detail::check(count == 1 || detail::is_range(ranges[i]), "fit: range ", i, " is [", ranges[i].min, ", ",
+                  ranges[i].max, "], expected finite and min <= max");
     const ScaleZeroPoint p = Scheme::template from_range<F>(ranges[i], options);
     scales[i] = p.scale;
     zero_points[i] = p.zero_point;

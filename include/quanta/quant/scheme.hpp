@@ -143,9 +143,11 @@ void quantize_rows(const float* x, Index rows, Index columns, const simd::Quanti
   }
 }
 
+inline bool is_range(Range range) {
+  return fp::is_finite(range.min) && fp::is_finite(range.max) && range.min <= range.max;
+}
 inline void check_range(Range range) {
-  check(fp::is_finite(range.min) && fp::is_finite(range.max) && range.min <= range.max, "fit: range [", range.min, ", ",
-        range.max, "], expected finite and min <= max");
+  check(is_range(range), "fit: range [", range.min, ", ", range.max, "], expected finite and min <= max");
 }
 
 }  // namespace detail
