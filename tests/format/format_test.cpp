@@ -31,9 +31,26 @@ struct Twelve : Ternary {
   static constexpr int bits = 12;
 };
 
+// Codes of few bits are bytes.
+struct WideTernary : Ternary {
+  using Code = std::int16_t;
+};
+// Two bits do not hold 2 beside negative numbers, nor -1 where there are none.
+struct ThreeOfTwo : Ternary {
+  static constexpr std::int32_t max = 2;
+};
+struct UnsignedTernary : Ternary {
+  using Code = std::uint8_t;
+};
+// A single integer says nothing.
+struct OneInteger : Ternary {
+  static constexpr std::int32_t min = 1;
+};
+
 static_assert(Format<Int<8>> && Format<UInt<2>> && Format<Ternary> && Format<Levels>);
 static_assert(IntegerFormat<Int<16>> && IntegerFormat<UInt<3>> && IntegerFormat<Ternary>);
-static_assert(!IntegerFormat<Levels> && !Format<Nameless> && !Format<int> && !Format<Twelve>);
+static_assert(!IntegerFormat<Levels> && !Format<Nameless> && !Format<int> && !Format<Twelve> && !Format<WideTernary>);
+static_assert(!IntegerFormat<ThreeOfTwo> && !IntegerFormat<UnsignedTernary> && !IntegerFormat<OneInteger>);
 
 template <int b>
 void check_width() {

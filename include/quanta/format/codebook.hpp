@@ -60,6 +60,14 @@ struct SortedLevels {
   std::array<std::uint8_t, usize(size)> codes;
 };
 
+/// Are there only finite numbers among the levels, and another than 0?
+template <CodebookFormat F>
+constexpr bool are_levels() {
+  constexpr float most = std::numeric_limits<float>::max();
+  return std::all_of(F::levels.begin(), F::levels.end(), [](float v) { return v >= -most && v <= most; }) &&
+         std::any_of(F::levels.begin(), F::levels.end(), [](float v) { return v != 0.0f; });
+}
+
 template <CodebookFormat F>
 constexpr int count_levels() {
   auto levels = F::levels;
@@ -69,6 +77,7 @@ constexpr int count_levels() {
 
 template <CodebookFormat F>
 constexpr auto sort_levels() {
+  static_assert(are_levels<F>(), "quanta: the levels of a codebook are finite, and not all 0");
   std::array<std::uint8_t, F::levels.size()> order{};
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint8_t>(i);
   std::sort(order.begin(), order.end(), [](std::uint8_t a, std::uint8_t b) {

@@ -23,12 +23,17 @@ QUANTA_NAMESPACE_BEGIN
 namespace detail {
 /// Can codes of this many bits, handed out in a type of this many bytes, be packed (format/bits.hpp)?
 constexpr bool is_packable(int bits, std::size_t bytes) {
-  return (bytes == 1 && bits >= 1 && bits <= 8) || (bytes == 2 && ((bits >= 1 && bits <= 8) || bits == 16));
+  return (bytes == 1 && bits >= 1 && bits <= 8) || (bytes == 2 && bits == 16);
+}
+/// Are min to max integers that so many bits hold, in two's complement where codes are signed?
+constexpr bool hold_range(int bits, bool is_signed, std::int32_t min, std::int32_t max) {
+  const std::int32_t lowest = is_signed ? -(1 << (bits - 1)) : 0;
+  return lowest <= min && min < max && max <= lowest + (1 << bits) - 1;
 }
 }  // namespace detail
 
-/// Any number format: `Code` is the C++ type codes are handed out in, `bits` what one takes in memory (1 to 8, or 16),
-/// `name` what files and tables call it.
+/// Any number format: `Code` is the C++ type codes are handed out in, of one byte, or of two for 16 bits; `bits` what a
+/// code takes in memory (1 to 8, or 16), `name` what files and tables call it.
 template <class F>
 concept Format = requires {
   typename F::Code;
@@ -37,11 +42,13 @@ concept Format = requires {
   requires detail::is_packable(F::bits, sizeof(typename F::Code));
 };
 
-/// A format whose codes are the integers [F::min, F::max].
+/// A format whose codes are the integers [F::min, F::max], two at least, which F::bits bits hold; as two's complement
+/// where `Code` is signed.
 template <class F>
 concept IntegerFormat = Format<F> && std::integral<typename F::Code> && requires {
   { F::min } -> std::convertible_to<std::int32_t>;
   { F::max } -> std::convertible_to<std::int32_t>;
+  requires detail::hold_range(F::bits, std::is_signed_v<typename F::Code>, F::min, F::max);
 };
 
 /// A format whose code i stands for F::levels[i]: a std::array of up to 2^bits floats, finite, in any order, of which

@@ -5,6 +5,14 @@
 #include <quanta/integer.hpp>
 #include <quanta/quanta.hpp>
 
+/// A codebook with a level that is no number.
+struct Endless {
+  using Code = std::uint8_t;
+  static constexpr int bits = 1;
+  static constexpr std::string_view name = "endless";
+  static constexpr std::array<float, 2> levels = {0.0f, std::numeric_limits<float>::infinity()};
+};
+
 [[maybe_unused]] static void refused(const Eigen::MatrixXf& weight, const Eigen::VectorXf& bias,
                                      const Eigen::Tensor<float, 3>& cube, const Eigen::MatrixXi& numbers,
                                      const std::vector<float>& some, quanta::Sequential& model,
@@ -76,5 +84,7 @@
   quanta::IntegerBuilder other(2, weight);
 #elif CASE == 24  // expect: an IntegerBuilder quantizes activations by a Quantizer<Scheme, A, PerTensor>
   builder.table([](double x) { return x; }, quanta::SymmetricQuantizer<quanta::NF4>::fit(weight));
+#elif CASE == 25  // expect: the levels of a codebook are finite, and not all 0
+  quanta::WeightOnlyLinear<Endless> layer(weight, bias);
 #endif
 }
