@@ -53,4 +53,17 @@ if [[ -n $cross && $cross != *-NOTFOUND && $emulator != *-NOTFOUND ]]; then
   check "$cross" '-O2 -static -march=armv8-a' "$emulator" -cpu cortex-a72
   check "$cross" '-O2 -static -march=armv8.2-a+dotprod' "$emulator" -cpu max
 fi
+
+# Where floats would not give the library's bits the header says so; codes alone are the same everywhere.
+changing=(-ffast-math -ffinite-math-only)
+if ! "$compiler" --version | grep -q clang; then  # clang has no macros for these
+  changing+=(-freciprocal-math)
+  [[ $(uname -m) != x86_64 ]] || changing+=(-mfpmath=387)
+fi
+for flag in "${changing[@]}"; do
+  alone=("$compiler" -std=c++17 "$flag" -fsyntax-only -x c++ "$dir/deep.hpp")
+  quiet "${alone[@]}" -DQUANTA_NO_FLOAT
+  if "${alone[@]}" >"$dir/refused" 2>&1; then fail "an emitted header compiles with $flag, which changes what floats give"; fi
+  grep -q 'or define QUANTA_NO_FLOAT' "$dir/refused" || fail "an emitted header does not say what is wrong with $flag"
+done
 note "$count builds$unrun"

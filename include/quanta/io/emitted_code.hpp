@@ -23,8 +23,14 @@ inline constexpr const char kEmittedIncludes[] = R"code(#pragma once
 #include <arm_neon.h>
 #endif
 
-#if defined(__FAST_MATH__) && !defined(QUANTA_NO_FLOAT)
+#if !defined(QUANTA_NO_FLOAT)
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ != 0) || \
+    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(_M_FP_FAST)
 #error "-ffast-math changes the results: compile without it, or define QUANTA_NO_FLOAT and use codes alone"
+#endif
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16  // 16: but for half floats
+#error "the results need float arithmetic in float: compile with -msse2 -mfpmath=sse, or define QUANTA_NO_FLOAT"
+#endif
 #endif
 )code";
 
