@@ -51,6 +51,23 @@ TEST(FakeQuantize, HasThemOfManyElementsAndScales) {
 }
 
 // Scales of a calibrated quantizer, with zero points.
+TEST(FakeQuantize, CountsMinusZeroAsZero) {
+  const Index n = 37;  // vectors, and a rest
+  RowTensor<float, 2> x(1, n), dy(1, n);
+  x.setConstant(-0.0f);
+  dy.setConstant(3.0f);
+  const auto expect_inside = [&](const auto& gradients) {
+    for (Index i = 0; i < n; ++i) EXPECT_EQ(gradients.x(0, i), 3.0f) << i;
+    for (Index i = 0; i < gradients.scales.size(); ++i) EXPECT_EQ(gradients.scales(i), 0.0f) << i;
+  };
+  for (const std::int32_t zero_point : {0, 1, 3}) {  // 0 is the lowest code, one between, the highest
+    expect_inside(FakeQuantize(AsymmetricQuantizer<UInt<2>>(0.5f, zero_point)).backward(x, dy));
+    const QuantParams<PerChannel<1>> params(std::vector<float>(usize(n), 0.5f),
+                                            std::vector<std::int32_t>(usize(n), zero_point));
+    expect_inside(FakeQuantize(AsymmetricQuantizer<UInt<2>, PerChannel<1>>(params)).backward(x, dy));
+  }
+}
+
 TEST(FakeQuantize, TakesAnyQuantizer) {
   const RowTensor<float, 3> x = random_tensor<3>({5, 9, 101}, 3), dy = random_tensor<3>({5, 9, 101}, 4);
   MseCalibrator<PerChannel<1>> calibrator;

@@ -37,7 +37,8 @@ QUANTA_ALWAYS_INLINE void straight_through_vector(const float* x, const float* d
   const F minus_one = L::set(-1.0f);
   const F u = L::div(L::load(x), scale);
   const F minus_u = L::mul(u, minus_one);
-  const I below = L::sign_mask(L::add_real(u, L::mul(low, minus_one)));
+  const F minus_low = L::add_real(L::set(0.0f), L::mul(low, minus_one));  // never -0: u may be, and is not below 0
+  const I below = L::sign_mask(L::add_real(u, minus_low));
   const I above = L::sign_mask(L::add_real(high, minus_u));
   const I inside = L::sub(L::set_int(-1), L::or_int(below, above));
   const F level = L::to_float(L::round(L::min(L::max(u, low), high)));
