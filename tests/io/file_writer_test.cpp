@@ -83,6 +83,23 @@ TEST(FileWriter, WritesWhereALinkLeads) {
   EXPECT_EQ(names_in(*directory / "deep"), std::vector<std::string>{"file"});
 }
 
+TEST(FileWriter, WritesWhereALinkLeadsThoughThereIsNoFileYet) {
+  const Path directory("quanta_new_links");
+  std::filesystem::create_directories(*directory / "deep");
+  std::filesystem::create_symlink("deep/second", *directory / "first");
+  std::filesystem::create_symlink("file", *directory / "deep" / "second");
+  detail::FileWriter writer(*directory / "first");
+  writer.write("new", 3);
+  writer.finish();
+  EXPECT_EQ(file_contents((*directory / "deep" / "file").string()), "new");
+  EXPECT_EQ(names_in(*directory / "deep"), (std::vector<std::string>{"file", "second"}));
+  EXPECT_TRUE(std::filesystem::is_symlink(*directory / "first"));
+  EXPECT_TRUE(std::filesystem::is_symlink(*directory / "deep" / "second"));
+
+  std::filesystem::create_symlink("circle", *directory / "circle");
+  EXPECT_FILE_ERROR(detail::FileWriter(*directory / "circle"), "circle", "cannot be written");
+}
+
 TEST(FileWriter, KeepsTheFilesPermissions) {
   using std::filesystem::perms;
   const Path path("quanta_private");

@@ -56,6 +56,12 @@ inline FileWriter::FileWriter(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
   target_ = std::filesystem::weakly_canonical(path, error);
   if (error) target_ = path;
+  // What is left then are links to files that are not there yet; of a circle the system says so below.
+  for (int i = 0; i < 40 && std::filesystem::is_symlink(target_, error); ++i) {
+    const std::filesystem::path to = std::filesystem::read_symlink(target_, error);
+    target_ = std::filesystem::weakly_canonical(target_.parent_path() / to, error);
+    if (error) target_ = path;
+  }
   const std::filesystem::file_status old = std::filesystem::status(target_, error);
   if (!std::filesystem::status_known(old)) {  // as of a name that is too long
     detail::fail<FileError>(path_.string(), ": cannot be written: ", error.message());
