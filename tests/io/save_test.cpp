@@ -209,6 +209,8 @@ TEST(SaveTensor, SaysWhatAFileHoldsInstead) {
   EXPECT_FILE_ERROR((file.quantized<Int<4>, 3, PerGroup<8>>("tensor")), "rank 3");
   EXPECT_FILE_ERROR(file.quantized("tensor.scales"), "\"tensor.scales\" has no format");
   EXPECT_FILE_ERROR(file.quantized("x"), "has no tensor \"x\"");
+  save(*path, quantized_sample<Int<4>, PerTensor>());
+  EXPECT_FILE_ERROR(Safetensors::open(*path).read<2>("tensor"), "expected F32", "holds codes: read it by quantized");
 }
 
 // Whatever the texts and tensors of a quantized tensor say, what comes of it is a sound tensor or FileError.

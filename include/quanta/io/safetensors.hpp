@@ -147,14 +147,15 @@ Tensor<float, rank> Safetensors::read(std::string_view name) const {
   static_assert(rank >= 1 && rank <= kMaxRank, "quanta: tensors have rank 1 to 5");
   const detail::SafetensorsEntry& e = entry(name);
   const std::string where = detail::text(file_, ": tensor ", detail::in_quotes(name));
+  if (!detail::is_float_type(e.dtype)) {
+    detail::fail<FileError>(where, " is of type ", detail::in_quotes(e.dtype), ", expected F32, F64, F16 or BF16",
+                            is_quantized(name) ? "; it holds codes: read it by quantized(name)" : "");
+  }
   Shape<rank> shape{1};
   if (e.shape.size() != shape.size() && !(rank == 1 && e.shape.empty())) {
     detail::fail<FileError>(where, " has ", e.shape.size(), " dimensions, expected ", rank);
   }
   std::copy(e.shape.begin(), e.shape.end(), shape.begin());
-  if (!detail::is_float_type(e.dtype)) {
-    detail::fail<FileError>(where, " is of type ", detail::in_quotes(e.dtype), ", expected F32, F64, F16 or BF16");
-  }
   Tensor<float, rank> result = detail::make_tensor<float, rank>(shape);
   detail::decode_floats(e.dtype, bytes(name), result.data());
   return result;
