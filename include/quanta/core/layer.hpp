@@ -53,6 +53,21 @@ TensorView<T, 2> as_rows(const TensorView<T, rank>& x) {
   }
 }
 
+/// Calls f(batch) for each of `batches`.
+template <class Batches, class F>
+void for_each_batch(Batches&& batches, F f) {
+  static_assert(!EigenObject<Batches>,
+                "quanta: batches are several Eigen matrices (batch, features) or vectors of float or double; of one "
+                "matrix x make std::vector{x}");
+  if constexpr (!EigenObject<Batches>) {
+    for (auto&& batch : batches) {
+      static_assert(RealObject<decltype(batch)>,
+                    "quanta: batches are several Eigen matrices (batch, features) or vectors of float or double");
+      if constexpr (RealObject<decltype(batch)>) f(batch);
+    }
+  }
+}
+
 /// Calls f(first, last) for parts of [0, rows), shared out among the context's threads; a row takes about `cycles`.
 template <class F>
 void share_rows(Context& context, Index rows, double cycles, F f) {

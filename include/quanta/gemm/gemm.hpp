@@ -51,9 +51,9 @@ concept PackedRhsRange = requires(const R& range) {
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& dst, const Stages&... stages);
 
-/// dst (batch, m, n) from a lhs (batch, m, k) and one rhs (n, k) for each of its matrices. Not for Requantize, which is
-/// prepared for one rhs. Throws Error also when there are not as many rhs.
-template <QuantizedLhs L, PackedRhsRange R, EigenObject Dst, class... Stages>
+/// dst (batch, m, n) from a lhs (batch, m, k) and one rhs (n, k) for each of its matrices, a PackedRhsRange. Not for
+/// Requantize, which is prepared for one rhs. Throws Error also when there are not as many rhs.
+template <QuantizedLhs L, class R, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&... stages);
 
 /// Plain int8 or uint8 as lhs (m, k), of any Eigen type and storage order, with one rhs (n, k); dst (m, n) is int32.
@@ -132,8 +132,11 @@ void gemm(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& d
   detail::gemm_quantized(context, lhs, rhs, dst, stages...);
 }
 
-template <QuantizedLhs L, PackedRhsRange R, EigenObject Dst, class... Stages>
+template <QuantizedLhs L, class R, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&... stages) {
+  static_assert(
+      PackedRhsRange<R>,
+      "quanta: the rhs of gemm is packed: quanta::pack(weight) of a quantized weight; or several, as a vector");
   using ViewShape = std::remove_cvref_t<decltype(lhs.view().shape())>;
   static_assert(rank_of<Dst> == 3 && std::is_same_v<ViewShape, Shape<3>>,
                 "quanta: with several rhs, lhs is (batch, m, k) and dst (batch, m, n)");

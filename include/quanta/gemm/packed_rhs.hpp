@@ -132,5 +132,13 @@ template <MicroKernel Kernel = NativeKernel, IntegerFormat F, Granularity G>
 PackedRhs<F, G, Kernel> pack(const QuantizedTensor<F, 2, G>& weights) {
   return PackedRhs<F, G, Kernel>(weights.view());
 }
+/// Of anything else this says what is packed, and does not compile.
+template <MicroKernel Kernel = NativeKernel, class W>
+auto pack(const W&) {
+  static_assert(
+      sizeof(W) == 0,
+      "quanta: pack takes a QuantizedTensor or QuantizedView (n, k) of Int<b> or UInt<b>; floats are quantized "
+      "first, and other formats, as NF4, are for WeightOnlyLinear");
+}
 
 QUANTA_NAMESPACE_END

@@ -160,10 +160,10 @@ class ComparisonRun {
 template <class Batches>
 Comparison compare(const Sequential& float_model, const Sequential& quantized_model, Batches&& batches) {
   detail::ComparisonRun run(float_model, quantized_model);
-  for (auto&& batch : batches) {
+  detail::for_each_batch(batches, [&](const auto& batch) {
     const detail::Input<float, rank_of<decltype(batch)>> input(batch);
     run.observe(detail::as_rows(input.view()));
-  }
+  });
   return run.result();
 }
 

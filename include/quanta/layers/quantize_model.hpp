@@ -84,7 +84,7 @@ class CalibrationRun {
 
   template <class Batches>
   void observe_all(Batches&& batches) {
-    for (auto&& batch : batches) observe(batch);
+    for_each_batch(batches, [&](const auto& batch) { observe(batch); });
     check(calibrators_.empty() || samples_ > 0,
           "quantize_static: the batches hold no samples, expected at least one to calibrate the layers with");
   }

@@ -86,5 +86,14 @@ struct Endless {
   builder.table([](double x) { return x; }, quanta::SymmetricQuantizer<quanta::NF4>::fit(weight));
 #elif CASE == 25  // expect: the levels of a codebook are finite, and not all 0
   quanta::WeightOnlyLinear<Endless> layer(weight, bias);
+#elif CASE == 26  // expect: the rhs of gemm is packed: quanta::pack(weight)
+  Eigen::MatrixXf y;
+  quanta::gemm(quanta::AsymmetricQuantizer<quanta::UInt<8>>::fit_quantize(weight), codes, y, quanta::Dequantize{});
+#elif CASE == 27  // expect: pack takes a QuantizedTensor or QuantizedView (n, k) of Int<b> or UInt<b>
+  const auto rhs = quanta::pack(quanta::SymmetricQuantizer<quanta::NF4>::fit_quantize(weight));
+#elif CASE == 28  // expect: batches are several Eigen matrices (batch, features) or vectors of float or double
+  quanta::quantize_static(model, weight, quanta::MinMaxCalibrator<>{});
+#elif CASE == 29  // expect: batches are several Eigen matrices (batch, features) or vectors of float or double
+  quanta::quantize_static(model, std::vector<Eigen::MatrixXi>{numbers}, quanta::MinMaxCalibrator<>{});
 #endif
 }
