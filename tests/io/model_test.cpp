@@ -424,7 +424,7 @@ TEST(Model, IsNotTakenForATensor) {
   list.add("a", model_bias(3));
   save(*path, list);
   EXPECT_FILE_ERROR(load_tensor(*path), "has no tensor \"tensor\"", "quanta::Safetensors");
-  EXPECT_FILE_ERROR(load(*path), "no text \"layers\"");
+  EXPECT_FILE_ERROR(load(*path), "holds no model", "no text \"layers\"", "quanta::Safetensors");
 }
 
 TEST(Model, RefusesWeightsThatALayerCannotHave) {

@@ -201,6 +201,16 @@ AnyLayer load_layer(const LayerReader& from, int depth) {
   });
 }
 
+/// Throws FileError, saying what to call instead, when a file holds no model.
+inline void check_is_model(const Safetensors& file) {
+  check_layout_version(file.name(), file.metadata(), false);
+  if (file.metadata().find("layers") != file.metadata().end()) {
+    return check_layout_version(file.name(), file.metadata(), true);
+  }
+  fail<FileError>(file.name(), ": holds no model: it has no text \"layers\"; read one quantized tensor with ",
+                  "quanta::load_tensor, and tensors of other files with quanta::Safetensors");
+}
+
 /// Throws Error when a layer cannot be saved. `path` stands before its number.
 inline void check_can_save(const Sequential& model, const std::string& path, int depth) {
   check(depth <= kMaxNesting, "save: layer ", path, " is nested more than ", kMaxNesting, " deep");
@@ -223,7 +233,7 @@ inline void save(const std::filesystem::path& path, const Sequential& model) {
 
 template <class... Own>
 Sequential load(const Safetensors& file) {
-  detail::check_layout_version(file.name(), file.metadata(), true);
+  detail::check_is_model(file);
   return detail::load_layers<Own...>(LayerReader(file, ""), 0);
 }
 
