@@ -63,6 +63,11 @@ TEST(Explain, SaysThatNothingIsOptimized) {
 #endif
 }
 
+TEST(Explain, CountsRowsInWords) {
+  EXPECT_NE(explain(1, 2, 3).text().find("; 1 row for each reading"), std::string::npos);
+  EXPECT_NE(explain(2, 2, 3).text().find("; 2 rows for each reading"), std::string::npos);
+}
+
 TEST(Explain, RefusesSizesBeyondAnyMemory) {
   constexpr Index huge = Index{1} << 40;
   EXPECT_ERROR(explain(huge, 1, huge), "explain", "beyond any memory");

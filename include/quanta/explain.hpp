@@ -244,7 +244,8 @@ inline std::string Explanation::text() const {
   }
   all += line("form", text(counted, "; a panel is ", tile_columns, " columns of dst"));
   if (proof_is_open) all += line("", "or proven, and faster, where packing finds that the weights allow it");
-  all += line("lhs", text(lhs_is, "; ", rows_together, " rows for each reading of the weights"));
+  all += line("lhs", text(lhs_is, "; ", rows_together, rows_together == 1 ? " row" : " rows",
+                          " for each reading of the weights"));
   all += line("weights", text(weight_bytes, " bytes as packed, ", weight_bits, " bits each, ",
                               number("%.1f", 100.0 * padding), " % of them padding; scales ", scales));
   all += line("bound", bound == Bound::arithmetic
