@@ -87,6 +87,13 @@ void gemm(const L& lhs, ZeroPoint zero_point, const PackedRhs<F, G, K>& rhs, Dst
   Context context;
   gemm(context, lhs, zero_point, rhs, dst, stages...);
 }
+/// Of plain numbers alone as lhs this says what a lhs is, and does not compile.
+template <EigenObject L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
+void gemm(const L&, const PackedRhs<F, G, K>&, Dst&&, const Stages&...) {
+  static_assert(
+      sizeof(L) == 0,
+      "quanta: the lhs of gemm is quantized: quantizer.quantize(x); or int8 or uint8, with a ZeroPoint behind it");
+}
 /// Codes without a Context. `output` is the quantizer of the results, or a Requantize, without options then.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Output, class... Options>
 auto gemm_requantized(const L& lhs, const PackedRhs<F, G, K>& rhs, const Output& output, const Options&... options) {

@@ -95,5 +95,8 @@ struct Endless {
   quanta::quantize_static(model, weight, quanta::MinMaxCalibrator<>{});
 #elif CASE == 29  // expect: batches are several Eigen matrices (batch, features) or vectors of float or double
   quanta::quantize_static(model, std::vector<Eigen::MatrixXi>{numbers}, quanta::MinMaxCalibrator<>{});
+#elif CASE == 30  // expect: the lhs of gemm is quantized: quantizer.quantize(x); or int8 or uint8, with a ZeroPoint
+  Eigen::MatrixXf y;
+  quanta::gemm(weight, quanta::pack(codes), y, quanta::Dequantize{});
 #endif
 }
