@@ -6,6 +6,7 @@
 
 #include <quanta/core/tensor_view.hpp>
 
+#include "tests/support/random.hpp"
 #include "tests/support/tensors.hpp"
 
 namespace quanta::test {
@@ -90,6 +91,73 @@ TEST(TensorView, EmptyOnesHaveNoElements) {
   const TensorView<float, 2> none;
   EXPECT_EQ(none.size(), 0);
   EXPECT_EQ((TensorView<float, 3>(nullptr, {2, 0, 3}).size()), 0);
+}
+
+// The bytes of a matrix, one by one.
+template <class T>
+std::vector<bool> bytes_of(const TensorView<T, 2>& x, const std::vector<double>& memory) {
+  std::vector<bool> bytes(memory.size() * sizeof(double), false);
+  for (Index i = 0; i < x.extent(0); ++i) {
+    for (Index j = 0; j < x.extent(1); ++j) {
+      const auto* at = reinterpret_cast<const char*>(x.data() + i * x.stride(0) + j * x.stride(1));
+      const auto* begin = reinterpret_cast<const char*>(memory.data());
+      for (std::size_t b = 0; b < sizeof(T); ++b) bytes[static_cast<std::size_t>(at - begin) + b] = true;
+    }
+  }
+  return bytes;
+}
+
+template <class T>
+TensorView<T, 2> any_matrix(std::vector<double>& memory, Random& random) {
+  const Shape<2> shape{random.between(0, 5), random.between(0, 5)};
+  const Index small = random.between(-3, 3), large = random.between(-12, 12);
+  const Shape<2> strides = random.between(0, 1) == 0 ? Shape<2>{large, small} : Shape<2>{small, large};
+  T* const middle = reinterpret_cast<T*>(memory.data() + memory.size() / 2);
+  return {middle + random.between(-20, 20), shape, strides};
+}
+
+TEST(MayOverlap, IsTrueWhereverAByteIsShared) {
+  std::vector<double> memory(400);
+  Random random(1);
+  long shared = 0, apart = 0;
+  for (int turn = 0; turn < 20000; ++turn) {
+    const auto a = any_matrix<std::int8_t>(memory, random);
+    const auto b = any_matrix<std::int32_t>(memory, random);
+    const std::vector<bool> of_a = bytes_of(a, memory), of_b = bytes_of(b, memory);
+    bool any = false;
+    for (std::size_t i = 0; i < of_a.size(); ++i) any = any || (of_a[i] && of_b[i]);
+    if (any) {
+      ASSERT_TRUE(detail::may_overlap(a, b) && detail::may_overlap(b, a)) << turn;
+    }
+    shared += any ? 1 : 0;
+    apart += detail::may_overlap(a, b) ? 0 : 1;
+  }
+  EXPECT_GT(shared, 1000);
+  EXPECT_GT(apart, 1000);
+}
+
+TEST(MayOverlap, IsFalseOfBlocksOfOneMatrixThatAreApart) {
+  std::vector<float> memory(12 * 10);
+  const auto block = [&](Index row, Index column, Index rows, Index columns, bool transposed) {
+    float* const first = memory.data() + row * 10 + column;
+    return transposed ? TensorView<float, 2>(first, {columns, rows}, {1, 10})
+                      : TensorView<float, 2>(first, {rows, columns}, {10, 1});
+  };
+  for (const bool transposed : {false, true}) {
+    for (Index column = 0; column < 8; ++column) {
+      for (Index row = 0; row < 8; ++row) {
+        const bool shared = column > 0 && column < 6 && row > 1 && row < 7;
+        const auto a = block(3, 2, 4, 4, false), b = block(row, column, 2, 2, transposed);
+        EXPECT_EQ(detail::may_overlap(a, b), shared) << row << ' ' << column;
+        EXPECT_EQ(detail::may_overlap(b, a), shared) << row << ' ' << column;
+      }
+    }
+  }
+  // Every second element, and those between; one line among the others.
+  const TensorView<float, 2> even(memory.data(), {12, 5}, {10, 2}), odd(memory.data() + 1, {12, 5}, {10, 2});
+  EXPECT_FALSE(detail::may_overlap(even, odd) || detail::may_overlap(odd, even));
+  EXPECT_FALSE(detail::may_overlap(block(0, 0, 12, 4, false), block(5, 4, 1, 6, false)));
+  EXPECT_TRUE(detail::may_overlap(block(0, 0, 12, 5, false), block(5, 4, 1, 6, false)));
 }
 
 }  // namespace

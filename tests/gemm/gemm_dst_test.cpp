@@ -132,5 +132,35 @@ TYPED_TEST(Dst, IsNotTouchedWhenTheOperandsDoNotFit) {
   EXPECT_TRUE(equals(dst, kM, kN, [](Index, Index) { return TypeParam{77}; }));
 }
 
+// The lhs and dst in one piece of memory.
+TEST(DstInTheMemoryOfTheLhs, IsRejectedAndNotTouched) {
+  Random random(2);
+  const IntMatrix rhs = int_matrix<Int<8>>(kN, kK, kPerRow, Fill::random, Fill::random, random);
+  const PackedRhs<Int<8>> packed = pack(quantized<Int<8>, PerChannel<0>>(rhs));
+  std::vector<std::int32_t> memory(kM * (kK + kN), 1);
+  using Codes = Eigen::Map<const Matrix<std::uint8_t, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
+  using Sums = Eigen::Map<Matrix<std::int32_t, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(memory.data());
+  Sums dst(memory.data(), kM, kN, Eigen::OuterStride<>(kN));
+  const std::vector<std::int32_t> before = memory;
+  for (const Index at : {Index{0}, Index{1}, Index{4 * kM * kN - 1}}) {
+    const Codes lhs(bytes + at, kM, kK, Eigen::OuterStride<>(kK));
+    EXPECT_ERROR(gemm(lhs, ZeroPoint{0}, packed, dst), "dst overlaps the lhs");
+    EXPECT_EQ(memory, before) << at;
+  }
+  // Behind each other they are fine, and row by row, too.
+  Context context;
+  const Codes behind(bytes + 4 * kM * kN, kM, kK, Eigen::OuterStride<>(kK));
+  Matrix<std::int32_t, Eigen::RowMajor> expected(kM, kN);
+  gemm(context, Matrix<std::uint8_t, Eigen::RowMajor>(behind), ZeroPoint{0}, packed, expected);
+  gemm(context, behind, ZeroPoint{0}, packed, dst);
+  EXPECT_EQ(dst, expected);
+  Sums rows(memory.data(), kM, kN, Eigen::OuterStride<>(kN + kK));
+  const Codes beside(bytes + 4 * kN, kM, kK, Eigen::OuterStride<>(4 * (kN + kK)));
+  gemm(context, Matrix<std::uint8_t, Eigen::RowMajor>(beside), ZeroPoint{0}, packed, expected);
+  gemm(context, beside, ZeroPoint{0}, packed, rows);
+  EXPECT_EQ(rows, expected);
+}
+
 }  // namespace
 }  // namespace quanta::test

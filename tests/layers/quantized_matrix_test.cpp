@@ -188,5 +188,20 @@ TEST_F(QuantizedMatrixTest, RefusesOtherShapes) {
   EXPECT_ERROR(w.multiply(context, x, wrong), "QuantizedMatrix", "dst", "(33, 8)", "(33, 9)");
 }
 
+TEST_F(QuantizedMatrixTest, RefusesToWriteOverWhatItReads) {
+  const QuantizedMatrix<> square(weight.leftCols(33));
+  MatrixXf both(66, 9);
+  both << x.topRows(33), b;
+  const MatrixXf product = square * MatrixXf(x.topRows(33)), before = both;
+  EXPECT_ERROR(both.topRows(33).noalias() = square * both.topRows(33), "QuantizedMatrix", "dst overlaps X");
+  EXPECT_ERROR(both.middleRows(32, 33).noalias() = square * both.topRows(33), "dst overlaps X");
+  EXPECT_EQ(both, before);
+  both.bottomRows(33).noalias() = square * both.topRows(33);  // of one matrix, but apart
+  EXPECT_EQ(both.bottomRows(33), product);
+  EXPECT_EQ(both.topRows(33), x.topRows(33));
+  both.topRows(33) = square * both.topRows(33);  // by way of a temporary
+  EXPECT_EQ(both.topRows(33), product);
+}
+
 }  // namespace
 }  // namespace quanta::test

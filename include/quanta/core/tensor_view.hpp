@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 
 #include <quanta/core/types.hpp>
@@ -100,4 +101,48 @@ class TensorView {
   Shape<rank> strides_;
 };
 
+namespace detail {
+
+/// Where the elements of a matrix are, in bytes. Lines run along its shorter stride.
+struct Footprint {
+  Index element, line;           ///< widths
+  Index inner, outer;            ///< from an element of a line to the next, and from line to line; 0 where there is one
+  std::uintptr_t first, behind;  ///< of all bytes
+
+  template <class T>
+  explicit Footprint(const TensorView<T, 2>& x) : element(sizeof(T)) {
+    const auto step = [&](int d) { return x.extent(d) > 1 ? x.stride(d) * element : 0; };
+    const auto size = [](Index v) { return v < 0 ? -v : v; };
+    const int in = size(step(0)) < size(step(1)) && x.extent(0) > 1 ? 0 : 1;
+    inner = size(step(in));
+    outer = size(step(1 - in));
+    line = (x.extent(in) - 1) * inner + element;
+    // Of strides below 0 the first element is not the lowest.
+    Index lowest = 0;
+    for (int d = 0; d < 2; ++d) lowest += std::min<Index>(step(d), 0) * (x.extent(d) - 1);
+    first = reinterpret_cast<std::uintptr_t>(x.data()) + static_cast<std::uintptr_t>(lowest);
+    behind = first + static_cast<std::uintptr_t>((x.extent(1 - in) - 1) * outer + line);
+  }
+};
+
+/// May two matrices share memory? Always where they do; of those that do not, blocks of one matrix and others with the
+/// same strides are known apart, and all that do not lie among each other.
+template <class A, class B>
+bool may_overlap(const TensorView<A, 2>& a, const TensorView<B, 2>& b) {
+  if (a.size() == 0 || b.size() == 0) return false;
+  const Footprint x(a), y(b);
+  if (x.behind <= y.first || y.behind <= x.first) return false;
+  // Is it so that in every period one has the first bytes, and the other some behind them?
+  const auto apart = [&](Index period, Index of_x, Index of_y) {
+    const Index step = x.first <= y.first ? static_cast<Index>(y.first - x.first) % period
+                                          : period - 1 - static_cast<Index>(x.first - y.first - 1) % period;
+    return of_x <= step && of_y <= period - step;
+  };
+  const Index common = std::gcd(std::gcd(x.inner, x.outer), std::gcd(y.inner, y.outer));
+  if (common > 0 && apart(common, x.element, y.element)) return false;
+  const Index lines = x.outer == 0 ? y.outer : x.outer;
+  return lines == 0 || (y.outer != 0 && y.outer != lines) || !apart(lines, x.line, y.line);
+}
+
+}  // namespace detail
 QUANTA_NAMESPACE_END

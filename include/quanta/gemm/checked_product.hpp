@@ -75,6 +75,12 @@ void check_inner(const LhsOperand<Code>& lhs, const Rhs& rhs) {
         "): expected as many columns as rhs has inputs");
 }
 
+/// Throws Error where results would be written over what is yet to be read.
+template <class Code, class T>
+void check_apart(const TensorView<const Code, 2>& lhs, const TensorView<T, 2>& dst) {
+  check(!may_overlap(lhs, dst), "gemm: dst overlaps the lhs, expected memory of its own");
+}
+
 /// Throws Error unless the operands fit each other and the results fit int32.
 template <class Code, class Rhs>
 void check_product(const LhsOperand<Code>& lhs, const Rhs& rhs, bool by_group, const AddedToColumns& added = {}) {
@@ -102,6 +108,7 @@ void multiply_requantized(Context& context, const LhsOperand<Code>& lhs, const R
   static_assert(!Rhs::per_group, "quanta: Requantize takes a rhs per tensor or per channel");
   const RequantizeOutput<O> output{dst, to};
   output.check_operands(lhs.scale(0), rhs);
+  check_apart(lhs.codes, dst);
   check_product(lhs, rhs, false, output.bias());
   run_product(context, lhs, rhs, output);
 }
@@ -146,6 +153,7 @@ inline AddedToColumns previous_values(Context& context, const TensorView<std::in
 template <class Code, class Rhs, class T, class... Stages>
 void check_multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const TensorView<T, 2>& dst,
                     const Stages&... stages) {
+  check_apart(lhs.codes, dst);
   if constexpr (std::is_same_v<T, std::int32_t> && sizeof...(Stages) == 1) {
     check(((stages.beta == 1.0f) && ...), "gemm: Accumulate to int32 has beta ", stages.beta..., ", expected 1");
     check_product(lhs, rhs, false, previous_values(context, dst));

@@ -46,8 +46,8 @@ concept PackedRhsRange = requires(const R& range) {
 /// dst (m, n) from lhs (m, k) and rhs (n, k): dst[i, j] = sum over k of (lhs[i, k] - zero_lhs[i]) * (rhs[j, k] -
 /// zero_rhs[j]), exactly, then through the stages given. dst is any writable Eigen object of the lhs's rank, which does
 /// not overlap the operands; the page of this header says which element types and stages go together. lhs (batch, m, k)
-/// gives (batch, m, n), with one rhs for all. Throws Error, before dst is touched, when shapes do not fit, or a result
-/// could leave int32 (gemm/capacity.hpp).
+/// gives (batch, m, n), with one rhs for all. Throws Error, before dst is touched, when shapes do not fit, dst overlaps
+/// the lhs, or a result could leave int32 (gemm/capacity.hpp).
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, EigenObject Dst, class... Stages>
 void gemm(Context& context, const L& lhs, const PackedRhs<F, G, K>& rhs, Dst&& dst, const Stages&... stages);
 
@@ -168,6 +168,7 @@ void gemm(Context& context, const L& lhs, const R& rhs, Dst&& dst, const Stages&
   for (Index b = 0; b < batch; ++b) {  // before any work
     const auto& one = rhs.data()[b];
     detail::check(one.n() == n, "gemm: rhs ", b, " has ", one.n(), " outputs, expected ", n);
+    detail::check_apart(operand.codes, dst_of(b));
     detail::check_multiply(context, lhs_of(b), one, dst_of(b), stages...);
   }
   for (Index b = 0; b < batch; ++b) detail::multiply(context, lhs_of(b), rhs.data()[b], dst_of(b), stages...);

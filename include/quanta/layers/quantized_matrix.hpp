@@ -88,8 +88,8 @@ class QuantizedMatrix : public Eigen::EigenBase<QuantizedMatrix<F, G>> {
     return Eigen::Product<QuantizedMatrix, X>(*this, x.derived());
   }
 
-  /// dst (out, samples) = W * X. dst is any writable float matrix of that shape and does not overlap X; this is what
-  /// noalias() does, with the context's threads and memory.
+  /// dst (out, samples) = W * X. dst is any writable float matrix of that shape; this is what noalias() does, with the
+  /// context's threads and memory. Throws Error where dst overlaps X.
   template <detail::FloatMatrix X, class Dst>
   void multiply(Context& context, const Eigen::MatrixBase<X>& x, Dst&& dst) const;
 
@@ -128,7 +128,11 @@ void QuantizedMatrix<F, G>::multiply(Context& context, const Eigen::MatrixBase<X
     multiply(context, x, result);
     dst = result;
   } else {
-    layer_.forward(context, transposed<const float>(x.derived(), x.derived().data()), transposed(dst, dst.data()));
+    const TensorView<const float, 2> samples = transposed<const float>(x.derived(), x.derived().data());
+    const TensorView<float, 2> results = transposed(dst, dst.data());
+    detail::check(!detail::may_overlap(samples, results),
+                  "QuantizedMatrix: dst overlaps X, expected memory of its own");
+    layer_.forward(context, samples, results);
   }
 }
 
