@@ -222,6 +222,22 @@ TEST(QuantizeStatic, RejectsDataThatIsNoneOrDoesNotFit) {
   EXPECT_ERROR(quantize_static(float_model(), huge, calibrator), "quantize_static: batch 1", "layer 2 (Linear)", "inf");
 }
 
+TEST(QuantizeStatic, NamesALayerThatIsNotFiniteAndNotTheDataItGives) {
+  const auto refused = [](const Matrix& weight, const Vector& bias, const char* what) {
+    const Sequential model{Sequential{Linear(weight, bias), Relu{}}, Linear(kWeight2, kBias2)};
+    EXPECT_ERROR_BEGINS(quantize_static(model, batches_of({60}), MinMaxCalibrator<>{}),
+                        "quantize_static: layer 0 (Linear): " + std::string(what));
+    EXPECT_ERROR_BEGINS(quantize_static(model, batches_of({60}), MinMaxCalibrator<>{}, IntegerOnly{}),
+                        "quantize_static: layer 0 (Linear): " + std::string(what));
+  };
+  Matrix weight = kWeight1;
+  weight(2, 3) = std::numeric_limits<float>::quiet_NaN();
+  refused(weight, kBias1, "weight: element 103 (row-major) is nan");
+  Vector bias = kBias1;
+  bias(4) = -std::numeric_limits<float>::infinity();
+  refused(kWeight1, bias, "bias: element 4 (row-major) is -inf");
+}
+
 TEST(QuantizeStatic, NeedsNoDataWhereThereIsNothingToCalibrate) {
   const std::vector<Matrix> none;
   EXPECT_EQ(quantize_static(Sequential{}, none, MinMaxCalibrator<>{}).size(), 0);

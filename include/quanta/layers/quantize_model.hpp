@@ -29,8 +29,8 @@ Sequential quantize_weights(const Sequential& model, G granularity = G{});
 ///
 /// `batches` is anything to loop over, once: its elements are Eigen objects (batch, features), or vectors, each one
 /// sample; sizes of batches may differ. Throws Error when a Linear has no data to be calibrated with, when a batch does
-/// not fit the model, or when the input of a Linear is not finite; the message names the batch and the layer, both
-/// counted from 0, the layers of nested Sequentials one by one.
+/// not fit the model, or when a weight, a bias or the input of a Linear is not finite; the message names the batch and
+/// the layer, both counted from 0, the layers of nested Sequentials one by one.
 template <class F = Int<8>, Granularity G = PerChannel<0>, class ActivationQuantizer = AsymmetricQuantizer<UInt<8>>,
           MicroKernel Kernel = NativeKernel, class Batches, Calibrator C>
 Sequential quantize_static(const Sequential& model, Batches&& batches, const C& calibrator, G granularity = G{});
@@ -62,6 +62,26 @@ Sequential replace_linears(const Sequential& model, Replace&& replace) {
 
 namespace detail {
 
+/// Throws Error, naming the first of the layers that is a Linear with a weight or bias that is not finite: of data it
+/// would make what looks like bad data.
+QUANTA_LAZY void check_finite_linears(const std::vector<const AnyLayer*>& layers) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const Linear* linear = layers[i]->target<Linear>();
+    if (linear == nullptr) continue;
+    const auto check_values = [&](const char* what, const auto& values) {
+      const Input<float, rank_of<std::remove_cvref_t<decltype(values)>>> input(values);
+      Range all;
+      observe_ranges(what, input.view(), GranularityInfo{}, &all);
+    };
+    const auto check_all = [&] {
+      check_values("weight", linear->weight());
+      check_values("bias", linear->bias());
+    };
+    name_in_errors([] { return std::string("quantize_static"); },
+                   [&] { name_layer_in_errors(static_cast<Index>(i), *layers[i], check_all); });
+  }
+}
+
 /// Runs a float model and shows some of its activations to calibrators. Activation i is the input of layer i, the last
 /// one the model's output.
 template <Calibrator C>
@@ -72,6 +92,7 @@ class CalibrationRun {
       : activations_(std::move(activations)), calibrators_(activations_.size(), calibrator) {
     check(calibrator.channels() == 0, "quantize_static: the calibrator has seen data already, expected a new one");
     flatten(model, layers_);
+    check_finite_linears(layers_);
   }
 
   /// What calibrator i found. An activation without features has no values, and any quantizer does for it.
