@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 
 #include <quanta/core/types.hpp>
 
@@ -105,9 +106,9 @@ namespace detail {
 
 /// Where the elements of a matrix are, in bytes. Lines run along its shorter stride.
 struct Footprint {
-  Index element, line;           ///< widths
-  Index inner, outer;            ///< from an element of a line to the next, and from line to line; 0 where there is one
-  std::uintptr_t first, behind;  ///< of all bytes
+  Index element, line;   ///< widths
+  Index inner, outer;    ///< from an element of a line to the next, and from line to line; 0 where there is one
+  std::uintptr_t first;  ///< of all bytes
 
   template <class T>
   explicit Footprint(const TensorView<T, 2>& x) : element(sizeof(T)) {
@@ -121,17 +122,14 @@ struct Footprint {
     Index lowest = 0;
     for (int d = 0; d < 2; ++d) lowest += std::min<Index>(step(d), 0) * (x.extent(d) - 1);
     first = reinterpret_cast<std::uintptr_t>(x.data()) + static_cast<std::uintptr_t>(lowest);
-    behind = first + static_cast<std::uintptr_t>((x.extent(1 - in) - 1) * outer + line);
   }
 };
 
-/// May two matrices share memory? Always where they do; of those that do not, blocks of one matrix and others with the
-/// same strides are known apart, and all that do not lie among each other.
+/// may_overlap of matrices that lie among each other.
 template <class A, class B>
-bool may_overlap(const TensorView<A, 2>& a, const TensorView<B, 2>& b) {
+QUANTA_COLD bool may_share_bytes(const TensorView<A, 2>& a, const TensorView<B, 2>& b) {
   if (a.size() == 0 || b.size() == 0) return false;
   const Footprint x(a), y(b);
-  if (x.behind <= y.first || y.behind <= x.first) return false;
   // Is it so that in every period one has the first bytes, and the other some behind them?
   const auto apart = [&](Index period, Index of_x, Index of_y) {
     const Index step = x.first <= y.first ? static_cast<Index>(y.first - x.first) % period
@@ -142,6 +140,23 @@ bool may_overlap(const TensorView<A, 2>& a, const TensorView<B, 2>& b) {
   if (common > 0 && apart(common, x.element, y.element)) return false;
   const Index lines = x.outer == 0 ? y.outer : x.outer;
   return lines == 0 || (y.outer != 0 && y.outer != lines) || !apart(lines, x.line, y.line);
+}
+
+/// May two matrices share memory? Always where they do; of those that do not, blocks of one matrix and others with the
+/// same strides are known apart, and all that do not lie among each other.
+template <class A, class B>
+bool may_overlap(const TensorView<A, 2>& a, const TensorView<B, 2>& b) {
+  const auto bounds = [](const auto& x) {
+    const Index down = (x.extent(0) - 1) * x.stride(0), right = (x.extent(1) - 1) * x.stride(1);
+    const auto at = [&](Index element) {
+      return reinterpret_cast<std::uintptr_t>(x.data()) + static_cast<std::uintptr_t>(element) * sizeof(*x.data());
+    };
+    const Index none = 0;
+    return std::pair(at(std::min(down, none) + std::min(right, none)),
+                     at(std::max(down, none) + std::max(right, none) + 1));
+  };
+  const auto of_a = bounds(a), of_b = bounds(b);
+  return of_a.first < of_b.second && of_b.first < of_a.second && may_share_bytes(a, b);
 }
 
 }  // namespace detail
