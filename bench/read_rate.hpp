@@ -5,9 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
-#include <Eigen/Core>
 #include <benchmark/benchmark.h>
 
 #include <quanta/quanta.hpp>
@@ -42,7 +40,7 @@ class ReadRate {
       : bytes_((bytes + 63) / 64 * 64),
         copies_(copies),
         context_(context),
-        data_(static_cast<std::size_t>(bytes_ * copies / 4)) {}
+        data_(bytes_ * copies / 4, 0.0f) {}
 
   template <int ahead>
   void read() {
@@ -56,7 +54,7 @@ class ReadRate {
  private:
   std::int64_t bytes_, copies_, next_ = 0;
   quanta::Context& context_;
-  std::vector<float, Eigen::aligned_allocator<float>> data_;  // loads that cross cache lines are slow
+  quanta::Buffer<float> data_;  // in such pages as packed weights are
 };
 
 }  // namespace bench
