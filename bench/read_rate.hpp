@@ -37,10 +37,7 @@ void read_once(const float* data, std::int64_t bytes) {
 class ReadRate {
  public:
   ReadRate(std::int64_t bytes, std::int64_t copies, quanta::Context& context)
-      : bytes_((bytes + 63) / 64 * 64),
-        copies_(copies),
-        context_(context),
-        data_(bytes_ * copies / 4, 0.0f) {}
+      : bytes_((bytes + 63) / 64 * 64), copies_(copies), context_(context), data_(bytes_ * copies / 4, 0.0f) {}
 
   template <int ahead>
   void read() {
