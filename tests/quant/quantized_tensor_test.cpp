@@ -139,6 +139,24 @@ TEST(QuantizedView, RefusesWhatDoesNotFit) {
   EXPECT_ERROR(View(bytes, {2, -2}, {scales, nullptr, 2}), "shape (2, -2)", "negative");
 }
 
+TEST(QuantizedView, NamesTheFirstBadScaleOfMany) {
+  constexpr float kLargest = std::numeric_limits<float>::max(), kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<std::byte> bytes(1000);
+  const auto view = [&](const std::vector<float>& scales) {
+    return QuantizedView<Int<8>, 2, PerChannel<0>>(bytes.data(), {1000, 1}, {scales.data(), nullptr, 1000});
+  };
+  std::vector<float> scales(1000, 0x1p-126f);
+  scales[3] = kLargest;
+  EXPECT_NO_THROW(view(scales));
+  for (const Index at : {0, 255, 256, 700, 999}) {
+    for (const float bad : {0.0f, -0.0f, -1.0f, 0x1p-127f, kInfinity, -kInfinity, kInfinity - kInfinity}) {
+      std::vector<float> some = scales;
+      some[usize(at)] = some.back() = bad;
+      EXPECT_ERROR(view(some), "QuantizedView: scale " + std::to_string(at) + " is ", "at least 2^-126");
+    }
+  }
+}
+
 TEST(QuantizedView, RefusesShapesWhoseSizeOverflows) {
   const float scale = 1.0f;
   const std::byte none{};

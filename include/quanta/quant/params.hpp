@@ -3,12 +3,14 @@
 // Scales and zero points: real = scale * (code - zero_point). Zero points that are all 0 are not stored.
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
 #include <utility>
 
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/fp.hpp>
 #include <quanta/quant/held_scales.hpp>
+#include <quanta/simd/min_max.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -213,7 +215,15 @@ QUANTA_LAZY void check_params(const char* where, const ParamsData& params, const
     fail(where, ": ", params.size, " scales for a tensor of shape (", shape, ") that has ", map.count,
          " of them at this granularity");
   }
-  for (Index i = 0; i < params.size; ++i) check_scale(where, params.scale(i), i);
+  constexpr Index kPiece = 256;  // scales that are looked at together, and one by one where some are wrong
+  float scales[kPiece];
+  for (Index first = 0; first < params.size; first += kPiece) {
+    const Index count = std::min(kPiece, params.size - first);
+    params.read_scales(first, count, scales);
+    const simd::MinMax all = simd::min_max(scales, count);
+    if (all.finite && all.min >= fp::kMinScale) continue;
+    for (Index i = 0; i < count; ++i) check_scale(where, scales[i], first + i);
+  }
   for (Index i = 0; params.zero_points != nullptr && i < params.size; ++i) {
     check(params.zero_points[i] >= low && params.zero_points[i] <= high, where, ": zero point ", i, " is ",
           params.zero_points[i], ", expected a code of the format, ", low, " to ", high);
