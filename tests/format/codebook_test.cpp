@@ -69,6 +69,10 @@ TYPED_TEST(Codebooks, EveryCodeIsItsLevelAndNanIsZero) {
     float level = -1.0f;
     detail::codes_to_levels<TypeParam>(&code, 1, &level);
     EXPECT_EQ(std::bit_cast<std::uint32_t>(level), std::bit_cast<std::uint32_t>(TypeParam::levels[i]));
+    const std::vector<std::uint8_t> codes(35, code);
+    std::vector<float> levels(35);
+    detail::codes_to_levels<TypeParam>(codes.data(), 35, levels.data());
+    EXPECT_EQ(levels, std::vector<float>(35, TypeParam::levels[i]));
   }
   std::vector<float> x(37, kNan), zeros(37, 0.0f);
   std::vector<std::uint8_t> of_nan(37), of_zero(37);

@@ -86,20 +86,38 @@ TYPED_TEST(LevelLanes, MakeTheCodesOfTheScalarOnes) {
   expect_scalar_codes<L, std::uint8_t>(most);
 }
 
-TYPED_TEST(LevelLanes, ReadEveryWord) {
+template <class L, class Code, class Coder>
+void expect_levels(int codes, const Coder& coder, const std::vector<float>& expected) {
+  std::vector<Code> all;
+  for (int i = 0; i < codes + 5; ++i) all.push_back(static_cast<Code>(i % codes));
+  std::vector<float> got(all.size() + 1, -3.0f);
+  simd::decode<L>(all.data(), static_cast<Index>(all.size()), coder, got.data());
+  for (std::size_t i = 0; i < all.size(); ++i) ASSERT_EQ(bits_of(got[i]), bits_of(expected[all[i]])) << i;
+  ASSERT_EQ(got.back(), -3.0f);
+}
+template <class L, class Codes>
+void expect_numbers(int bits) {
+  std::vector<float> expected;
+  for (int i = 0; i < 1 << bits; ++i) expected.push_back(Codes::decode(i));
+  if (bits == 16) {
+    expect_levels<L, std::uint16_t>(1 << bits, Codes{}, expected);
+  } else {
+    expect_levels<L, std::uint8_t>(1 << bits, Codes{}, expected);
+  }
+}
+
+TYPED_TEST(LevelLanes, ReadEveryCode) {
   using L = TypeParam;
-  std::vector<std::uint16_t> words;
-  for (int i = 0; i < 65536 + 5; ++i) words.push_back(static_cast<std::uint16_t>(i));
-  std::vector<float> got(words.size()), expected(words.size());
-  const Index n = static_cast<Index>(words.size());
-  using Half = simd::FloatCodes<5, 10, Specials::ieee>;
-  simd::decode_words<Half, L>(words.data(), n, got.data());
-  simd::decode_words<Half, simd::ScalarLanes>(words.data(), n, expected.data());
-  EXPECT_TRUE(same_bits(got, expected));
-  using Brain = simd::FloatCodes<8, 7, Specials::ieee>;
-  simd::decode_words<Brain, L>(words.data(), n, got.data());
-  simd::decode_words<Brain, simd::ScalarLanes>(words.data(), n, expected.data());
-  EXPECT_TRUE(same_bits(got, expected));
+  expect_numbers<L, simd::FloatCodes<5, 10, Specials::ieee>>(16);
+  expect_numbers<L, simd::FloatCodes<8, 7, Specials::ieee>>(16);
+  expect_numbers<L, simd::FloatCodes<4, 3, Specials::nan>>(8);
+  expect_numbers<L, simd::FloatCodes<5, 2, Specials::ieee>>(8);
+  expect_numbers<L, simd::FloatCodes<3, 2, Specials::none>>(6);
+  const std::vector<float> sixteen = mixed_floats(16, 5);
+  expect_levels<L, std::uint8_t>(16, simd::SixteenLevels{sixteen.data()}, sixteen);
+  std::vector<float> powers;
+  for (int i = 0; i < 255; ++i) powers.push_back(std::ldexp(1.0f, i - 127));
+  expect_levels<L, std::uint8_t>(255, simd::PowersOfTwo{}, powers);
 }
 
 template <class L, class Codes>

@@ -6,6 +6,7 @@
 #include <quanta/format/bits.hpp>
 #include <quanta/format/codebook.hpp>
 #include <quanta/format/floating.hpp>
+#include <quanta/format/scale_formats.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -30,14 +31,16 @@ inline constexpr std::int32_t last_code = (1 << F::bits) - 1;
 template <CodebookFormat F>
 inline constexpr std::int32_t last_code<F> = static_cast<std::int32_t>(F::levels.size()) - 1;
 
-/// What every code stands for; 0 for codes that a codebook does not have. Of formats of at most 8 bits.
+/// What every code stands for; 0 for codes that a codebook does not have. Of formats of at most 8 bits, and at least 16
+/// levels.
 template <RealFormat F>
 constexpr auto all_levels() {
-  std::array<float, usize(Index{1} << F::bits)> levels{};
+  constexpr std::size_t codes = usize(Index{1} << F::bits);
+  std::array < float, codes<16 ? 16 : codes> levels{};
   if constexpr (CodebookFormat<F>) {
     for (std::size_t i = 0; i < F::levels.size(); ++i) levels[i] = F::levels[i];
   } else {
-    for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = FloatCodesOf<F>::decode(static_cast<std::int32_t>(i));
+    for (std::size_t i = 0; i < codes; ++i) levels[i] = FloatCodesOf<F>::decode(static_cast<std::int32_t>(i));
   }
   return levels;
 }
@@ -53,8 +56,12 @@ void codes_to_levels(const typename F::Code* QUANTA_RESTRICT codes, Index n, flo
       for (Index j = 0; j < 16; ++j) levels[i + j] = static_cast<float>(codes[i + j]);
     }
     for (; i < n; ++i) levels[i] = static_cast<float>(codes[i]);
-  } else if constexpr (F::bits == 16) {
-    simd::decode_words<FloatCodesOf<F>>(codes, n, levels);
+  } else if constexpr (F::bits <= 4) {
+    simd::decode(codes, n, simd::SixteenLevels{kLevels<F>.data()}, levels);
+  } else if constexpr (FloatingFormat<F>) {
+    simd::decode(codes, n, FloatCodesOf<F>{}, levels);
+  } else if constexpr (std::is_same_v<F, E8M0>) {
+    simd::decode(codes, n, simd::PowersOfTwo{}, levels);
   } else {
     for (Index i = 0; i < n; ++i) levels[i] = kLevels<F>[codes[i]];
   }

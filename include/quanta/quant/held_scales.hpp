@@ -3,6 +3,8 @@
 // Scales in memory: floats, or codes with what belongs to them (quant/scale_type.hpp). Owned and borrowed.
 #pragma once
 
+#include <algorithm>
+
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/fp.hpp>
 #include <quanta/format/coding.hpp>
@@ -26,7 +28,11 @@ struct NarrowScales {
   void read(Index first, Index count, float* scales) const {
     decode(codes, first, count, scales);
     if (outer == nullptr) return;
-    for (Index i = 0; i < count; ++i) scales[i] = scale_of(outer[(first + i) / shared], scales[i], mean);
+    for (Index i = 0, end; i < count; i = end) {  // those that share an outer scale
+      const float by = outer[(first + i) / shared];
+      end = std::min(count, i + shared - (first + i) % shared);
+      for (Index j = i; j < end; ++j) scales[j] = scale_of(by, scales[j], mean);
+    }
   }
   /// Scale i, decoded.
   float scale(Index i) const {

@@ -1,10 +1,12 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // From reals to codes whose levels are not integers: each is divided by its scale, and a coder makes a code of the
-// quotient. The coders are FloatCodes (simd/float_codes.hpp) and NearestLevel.
+// quotient; and from codes to levels. The coders are FloatCodes (simd/float_codes.hpp), which does both, and
+// NearestLevel; SixteenLevels and PowersOfTwo make levels.
 #pragma once
 
 #include <bit>
+#include <type_traits>
 
 #include <quanta/core/types.hpp>
 #include <quanta/simd/lanes.hpp>
@@ -30,9 +32,28 @@ void encode(const float* x, Index n, float scale, const Coder& coder, Code* code
 template <class L = NativeLanes, class Coder, class Code>
 void encode_columns(const float* x, Index rows, Index columns, const float* scales, const Coder& coder, Code* codes);
 
-/// values[i] = what the word codes[i] stands for in a floating format of 16 bits.
-template <class Words, class L = NativeLanes>
-void decode_words(const std::uint16_t* codes, Index n, float* values);
+/// Sixteen levels, by the low four bits of a code.
+struct SixteenLevels {
+  const float* levels;
+
+  template <class L>
+  typename L::F decode_lanes(typename L::I code) const {
+    return L::lookup(L::load_table(levels), code);
+  }
+};
+
+/// Code i, up to 254, stands for 2^(i - 127); 255 for infinity, which is no scale.
+struct PowersOfTwo {
+  template <class L>
+  static typename L::F decode_lanes(typename L::I code) {
+    // It is the exponent of a float; the lowest is a subnormal number.
+    return L::from_bits(L::max_int(L::template shift_left<23>(code), L::set_int(1 << 22)));
+  }
+};
+
+/// values[i] = what codes[i], a byte or a word without a sign, stands for. The two do not overlap.
+template <class L = NativeLanes, class Coder, class Code>
+void decode(const Code* codes, Index n, const Coder& coder, float* values);
 
 // ---- bodies ----
 
@@ -106,13 +127,30 @@ void encode_columns(const float* x, Index rows, Index columns, const float* scal
   }
 }
 
-template <class Words, class L>
-void decode_words(const std::uint16_t* codes, Index n, float* values) {
-  const Index whole = n - n % L::width;
-  for (Index i = 0; i < whole; i += L::width) {
-    L::store(values + i, Words::template decode_lanes<L>(L::load_words(codes + i)));
+namespace detail {
+
+template <class L, class Coder, class Code>
+QUANTA_ALWAYS_INLINE void decode_from(const Code* codes, Index first, Index last, const Coder& coder,
+                                      float* QUANTA_RESTRICT values) {
+  for (Index i = first; i < last; i += L::width) {
+    typename L::I code;
+    if constexpr (sizeof(Code) == 1) {
+      code = L::load_bytes(codes + i);
+    } else {
+      code = L::load_words(codes + i);
+    }
+    L::store(values + i, coder.template decode_lanes<L>(code));
   }
-  for (Index i = whole; i < n; ++i) values[i] = Words::decode(codes[i]);
+}
+
+}  // namespace detail
+
+template <class L, class Coder, class Code>
+void decode(const Code* codes, Index n, const Coder& coder, float* values) {
+  static_assert(std::is_unsigned_v<Code> && sizeof(Code) <= 2);
+  const Index whole = n - n % L::width;
+  detail::decode_from<L>(codes, 0, whole, coder, values);
+  if constexpr (L::width > 1) detail::decode_from<ScalarLanes>(codes, whole, n, coder, values);
 }
 
 }  // namespace simd
