@@ -160,4 +160,5 @@ bool may_overlap(const TensorView<A, 2>& a, const TensorView<B, 2>& b) {
 }
 
 }  // namespace detail
+
 QUANTA_NAMESPACE_END

@@ -31,12 +31,12 @@ inline constexpr std::int32_t last_code = (1 << F::bits) - 1;
 template <CodebookFormat F>
 inline constexpr std::int32_t last_code<F> = static_cast<std::int32_t>(F::levels.size()) - 1;
 
-/// What every code stands for; 0 for codes that a codebook does not have. Of formats of at most 8 bits, and at least 16
-/// levels.
+/// What every code stands for; 0 for codes that a codebook does not have, and behind the last where there are not 16.
+/// Of formats of at most 8 bits.
 template <RealFormat F>
 constexpr auto all_levels() {
-  constexpr std::size_t codes = usize(Index{1} << F::bits);
-  std::array < float, codes<16 ? 16 : codes> levels{};
+  constexpr std::size_t codes = usize(Index{1} << F::bits), size = std::max<std::size_t>(codes, 16);
+  std::array<float, size> levels{};
   if constexpr (CodebookFormat<F>) {
     for (std::size_t i = 0; i < F::levels.size(); ++i) levels[i] = F::levels[i];
   } else {
