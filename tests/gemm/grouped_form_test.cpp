@@ -57,22 +57,23 @@ TYPED_TEST(GroupedForm, IsExactForBytes) {
   check_rows<TypeParam, UInt<8>, UInt<8>>(Fill::random, Fill::random);
 }
 
-/// What is held for 64 outputs of 256 inputs in groups of 128 beside codes: scales and sums.
-constexpr Index kParamBytes = 64 * 2 * 4 + 64 * 2 * 4;
+/// What is held for 64 outputs of 256 inputs in groups of 128 beside their 128 scales.
 template <class F>
-Index bytes_of_codes() {
+Index bytes_beside_scales(int zero_point) {
   const RowTensor<typename F::Code, 2> codes = RowTensor<typename F::Code, 2>(64, 256).setConstant(1);
-  const QuantizedTensor<F, 2, PerGroup<128>> weight(codes, QuantParams<PerGroup<128>>(std::vector<float>(128, 0.5f)));
-  return pack(weight).packed_bytes() - kParamBytes;
+  const QuantParams<PerGroup<128>> params(std::vector<float>(128, 0.5f), std::vector<int>(128, zero_point));
+  return pack(QuantizedTensor<F, 2, PerGroup<128>>(codes, params)).packed_bytes() - 128 * 4;
 }
 
-TEST(GroupedWeights, HoldFewBitsAsFew) {
+TEST(GroupedWeights, HoldFewBitsAsFewAndZeroPointsInAByte) {
   if (HasNibbles<NativeKernel>) {
-    EXPECT_EQ(bytes_of_codes<Int<4>>(), 64 * 256 / 2);
-    EXPECT_EQ(bytes_of_codes<Int<3>>(), 64 * 256 / 2);
+    EXPECT_EQ(bytes_beside_scales<Int<4>>(0), 64 * 256 / 2);
+    EXPECT_EQ(bytes_beside_scales<Int<3>>(0), 64 * 256 / 2);
+    EXPECT_EQ(bytes_beside_scales<UInt<4>>(7), 64 * 256 / 2 + 128);
   }
   if (HasCrumbs<NativeKernel>) {
-    EXPECT_EQ(bytes_of_codes<Int<2>>(), 64 * 256 / 4);
+    EXPECT_EQ(bytes_beside_scales<Int<2>>(0), 64 * 256 / 4);
+    EXPECT_EQ(bytes_beside_scales<UInt<2>>(3), 64 * 256 / 4 + 128);
   }
 }
 

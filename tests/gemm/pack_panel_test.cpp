@@ -61,8 +61,9 @@ void check_operands(const Operands& packed, const IntMatrix& rhs, std::int32_t s
           part[usize(at / kr)].add(rhs.centred(column, step));
         }
       }
+      std::int32_t room[nr];
       for (Index c = 0; c < nr; ++c) {
-        ASSERT_EQ(packed.sums(p, g)[c], sums[usize(c)]) << n << 'x' << k << " panel " << p << ' ' << c;
+        ASSERT_EQ(packed.sums(p, g, 1, room)[c], sums[usize(c)]) << n << 'x' << k << " panel " << p << ' ' << c;
         most_of_groups.cover(part[usize(c)]);
         whole[usize(c)].positive += part[usize(c)].positive;
         whole[usize(c)].negative += part[usize(c)].negative;
@@ -148,7 +149,8 @@ void check_large(Index n, Index k, G granularity) {
         column.add(code);
       }
       constexpr Index nr = PackedRhs<F, G>::KernelType::kNr;
-      ASSERT_EQ(packed.sums(c / nr, g)[c % nr], sum) << c << ' ' << g;
+      std::int32_t room[nr];
+      ASSERT_EQ(packed.sums(c / nr, g, 1, room)[c % nr], sum) << c << ' ' << g;
     }
     most.cover(column);
   }

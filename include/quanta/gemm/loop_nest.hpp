@@ -113,6 +113,7 @@ RunGrouped<Kernel> pick_grouped(Index rows) {
 }
 
 /// `rows` prepared rows from `row` on times one panel. row_of_result is where the first of the rows is in the result.
+/// Where the rhs does not hold the sums of its columns, they are made in `room`, of room_bytes.
 template <class Rhs, class Code>
 struct TileProduct {
   using Kernel = typename Rhs::KernelType;
@@ -122,11 +123,22 @@ struct TileProduct {
   const Rows& prepared;
   const Rhs& rhs;
   Index row, rows, row_of_result, panel;
+  std::int32_t* room;
 
   using Reader = typename LhsReader<Kernel, Code>::Type;
   static constexpr bool kGrouped = HasGroupedForm<Reader>;
-  /// The scaled sums of one row for this panel and those behind it, as many as the kernel takes.
-  void scaled_sums_of_row(float* to) const { Reader::run_grouped_row(prepared.grouped(row), grouped_panel(), to); }
+  static constexpr Index panels_of_row() {
+    if constexpr (kGrouped) return Reader::kPanelsOfRow;
+    return 1;
+  }
+  static Index room_bytes(const RhsLayout& layout) {
+    if (Rhs::kHoldsSums || !kGrouped) return 0;
+    return round_up(panels_of_row() * layout.groups() * nr * Index{sizeof(std::int32_t)}, Index{kCacheLine});
+  }
+  /// The scaled sums of one row for this panel and those behind it, panels_of_row() of them.
+  void scaled_sums_of_row(float* to) const {
+    Reader::run_grouped_row(prepared.grouped(row), grouped_panel(panels_of_row()), to);
+  }
 
   /// The int32 sums over all of k, zero points taken off; added to what the tile holds with `accumulate`.
   void sums(const SumTile& to, bool accumulate) const {
@@ -139,7 +151,7 @@ struct TileProduct {
   /// The float sums by_group (gemm/outputs.hpp), nr for each row.
   void scaled_sums(float* to) const {
     if constexpr (kGrouped) {
-      if (rhs.layout().groups() > 0) return pick_grouped<Reader>(rows)(prepared.grouped(row), grouped_panel(), to);
+      if (rhs.layout().groups() > 0) return pick_grouped<Reader>(rows)(prepared.grouped(row), grouped_panel(1), to);
     }
     using L = LanesFor<nr>;
     alignas(kCacheLine) std::int32_t group[Kernel::kMr * nr];
@@ -154,11 +166,21 @@ struct TileProduct {
   }
 
  private:
-  GroupedPanel<typename Kernel::Rhs> grouped_panel() const {
+  GroupedPanel<typename Kernel::Rhs> grouped_panel(Index panels) const {
     const RhsLayout& layout = rhs.layout();
-    return {rhs.panel(panel),  layout.group,     layout.groups(),        layout.group_length(layout.groups() - 1),
-            rhs.scales(panel), rhs.sums(panel),  rhs.zero_points(panel), rhs.rest_factor() != 0,
-            rhs.next_panel(),  rhs.next_params()};
+    const Index groups = layout.groups();
+    const std::int32_t* const sums =
+        prepared.zero_points(row) == nullptr ? nullptr : rhs.sums(panel, 0, panels * groups, room);
+    return {rhs.panel(panel),
+            layout.group,
+            groups,
+            layout.group_length(groups - 1),
+            rhs.scales(panel),
+            sums,
+            rhs.zero_points(panel),
+            rhs.rest_factor() != 0,
+            rhs.next_panel(),
+            rhs.next_params()};
   }
   void group_sums(Index g, const SumTile& to, bool accumulate) const {
     const RhsLayout& layout = rhs.layout();
@@ -222,15 +244,15 @@ QUANTA_ALWAYS_INLINE void write_tile(const Panel& output, const Product& product
 /// Computes one row of the first of some panels, several at a time, where the kernel can; says how many that were.
 template <class Outputs, class Rows, class Rhs>
 Index write_row(Outputs& outputs, const Rows& prepared, const Rhs& rhs, Index row, Index row_of_result, Index first,
-                Index panels) {
+                Index panels, std::int32_t* room) {
   using Product = TileProduct<Rhs, typename Rows::CodeType>;
   Index done = 0;
   if constexpr (Outputs::Panel::by_group) {
     if constexpr (Product::kGrouped) {
-      constexpr Index at_once = Product::Reader::kPanelsOfRow;
+      constexpr Index at_once = Product::panels_of_row();
       for (; rhs.layout().groups() > 0 && done + at_once <= panels; done += at_once) {
         alignas(kCacheLine) float sums[at_once * Product::nr];
-        Product{prepared, rhs, row, 1, row_of_result, first + done}.scaled_sums_of_row(sums);
+        Product{prepared, rhs, row, 1, row_of_result, first + done, room}.scaled_sums_of_row(sums);
         for (Index p = 0; p < at_once; ++p) outputs[done + p].finish(row_of_result, 1, sums + p * Product::nr);
       }
     }
@@ -244,6 +266,9 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
               Index first_panel, Index last_panel, std::byte* scratch) {
   using Kernel = typename Rhs::KernelType;
   using Outputs = PanelOutputs<Output, Rhs>;
+  using Product = TileProduct<Rhs, Code>;
+  auto* const room = reinterpret_cast<std::int32_t*>(scratch);
+  scratch += Product::room_bytes(rhs.layout());
   const Index together = Outputs::most_panels(rhs, last_row - first_row);
   // A result that does not stay in the second-level cache arrives while its sums are made; else stores hold up the
   // kernel after them.
@@ -256,9 +281,9 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
       const Index panels = std::min(together, last_panel - first);
       Outputs outputs(output, rhs, first, panels);
       for_each_tile<Kernel>(rows, [&](Index begin, Index end) {
-        Index p = end - begin == 1 ? write_row(outputs, prepared, rhs, begin, row + begin, first, panels) : 0;
+        Index p = end - begin == 1 ? write_row(outputs, prepared, rhs, begin, row + begin, first, panels, room) : 0;
         for (; p < panels; ++p) {
-          const TileProduct<Rhs, Code> product{prepared, rhs, begin, end - begin, row + begin, first + p};
+          const Product product{prepared, rhs, begin, end - begin, row + begin, first + p, room};
           if (far) outputs[p].to.fetch(row + begin, end - begin);
           write_tile(outputs[p], product);
         }
@@ -278,7 +303,8 @@ void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, 
   const bool by_rows = m >= threads * Kernel::kMr;
   const Index tasks = std::min(threads, by_rows ? m : panels);
   using Rows = LhsRows<Kernel, Code>;
-  context.reserve_scratch(tasks, Rows::scratch_bytes(lhs, rhs.layout(), rows_together<Kernel>(m, rhs.k())));
+  context.reserve_scratch(tasks, TileProduct<Rhs, Code>::room_bytes(rhs.layout()) +
+                                     Rows::scratch_bytes(lhs, rhs.layout(), rows_together<Kernel>(m, rhs.k())));
   if (tasks == 1) return run_rows(lhs, rhs, output, 0, m, 0, panels, context.scratch(0));
   const auto part = [&](Index size, Index task) { return size * task / tasks; };
   LhsOperand<Code> made = lhs;

@@ -126,20 +126,20 @@ struct GroupedLhs {
 };
 
 /// A panel with `groups` groups of `group` steps, of which the last has `last`. Of scales, sums and zero points there
-/// are kNr for each group. Where zero points are the same for all, zero_points is null, and with `same_zero` a row's
-/// sums start from its rest. The next panel's lie so many elements on.
+/// are kNr for each group; sums only if the lhs has zero points. Where zero points are the same for all, zero_points is
+/// null, and with `same_zero` a row's sums start from its rest. The next panel's lie so many elements on.
 template <class T>
 struct GroupedPanel {
-  const T* blocks;                  ///< of the first group; those of the others follow
-  Index group;                      ///< steps of a group
-  Index groups;                     ///< how many
-  Index last;                       ///< steps of the last group
-  const float* scales;              ///< (groups, kNr)
-  const std::int32_t* sums;         ///< (groups, kNr), of operands
-  const std::int32_t* zero_points;  ///< (groups, kNr), or null
-  bool same_zero;                   ///< is there one for all, other than 0?
-  Index next_blocks;                ///< from a panel's blocks to the next panel's
-  Index next_params;                ///< from a panel's scales, sums and zero points to the next panel's
+  const T* blocks;           ///< of the first group; those of the others follow
+  Index group;               ///< steps of a group
+  Index groups;              ///< how many
+  Index last;                ///< steps of the last group
+  const float* scales;       ///< (groups, kNr)
+  const std::int32_t* sums;  ///< (groups, kNr), of operands
+  const T* zero_points;      ///< (groups, kNr), or null
+  bool same_zero;            ///< is there one for all, other than 0?
+  Index next_blocks;         ///< from a panel's blocks to the next panel's
+  Index next_params;         ///< from a panel's scales, sums and zero points to the next panel's
 };
 
 /// A kernel may have a form for rhs with scales per group: run_grouped<rows>(lhs, panel, sums) leaves the float sums

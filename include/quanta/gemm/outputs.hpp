@@ -39,14 +39,15 @@ void correct_zero_points(const Rhs& rhs, Index panel, Index group, const std::in
       }
     }
   };
-  if (zero_x != nullptr) take_off(zero_x, rhs.sums(panel, group));
-  const std::int32_t* zero_w = rhs.zero_points(panel, Rhs::per_group ? group : 0);
-  alignas(kCacheLine) std::int32_t minus_one[nr];
-  if (zero_w == nullptr && rhs.rest_factor() != 0) {
-    std::fill_n(minus_one, nr, -1);
-    zero_w = minus_one;
+  alignas(kCacheLine) std::int32_t columns[nr];
+  if (zero_x != nullptr) take_off(zero_x, rhs.sums(panel, group, 1, columns));
+  const auto* const zero_w = rhs.zero_points(panel, Rhs::per_group ? group : 0);
+  if (zero_w != nullptr) {
+    std::copy_n(zero_w, nr, columns);
+  } else if (rhs.rest_factor() != 0) {
+    std::fill_n(columns, nr, -1);
   }
-  if (zero_w != nullptr) take_off(rests, zero_w);
+  if (zero_w != nullptr || rhs.rest_factor() != 0) take_off(rests, columns);
 }
 
 /// All lanes of a vector, counted by the compiler.

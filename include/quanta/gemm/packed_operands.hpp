@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 
 #include <quanta/gemm/kernels/native.hpp>
 #include <quanta/gemm/pack_panel.hpp>
@@ -21,6 +22,11 @@ class PackedOperands {
   using KernelType = Kernel;
   static constexpr bool per_tensor = kind == GranularityKind::per_tensor;
   static constexpr bool per_group = kind == GranularityKind::per_group;
+  /// Are the sums of columns held? In groups of operands of fewer than 8 bits they would take as much as scales do, and
+  /// only an lhs with zero points needs them: they are made then.
+  static constexpr bool kHoldsSums = !per_group || kRhsBits<Kernel> == 8;
+  /// Groups have zero points of their own in a byte each: they are operands.
+  using ZeroPoint = std::conditional_t<per_group, typename Kernel::Rhs, std::int32_t>;
 
   /// Outputs and inputs.
   Index n() const { return layout_.n; }
@@ -41,14 +47,15 @@ class PackedOperands {
   /// May the kernel's faster form multiply this panel? False where it has none (gemm/micro_kernel.hpp).
   bool proven(Index p) const { return !proven_.empty() && proven_[p] != 0; }
 
-  /// For the columns of a panel, in a group: the sums of the group's operands; the scales; the zero points in operand
-  /// terms, null where all are the same. Those of the next group, or panel where there is one group, follow. The
-  /// scale per tensor is a single value.
-  const std::int32_t* sums(Index p, Index g = 0) const { return sums_.data() + row(p, g); }
+  /// For the columns of a panel, in a group: the scales; the zero points in operand terms, null where all are the same.
+  /// Those of the next group, or panel where there is one group, follow. The scale per tensor is a single value.
   const float* scales(Index p, Index g = 0) const { return scales_.data() + row(p, g); }
-  const std::int32_t* zero_points(Index p, Index g = 0) const {
+  const ZeroPoint* zero_points(Index p, Index g = 0) const {
     return zero_points_.empty() ? nullptr : zero_points_.data() + row(p, g);
   }
+  /// The sums of the operands of `groups` groups from g on, which may be those of the panels behind this one; where
+  /// they are not held, in `room` for as many.
+  const std::int32_t* sums(Index p, Index g, Index groups, std::int32_t* room) const;
   /// How far apart what is held for panels is.
   Index next_panel() const { return layout_.panel_size() / kInAByte; }
   Index next_params() const { return row(1, 0); }
@@ -64,7 +71,7 @@ class PackedOperands {
   /// The exact sums of one column, or of one of its groups.
   Extremes extremes(Index column, Index first_group, Index last_group) const;
 
-  /// All memory held: operands with their padding, scales, zero points, sums and flags.
+  /// All memory held: operands with their padding, scales, zero points, sums where they are held, and flags.
   Index packed_bytes() const {
     return static_cast<Index>(operands_.bytes() + proven_.bytes() + sums_.bytes() + scales_.bytes() +
                               zero_points_.bytes());
@@ -96,15 +103,16 @@ class PackedOperands {
     return static_cast<int>(position / kBlockBytes % kInAByte) * kRhsBits<Kernel>;
   }
 
-  /// Of a panel's columns; those filled up have scales and zero points of 0.
-  void pack_params(Index panel, const ParamsData& params, std::int32_t shift);
+  /// Of a panel's columns; those filled up have scales and zero points of 0. Zero points as packing needs them are left
+  /// in `zero_points`.
+  void pack_params(Index panel, const ParamsData& params, std::int32_t shift, std::int32_t* zero_points);
 
   RhsLayout layout_;
   Buffer<typename Kernel::Rhs> operands_;
   Buffer<std::uint8_t> proven_;
   Buffer<std::int32_t> sums_;
   Buffer<float> scales_;
-  Buffer<std::int32_t> zero_points_;
+  Buffer<ZeroPoint> zero_points_;
   std::int32_t zero_point_ = 0;
   Extremes column_, group_;
 };
@@ -119,35 +127,69 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
   layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
   const Index padded = layout_.padded_n(), rows = per_group ? layout_.groups() : 1;
   operands_ = Buffer<typename Kernel::Rhs>(layout_.size() / kInAByte);
-  sums_ = Buffer<std::int32_t>(layout_.groups() * padded);
+  if (kHoldsSums) sums_ = Buffer<std::int32_t>(layout_.groups() * padded);
   scales_ = Buffer<float>(per_tensor ? 1 : rows * padded);
   if constexpr (per_tensor) scales_[0] = params.scale(0);
   // Codes that are shifted to be operands have zero points that are shifted too, and then are no longer 0.
   const bool has_zero_points = params.zero_points != nullptr || (codes.shift != 0 && !per_group);
-  if (has_zero_points) zero_points_ = Buffer<std::int32_t>(rows * padded);
+  if (has_zero_points) zero_points_ = Buffer<ZeroPoint>(rows * padded);
   if (!has_zero_points) zero_point_ = codes.shift;
   if constexpr (HasProvenForm<Kernel>) proven_ = Buffer<std::uint8_t>(layout_.panels());
 
   PanelPacker<Kernel> packer(layout_, codes, zero_point_);
+  Buffer<std::int32_t> zeros_of_panel(has_zero_points ? rows * Kernel::kNr : 0);
+  Buffer<std::int32_t> sums_of_panel(kHoldsSums ? 0 : layout_.groups() * Kernel::kNr);
   for (Index p = 0; p < layout_.panels(); ++p) {
-    pack_params(p, params, codes.shift);
+    pack_params(p, params, codes.shift, zeros_of_panel.data());
     typename Kernel::Rhs* const operands = operands_.data() + p * next_panel();
-    packer.pack(p, zero_points(p), operands, sums_.data() + p * layout_.groups() * Kernel::kNr, group_, column_);
+    std::int32_t* const sums = kHoldsSums ? sums_.data() + p * layout_.groups() * Kernel::kNr : sums_of_panel.data();
+    packer.pack(p, has_zero_points ? zeros_of_panel.data() : nullptr, operands, sums, group_, column_);
     if constexpr (HasProvenForm<Kernel>) proven_[p] = Kernel::proves(operands, layout_.blocks()) ? 1 : 0;
   }
 }
 
 template <GranularityKind kind, MicroKernel Kernel>
-void PackedOperands<kind, Kernel>::pack_params(Index panel, const ParamsData& params, std::int32_t shift) {
+void PackedOperands<kind, Kernel>::pack_params(Index panel, const ParamsData& params, std::int32_t shift,
+                                               std::int32_t* zero_points) {
   const Index rows = per_group ? layout_.groups() : 1, first = panel * Kernel::kNr;
   for (Index c = 0; c < Kernel::kNr; ++c) {
     const bool filled = first + c >= layout_.n;
     Index from = per_tensor ? 0 : (first + c) * rows, to = row(panel, 0) + c;
     for (Index g = 0; g < rows; ++g, ++from, to += Kernel::kNr) {
       if constexpr (!per_tensor) scales_[to] = filled ? 0.0f : params.scale(from);
-      if (!zero_points_.empty()) zero_points_[to] = filled ? 0 : params.zero_point(from) + shift;
+      if (zero_points_.empty()) continue;
+      const std::int32_t zero_point = filled ? 0 : params.zero_point(from) + shift;
+      zero_points[g * Kernel::kNr + c] = zero_point;
+      zero_points_[to] = static_cast<ZeroPoint>(zero_point);
     }
   }
+}
+
+template <class Lhs, std::size_t size>
+constexpr std::array<Lhs, size> row_of_ones() {
+  std::array<Lhs, size> row{};
+  for (Lhs& one : row) one = 1;
+  return row;
+}
+
+// What a row of ones gives, 64 blocks at a time.
+template <GranularityKind kind, MicroKernel Kernel>
+const std::int32_t* PackedOperands<kind, Kernel>::sums(Index p, Index g, Index groups, std::int32_t* room) const {
+  if constexpr (!kHoldsSums) {
+    constexpr Index kBlocks = 64;
+    static constexpr auto ones = row_of_ones<typename Kernel::Lhs, usize(kBlocks * Kernel::kKr)>();
+    for (Index i = 0; i < groups; ++i) {
+      const Index of_panel = (g + i) % layout_.groups();
+      const Index count = ceil_div(layout_.group_length(of_panel), Kernel::kKr);
+      const auto* const first = blocks(p + (g + i) / layout_.groups(), of_panel);
+      for (Index b = 0; b < count; b += kBlocks) {
+        Kernel::template run<1>({ones.data(), 0, nullptr}, first + b * kBlockBytes, std::min(kBlocks, count - b),
+                                {room + i * Kernel::kNr, Kernel::kNr}, b > 0);
+      }
+    }
+    return room;
+  }
+  return sums_.data() + row(p, g);
 }
 
 template <GranularityKind kind, MicroKernel Kernel>

@@ -40,7 +40,7 @@ void check_wide_capacity(const Rhs& rhs) {
 template <class Rhs>
 struct BareRhs {
   using KernelType = typename Rhs::KernelType;
-  static constexpr bool per_group = false;
+  static constexpr bool per_group = false, kHoldsSums = true;
   const Rhs& rhs;
 
   Index n() const { return rhs.n(); }
@@ -48,7 +48,9 @@ struct BareRhs {
   const RhsLayout& layout() const { return rhs.layout(); }
   auto panel(Index p) const { return rhs.panel(p); }
   bool proven(Index p) const { return rhs.proven(p); }
-  const std::int32_t* sums(Index p, Index g) const { return rhs.sums(p, g); }
+  const std::int32_t* sums(Index p, Index g, Index groups, std::int32_t* room) const {
+    return rhs.sums(p, g, groups, room);
+  }
   const std::int32_t* zero_points(Index, Index) const { return nullptr; }
   std::int32_t rest_factor() const { return 0; }
   auto blocks(Index p, Index g) const { return rhs.blocks(p, g); }
@@ -110,7 +112,7 @@ class WideRows {
     multiply_bytes(low, stride, rhs, rows, low_sums, scratch);
 
     if (k == 0) std::fill_n(sums, rhs.n(), 0);
-    const std::int32_t* columns = rhs.sums(0);
+    const std::int32_t* columns = rhs.sums(0, 0, rhs.layout().panels(), nullptr);
     const std::int32_t* zero_w = rhs.zero_points(0);
     for (Index r = 0; r < rows; ++r) {
       const std::int64_t zero_x = lhs.zero_point(first + r), rest = row_sums[r] - k * zero_x;

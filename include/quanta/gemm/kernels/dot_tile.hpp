@@ -209,17 +209,22 @@ void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPa
         acc[p][r][0] = acc[p][r][1] =
             panel.zero_points == nullptr && panel.same_zero ? L::set_int(rests[r]) : V::zero();
       }
-      const auto take_off = [&](const std::int32_t* of_rows, const std::int32_t* of_columns) QUANTA_INLINE_LAMBDA {
-        const std::int32_t* const columns = of_columns + p * panel.next_params + at;
-        const Register c0 = V::load(columns), c1 = V::load(columns + V::kLanes);
+      const auto take_off = [&](const std::int32_t* of_rows, Register c0, Register c1) QUANTA_INLINE_LAMBDA {
         QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
           const Register of_row = L::set_int(of_rows[r]);
           acc[p][r][0] = L::sub(acc[p][r][0], L::mul_low(of_row, c0));
           acc[p][r][1] = L::sub(acc[p][r][1], L::mul_low(of_row, c1));
         }
       };
-      if (panel.zero_points != nullptr) take_off(rests, panel.zero_points);
-      if (lhs.zero_points != nullptr) take_off(lhs.zero_points, panel.sums);
+      const Index columns = p * panel.next_params + at;
+      if (panel.zero_points != nullptr) {
+        const Rhs* const zeros = panel.zero_points + columns;
+        take_off(rests, L::load_bytes(zeros), L::load_bytes(zeros + V::kLanes));
+      }
+      if (lhs.zero_points != nullptr) {
+        const std::int32_t* const of_columns = panel.sums + columns;
+        take_off(lhs.zero_points, V::load(of_columns), V::load(of_columns + V::kLanes));
+      }
     }
     const Lhs* row = lhs.data + g * panel.group;
     Index k = 0;
