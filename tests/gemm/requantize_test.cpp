@@ -198,6 +198,46 @@ TEST(RequantizeLimits, TheBiasIsRoundedHalfToEven) {
   }
 }
 
+// Sums as close to the middle between two codes as their scales let them come, from sums of one digit to those of nine,
+// and in the middle itself.
+TEST(RequantizeTies, AreToldFromWhatIsNearThem) {
+  constexpr Index kSums = 256, kOutputs = 40;
+  Random random{17};
+  RowTensor<std::uint8_t, 2> codes(kSums, 1);
+  for (Index i = 0; i < kSums; ++i) codes(i, 0) = static_cast<std::uint8_t>(i);
+  const QuantizedTensor<UInt<8>, 2> x(codes, QuantParams<PerTensor>(1.0f));
+  RowTensor<std::int8_t, 2> ones(kOutputs, 1);
+  ones.setConstant(1);
+  Index ties = 0;
+  for (int turn = 0; turn < 60; ++turn) {
+    const float scale_out = turn % 2 == 0 ? 1.0f : 3.7f;
+    std::vector<float> scales;
+    Eigen::VectorXf bias(kOutputs);
+    for (Index j = 0; j < kOutputs; ++j) {
+      const bool has_ties = j % 4 == 0;  // scales that are powers of two, next to any others
+      const float scale = std::ldexp(has_ties ? 1.0f : 1.5f + random.uniform(0.5f), random.between(-22, -2));
+      scales.push_back(scale);
+      const double middle = (random.between(-140, 140) + 0.5) * double{scale_out} / double{scale};
+      bias[j] = static_cast<float>((middle - kSums / 2) * double{scale});
+    }
+    const auto packed = pack(QuantizedTensor<Int<8>, 2, PerChannel<0>>(ones, QuantParams<PerChannel<0>>(scales)));
+    const AsymmetricQuantizer<Int<8>> output(scale_out, random.between(-20, 20));
+    const auto y = gemm_requantized(x, packed, output, bias).codes();
+    for (Index j = 0; j < kOutputs; ++j) {
+      const double scale = double{scales[static_cast<std::size_t>(j)]};
+      const Multiplier factor(scale / double{scale_out});
+      for (Index i = 0; i < kSums; ++i) {
+        const auto sum = static_cast<std::int32_t>(i + std::lrint(double{bias[j]} / scale));
+        const Wide code = exact_multiply(sum, factor.m, factor.shift) + output.params().zero_point(0);
+        ASSERT_EQ(y(i, j), static_cast<long>(std::clamp<Wide>(code, -128, 127))) << sum << " * " << scale;
+        const double real = sum * scale / double{scale_out};
+        ties += std::abs(real) < 128.0 && real - std::floor(real) == 0.5 ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(ties, 100);
+}
+
 // A channel whose multiplier rounds to 0 gives the zero point; so does one of zero weights, whose scale is 1.
 TEST(RequantizeLimits, ADeadChannelGivesTheZeroPoint) {
   Eigen::MatrixXf weight(3, 4);

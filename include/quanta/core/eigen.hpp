@@ -235,9 +235,11 @@ using TaskCost = Eigen::TensorOpCost;
 
 /// Throws unless the destination has the shape of the result.
 template <std::size_t rank>
-void check_shape(const char* where, const char* what, const std::array<Index, rank>& got,
-                 const std::array<Index, rank>& expected) {
-  check(got == expected, where, ": ", what, " has shape ", got, ", expected ", expected);
+QUANTA_ALWAYS_INLINE void check_shape(const char* where, const char* what, const std::array<Index, rank>& got,
+                                      const std::array<Index, rank>& expected) {
+  bool same = true;  // one by one: they may just have been written so, and are read again soonest the same way
+  for (std::size_t d = 0; d < rank; ++d) same = same && got[d] == expected[d];
+  check(same, where, ": ", what, " has shape ", got, ", expected ", expected);
 }
 
 }  // namespace detail

@@ -145,7 +145,7 @@ QUANTA_COLD bool may_share_bytes(const TensorView<A, 2>& a, const TensorView<B, 
 /// May two matrices share memory? Always where they do; of those that do not, blocks of one matrix and others with the
 /// same strides are known apart, and all that do not lie among each other.
 template <class A, class B>
-bool may_overlap(const TensorView<A, 2>& a, const TensorView<B, 2>& b) {
+QUANTA_ALWAYS_INLINE bool may_overlap(const TensorView<A, 2>& a, const TensorView<B, 2>& b) {
   const auto bounds = [](const auto& x) {
     const Index down = (x.extent(0) - 1) * x.stride(0), right = (x.extent(1) - 1) * x.stride(1);
     const auto at = [&](Index element) {

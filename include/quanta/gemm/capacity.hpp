@@ -33,12 +33,11 @@ struct AddedToColumns {
   }
 };
 
-/// Throws Error when some column's result (or, per_group, some group's) can leave int32 for lhs codes in [min_code,
-/// max_code] with zero points in [min_zero, max_zero]. `where` begins the message.
+/// check_capacity of a product that comes near the bounds.
 template <class Rhs>
-void check_capacity(const char* where, const Rhs& rhs, std::int32_t min_code, std::int32_t max_code,
-                    std::int32_t min_zero, std::int32_t max_zero, bool per_group = false,
-                    const AddedToColumns& added = {}) {
+QUANTA_COLD void check_capacity_closely(const char* where, const Rhs& rhs, std::int32_t min_code, std::int32_t max_code,
+                                        std::int32_t min_zero, std::int32_t max_zero, bool per_group,
+                                        const AddedToColumns& added) {
   constexpr std::int64_t lowest = std::numeric_limits<std::int32_t>::min();
   constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
   // The bounds are linear in the zero point: its ends are enough.
@@ -62,6 +61,20 @@ void check_capacity(const char* where, const Rhs& rhs, std::int32_t min_code, st
             min_zero, " to ", max_zero, "); use fewer inputs per product, or weights of fewer bits");
     }
   }
+}
+
+/// Throws Error when some column's result (or, per_group, some group's) can leave int32 for lhs codes in [min_code,
+/// max_code] with zero points in [min_zero, max_zero]. `where` begins the message.
+template <class Rhs>
+QUANTA_ALWAYS_INLINE void check_capacity(const char* where, const Rhs& rhs, std::int32_t min_code,
+                                         std::int32_t max_code, std::int32_t min_zero, std::int32_t max_zero,
+                                         bool per_group = false, const AddedToColumns& added = {}) {
+  // Hardly any product comes near: where zero points are codes, no x - zero_x is larger than this.
+  const typename Rhs::Extremes& e = per_group ? rhs.group_extremes() : rhs.column_extremes();
+  const std::int64_t largest = std::int64_t{std::max(max_code, max_zero)} - std::min(min_code, min_zero);
+  const std::int64_t most_added = std::max(added.most, -added.least);
+  if (largest * (e.positive + e.negative) + most_added <= std::numeric_limits<std::int32_t>::max()) return;
+  check_capacity_closely(where, rhs, min_code, max_code, min_zero, max_zero, per_group, added);
 }
 
 }  // namespace detail

@@ -36,10 +36,18 @@ TensorView<T, 2> as_matrix(const TensorView<T, rank>& x) {
   return {x.data(), rows_of(x.shape()), {row_stride, x.stride(rank - 1)}};
 }
 
+/// Scales that are held as codes, as floats in the context's memory.
+template <class Params>
+QUANTA_COLD const float* read_scales(Context& context, const Params& params) {
+  float* const scales = context.reserve_local<float>(1, params.size);
+  params.read_scales(0, params.size, scales);
+  return scales;
+}
+
 /// The codes of a quantized lhs of rank 1 to 3: in place for formats of 8 and 16 bits, else unpacked into the context's
 /// memory.
 template <class View>
-auto lhs_operand(Context& context, const View& lhs) {
+QUANTA_ALWAYS_INLINE auto lhs_operand(Context& context, const View& lhs) {
   using F = typename View::FormatType;
   using G = typename View::GranularityType;
   using Code = typename F::Code;
@@ -53,8 +61,9 @@ auto lhs_operand(Context& context, const View& lhs) {
     unpack_bits<F>(lhs.data(), 0, lhs.size(), unpacked);
     codes = unpacked;
   }
-  const TensorView<const Code, 2> matrix(codes, rows_of(lhs.shape()));
-  return LhsOperand<Code>{matrix, lhs.params(), per_row ? 1 : 0, F::min, F::max};
+  const ParamsData& params = lhs.params();
+  const float* const scales = params.scales != nullptr ? params.scales : read_scales(context, params);
+  return LhsOperand<Code>{{codes, rows_of(lhs.shape())}, {scales, params.zero_points}, per_row ? 1 : 0, F::min, F::max};
 }
 
 /// Calls f with dst as a matrix: in place, or in the context's memory `slot` where its rows lie unevenly.
@@ -70,20 +79,21 @@ void with_matrix(Context& context, Index slot, const TensorView<T, rank>& dst, F
 
 /// Throws Error unless lhs has as many columns as rhs has inputs.
 template <class Code, class Rhs>
-void check_inner(const LhsOperand<Code>& lhs, const Rhs& rhs) {
+QUANTA_ALWAYS_INLINE void check_inner(const LhsOperand<Code>& lhs, const Rhs& rhs) {
   check(lhs.codes.extent(1) == rhs.k(), "gemm: lhs has shape ", lhs.codes.shape(), ", rhs (", rhs.n(), ", ", rhs.k(),
         "): expected as many columns as rhs has inputs");
 }
 
 /// Throws Error where results would be written over what is yet to be read.
 template <class Code, class T>
-void check_apart(const TensorView<const Code, 2>& lhs, const TensorView<T, 2>& dst) {
+QUANTA_ALWAYS_INLINE void check_apart(const TensorView<const Code, 2>& lhs, const TensorView<T, 2>& dst) {
   check(!may_overlap(lhs, dst), "gemm: dst overlaps the lhs, expected memory of its own");
 }
 
 /// Throws Error unless the operands fit each other and the results fit int32.
 template <class Code, class Rhs>
-void check_product(const LhsOperand<Code>& lhs, const Rhs& rhs, bool by_group, const AddedToColumns& added = {}) {
+QUANTA_ALWAYS_INLINE void check_product(const LhsOperand<Code>& lhs, const Rhs& rhs, bool by_group,
+                                        const AddedToColumns& added = {}) {
   check_inner(lhs, rhs);
   std::int32_t min_zero = lhs.max_code, max_zero = lhs.min_code;
   for (Index i = 0; i < (lhs.step == 0 ? 1 : lhs.codes.extent(0)); ++i) {
@@ -102,8 +112,8 @@ void check_stage(const Stage& stage, Index m, Index n) {
 
 /// Codes of the lhs's product, through a prepared Requantize.
 template <class Code, class Rhs, IntegerFormat O>
-void multiply_requantized(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs,
-                          const TensorView<typename O::Code, 2>& dst, const Requantize<O>& to) {
+QUANTA_ALWAYS_INLINE void multiply_requantized(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs,
+                                               const TensorView<typename O::Code, 2>& dst, const Requantize<O>& to) {
   static_assert(sizeof(Code) == 1, "quanta: Requantize takes a lhs of at most 8 bits");
   static_assert(!Rhs::per_group, "quanta: Requantize takes a rhs per tensor or per channel");
   const RequantizeOutput<O> output{dst, to};
@@ -151,8 +161,8 @@ inline AddedToColumns previous_values(Context& context, const TensorView<std::in
 /// Throws Error where the operands do not fit each other, or results can leave int32. Stages of float results check
 /// themselves later.
 template <class Code, class Rhs, class T, class... Stages>
-void check_multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const TensorView<T, 2>& dst,
-                    const Stages&... stages) {
+QUANTA_ALWAYS_INLINE void check_multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs,
+                                         const TensorView<T, 2>& dst, const Stages&... stages) {
   check_apart(lhs.codes, dst);
   if constexpr (std::is_same_v<T, std::int32_t> && sizeof...(Stages) == 1) {
     check(((stages.beta == 1.0f) && ...), "gemm: Accumulate to int32 has beta ", stages.beta..., ", expected 1");
@@ -167,8 +177,8 @@ void check_multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rh
 
 /// Float results. The overload below picks out a bias that follows Dequantize directly.
 template <class Code, class Rhs, class... Stages>
-void multiply_real(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const TensorView<float, 2>& dst,
-                   const AddBias* bias, const Stages&... stages) {
+QUANTA_ALWAYS_INLINE void multiply_real(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs,
+                                        const TensorView<float, 2>& dst, const AddBias* bias, const Stages&... stages) {
   if (bias != nullptr) bias->check(dst.extent(0), dst.extent(1));
   (check_stage(stages, dst.extent(0), dst.extent(1)), ...);
   check_multiply(context, lhs, rhs, dst);
@@ -194,8 +204,8 @@ void multiply_staged(Context& context, const LhsOperand<Code>& lhs, const Rhs& r
 
 /// The product that the type of dst and the stages ask for. dst has its shape.
 template <class Code, class Rhs, class T, class... Stages>
-void multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const TensorView<T, 2>& dst,
-              const Stages&... stages) {
+QUANTA_ALWAYS_INLINE void multiply(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs,
+                                   const TensorView<T, 2>& dst, const Stages&... stages) {
   assert_stages_fit<Code, T, Stages...>();
   if constexpr ((is_requantize<Stages> || ...)) {
     multiply_requantized(context, lhs, rhs, dst, stages...);

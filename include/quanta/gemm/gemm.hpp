@@ -190,7 +190,7 @@ void gemm(Context& context, const L& lhs, ZeroPoint zero_point, const PackedRhs<
   expected.back() = rhs.n();
   detail::check_shape("gemm", "dst", out.shape(), expected);
   const float scale = 1.0f;
-  const detail::LhsOperand<Code> operand{detail::as_matrix(input.view()), {&scale, &zero_point.value, 1}, 0, low, high};
+  const detail::LhsOperand<Code> operand{detail::as_matrix(input.view()), {&scale, &zero_point.value}, 0, low, high};
   detail::with_matrix(context, 2, out,
                       [&](const auto& matrix) { detail::multiply(context, operand, rhs, matrix, stages...); });
 }

@@ -39,11 +39,20 @@ class RowMaker {
   Index scratch_bytes_;
 };
 
+/// Scales and zero points of rows, borrowed; zero_points is null when all are 0.
+struct RowParams {
+  const float* scales;
+  const std::int32_t* zero_points;
+
+  float scale(Index i) const { return scales[i]; }
+  std::int32_t zero_point(Index i) const { return zero_points != nullptr ? zero_points[i] : 0; }
+};
+
 /// Codes (m, k) as bytes. Row i has scale(i * step) and zero_point(i * step): step is 0 when all rows share them.
 template <class Code>
 struct LhsOperand {
   TensorView<const Code, 2> codes;
-  ParamsData params;
+  RowParams params;
   Index step;
   std::int32_t min_code, max_code;
   const RowMaker* maker = nullptr;  ///< null where the codes are there
@@ -129,26 +138,29 @@ class LhsRows {
         }
       }
     }
-    std::int32_t any = 0;
-    for (Index r = 0; r < rows; ++r) any |= zero_points_[r] = lhs.zero_point(first_row + r) + shift;
+    if (lhs.step == 0 && lhs.zero_point(0) + shift == 0) {
+      zero_points_ = nullptr;
+    } else {
+      std::int32_t any = 0;
+      for (Index r = 0; r < rows; ++r) any |= zero_points_[r] = lhs.zero_point(first_row + r) + shift;
+      if (any == 0) zero_points_ = nullptr;
+    }
     for (Index g = 0; g < groups; ++g) {
       const Index length = layout.group_length(g), whole = length - length % Kernel::kKr;
-      for (Index r = 0; r < rows; ++r) {
-        const Operand* from = data_ + r * stride_ + g * layout.group;
-        if (whole != length) {
-          Operand* tail = tails_ + (g * rows + r) * Kernel::kKr;
-          std::memset(tail, 0, Kernel::kKr);
-          std::memcpy(tail, from + whole, usize(length - whole));
-        }
-        if (rest_factor != 0) {
-          const auto sum = static_cast<std::uint32_t>(simd::sum_bytes(from, length));
-          const auto rest = static_cast<std::uint32_t>(length * (Reader::kReadShift - zero_points_[r]));
-          rests_[g * rows + r] = static_cast<std::int32_t>((sum + rest) * static_cast<std::uint32_t>(rest_factor));
-        }
+      const Operand* const group = data_ + g * layout.group;
+      for (Index r = 0; whole != length && r < rows; ++r) {
+        Operand* const tail = tails_ + (g * rows + r) * Kernel::kKr;
+        std::memset(tail, 0, Kernel::kKr);
+        std::memcpy(tail, group + r * stride_ + whole, usize(length - whole));
+      }
+      for (Index r = 0; rest_factor != 0 && r < rows; ++r) {
+        const std::int32_t zero_point = zero_points_ == nullptr ? 0 : zero_points_[r];
+        const auto sum = static_cast<std::uint32_t>(simd::sum_bytes(group + r * stride_, length));
+        const auto rest = static_cast<std::uint32_t>(length * (Reader::kReadShift - zero_point));
+        rests_[g * rows + r] = static_cast<std::int32_t>((sum + rest) * static_cast<std::uint32_t>(rest_factor));
       }
     }
     rows_ = rows;
-    if (any == 0) zero_points_ = nullptr;
     if (pair) {
       auto* const pairs = reinterpret_cast<Operand*>(scratch);
       make_pairs(pairs);

@@ -260,6 +260,27 @@ Index write_row(Outputs& outputs, const Rows& prepared, const Rhs& rhs, Index ro
   return done;
 }
 
+/// A result that does not stay in the second-level cache arrives while its sums are made; else stores hold up the
+/// kernel after them.
+template <class T>
+bool is_far(const TensorView<T, 2>& dst) {
+  return dst.size() * Index{sizeof(T)} > QUANTA_L2_KILOBYTES * Index{1024};
+}
+
+/// The whole product of rows that are one tile: what these need of run_rows, and no more.
+template <class Rhs, class Code, class Output>
+void run_tile(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output, std::byte* scratch) {
+  using Kernel = typename Rhs::KernelType;
+  using Panel = typename PanelOutputs<Output, Rhs>::Panel;
+  constexpr Index nr = Kernel::kNr;
+  const Index rows = lhs.codes.extent(0), panels = rhs.layout().panels();
+  const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), 0, rows, rhs.rest_factor(), scratch);
+  for (Index p = 0; p < panels; ++p) {
+    const Panel panel(output, rhs, PanelColumns{output.dst, p * nr, std::min(nr, rhs.n() - p * nr)});
+    write_tile(panel, TileProduct<Rhs, Code>{prepared, rhs, 0, rows, 0, p, nullptr});
+  }
+}
+
 /// Rows [first_row, last_row) times panels [first_panel, last_panel).
 template <class Rhs, class Code, class Output>
 void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output, Index first_row, Index last_row,
@@ -270,9 +291,7 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
   auto* const room = reinterpret_cast<std::int32_t*>(scratch);
   scratch += Product::room_bytes(rhs.layout());
   const Index together = Outputs::most_panels(rhs, last_row - first_row);
-  // A result that does not stay in the second-level cache arrives while its sums are made; else stores hold up the
-  // kernel after them.
-  const bool far = output.dst.size() * Index{sizeof(*output.dst.data())} > QUANTA_L2_KILOBYTES * Index{1024};
+  const bool far = is_far(output.dst);
   // Blocks of nearly equal height: a low last one would fetch every panel for next to nothing.
   for_each_part(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
     const Index row = first_row + from, rows = to - from;
@@ -303,8 +322,16 @@ void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, 
   const bool by_rows = m >= threads * Kernel::kMr;
   const Index tasks = std::min(threads, by_rows ? m : panels);
   using Rows = LhsRows<Kernel, Code>;
-  context.reserve_scratch(tasks, TileProduct<Rhs, Code>::room_bytes(rhs.layout()) +
-                                     Rows::scratch_bytes(lhs, rhs.layout(), rows_together<Kernel>(m, rhs.k())));
+  const Index bytes = Rows::scratch_bytes(lhs, rhs.layout(), rows_together<Kernel>(m, rhs.k()));
+  if constexpr (!PanelOutputs<Output, Rhs>::Panel::by_group) {
+    constexpr Index kFewBytes = 1024;
+    const bool is_tile = m <= Kernel::kMr && is_tile_height(static_cast<int>(m));
+    if (tasks == 1 && is_tile && bytes <= kFewBytes && !is_far(output.dst)) {
+      alignas(kCacheLine) std::byte scratch[kFewBytes];
+      return run_tile(lhs, rhs, output, scratch);
+    }
+  }
+  context.reserve_scratch(tasks, TileProduct<Rhs, Code>::room_bytes(rhs.layout()) + bytes);
   if (tasks == 1) return run_rows(lhs, rhs, output, 0, m, 0, panels, context.scratch(0));
   const auto part = [&](Index size, Index task) { return size * task / tasks; };
   LhsOperand<Code> made = lhs;

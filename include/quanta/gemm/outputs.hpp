@@ -78,7 +78,7 @@ struct SomeLanes {
 /// The piece of a result's rows that one panel gives: `count` columns from `column` on.
 template <class T>
 struct PanelColumns {
-  TensorView<T, 2> dst;
+  const TensorView<T, 2>& dst;
   Index column, count;
 
   T* row(Index r) const { return dst.data() + r * dst.stride(0) + column * dst.stride(1); }
@@ -114,12 +114,12 @@ struct PanelColumns {
 template <class T>
 PanelColumns(TensorView<T, 2>, Index, Index) -> PanelColumns<T>;
 
-/// Every output has `dst` and a Panel<Rhs, nr>, made once for a panel and many rows, whose finish(row, rows, sums)
-/// stores the rows from `row` on from their sums, nr of each. `by_group`: sums are floats, scale_w[g, n] * float(acc_g)
-/// over the groups; else int32. Stores to memory that is far cost a kernel's time, so the sums themselves need not pass
-/// through finish.
+/// Every output has `dst`, by reference, and a Panel<Rhs, nr>, made once for a panel and many rows, whose finish(row,
+/// rows, sums) stores the rows from `row` on from their sums, nr of each. `by_group`: sums are floats, scale_w[g, n] *
+/// float(acc_g) over the groups; else int32. Stores to memory that is far cost a kernel's time, so the sums themselves
+/// need not pass through finish.
 struct RawOutput {
-  TensorView<std::int32_t, 2> dst;
+  const TensorView<std::int32_t, 2>& dst;
   bool accumulate = false;  ///< add to what dst holds
 
   template <class Rhs, int nr>
@@ -185,7 +185,7 @@ QUANTA_ALWAYS_INLINE typename L::F map_lanes(const Stage& stage, typename L::F v
 /// The lhs gives scales of rows; bias may be null. Stages are kept by reference.
 template <class Lhs, class... Stages>
 struct RealOutput {
-  TensorView<float, 2> dst;
+  const TensorView<float, 2>& dst;
   const Lhs& lhs;
   const AddBias* bias;
   std::tuple<const Stages&...> stages;

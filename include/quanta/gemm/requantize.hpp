@@ -16,6 +16,7 @@
 #include <quanta/gemm/outputs.hpp>
 #include <quanta/integer/network.hpp>
 #include <quanta/quant/quantizer.hpp>
+#include <quanta/simd/quantize.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -70,7 +71,8 @@ class Requantize {
   std::int32_t bias(Index c) const { return bias_[c]; }
   /// What it holds, padding included.
   Index bytes() const {
-    return static_cast<Index>(multipliers_.bytes() + right_.bytes() + bias_.bytes() + others_.size() * sizeof(Index));
+    return static_cast<Index>(multipliers_.bytes() + right_.bytes() + bias_.bytes() + factors_.bytes() +
+                              others_.size() * sizeof(Index));
   }
 
  private:
@@ -86,16 +88,33 @@ class Requantize {
   void set_bias(Index c, std::int32_t bias);
   template <int nr>
   void apply_vectors(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to) const;
+  /// Of the `lanes` columns from c on, by factors: true where that gave the codes that multipliers give, and none lies
+  /// so near to the middle between two that one cannot tell.
+  template <class L, int nr, class Lanes>
+  bool apply_factors(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to, Index c,
+                     Lanes lanes) const;
+  /// The same by multipliers.
+  template <class L, int nr, class Lanes>
+  void apply_exactly(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to, Index c,
+                     Lanes lanes) const;
+  template <class L, class Lanes>
+  static void store(const detail::PanelColumns<Code>& to, Index row, Index c, typename L::I codes, Lanes lanes);
   /// Of output c, from its sum, for any multiplier.
   Code code(std::int32_t sum, Index c) const;
-  /// Finds the outputs that vectors do not take.
-  void find_others();
+  /// When multipliers are there: finds the outputs that vectors do not take, and the factors of the others.
+  void prepare();
+  /// Floats are twice as fast as fixed point, but too coarse for codes of 16 bits.
+  static constexpr bool kHasFactors = QUANTA_HAS_FMA && sizeof(Code) == 1;
+  /// How far from a factor the two are between which the real number lies, whatever it is multiplied by: more than the
+  /// three roundings of 2^-24 on the way, of the factor, the sum and these two themselves.
+  static constexpr float kSpread = 0x1p-22f;
 
   Index n_;
   float scale_x_;
   QuantParams<PerTensor> output_;
   // One per output, filled up to whole panels: result = (sum + bias) * multiplier >> right, rounded.
   Buffer<std::int32_t> multipliers_, right_, bias_;
+  Buffer<float> factors_;      // multiplier / 2^right
   std::vector<Index> others_;  // outputs whose multiplier is 0 or so large that results may not fit int32
   std::int32_t zero_point_, low_, high_;
   std::int32_t least_bias_ = 0, most_bias_ = 0;
@@ -116,7 +135,7 @@ inline constexpr bool is_requantize<Requantize<O>> = true;
 template <IntegerFormat O>
 struct RequantizeOutput {
   using Code = typename O::Code;
-  TensorView<Code, 2> dst;
+  const TensorView<Code, 2>& dst;
   const Requantize<O>& by;
 
   template <class Rhs>
@@ -190,7 +209,7 @@ Requantize<O>::Requantize(float scale_x, const Rhs& rhs, const Quantizer<Scheme,
     }
   };
   (take(options), ...);
-  find_others();
+  prepare();
 }
 
 template <IntegerFormat O>
@@ -228,11 +247,16 @@ Requantize<O>::Requantize(const integer::Layer& layer, const Rhs& rhs)
   low_ = layer.low;
   high_ = layer.high;
   double_rounding_ = layer.double_rounding != 0;
-  find_others();
+  prepare();
 }
 
 template <IntegerFormat O>
-void Requantize<O>::find_others() {
+void Requantize<O>::prepare() {
+  if (kHasFactors) factors_ = Buffer<float>(multipliers_.size());
+  for (Index c = 0; c < factors_.size(); ++c) {
+    factors_[c] = static_cast<float>(static_cast<double>(multipliers_[c]) /
+                                     static_cast<double>(std::int64_t{1} << right_[c]));  // rounded once
+  }
   others_.clear();
   for (Index c = 0; c < n_; ++c) {
     if (double_rounding_ || right_[c] < 32) others_.push_back(c);
@@ -256,26 +280,62 @@ template <int nr>
 void Requantize<O>::apply_vectors(const std::int32_t* sums, Index row, Index rows,
                                   const detail::PanelColumns<Code>& to) const {
   using L = detail::LanesFor<nr>;
+  to.template for_each_vector<L::width>([&](Index c, auto lanes) QUANTA_INLINE_LAMBDA {
+    if constexpr (kHasFactors && L::width > 1) {
+      if (apply_factors<L, nr>(sums + c, row, rows, to, c, lanes)) return;
+    }
+    apply_exactly<L, nr>(sums + c, row, rows, to, c, lanes);
+  });
+}
+
+template <IntegerFormat O>
+template <class L, int nr, class Lanes>
+QUANTA_ALWAYS_INLINE bool Requantize<O>::apply_factors(const std::int32_t* sums, Index row, Index rows,
+                                                       const detail::PanelColumns<Code>& to, Index c,
+                                                       Lanes lanes) const {
+  const simd::detail::CodeBits<L> bits(low_, high_, L::set(simd::detail::kRounder + static_cast<float>(zero_point_)));
+  const typename L::I bias = L::load_int(bias_.data() + to.column + c);
+  const typename L::F factor = L::load(factors_.data() + to.column + c);
+  const typename L::F less = L::mul(factor, L::set(1.0f - kSpread)), more = L::mul(factor, L::set(1.0f + kSpread));
+  typename L::I difference = L::set_int(0);
+  for (Index r = 0; r < rows; ++r) {
+    const typename L::F sum = L::to_float(L::add(L::load_int(sums + r * nr), bias));  // fits: checked before
+    const typename L::F one = L::fma(sum, less, bits.rounder), other = L::fma(sum, more, bits.rounder);
+    difference = L::or_int(difference, L::difference(one, other));
+    store<L>(to, row + r, c, L::min_int(L::max_int(L::float_bits(one), bits.least), bits.most), lanes);
+  }
+  return L::all_zero(difference);
+}
+
+template <IntegerFormat O>
+template <class L, int nr, class Lanes>
+void Requantize<O>::apply_exactly(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to,
+                                  Index c, Lanes lanes) const {
   const typename L::I zero_point = L::set_int(zero_point_);
   const typename L::I low = L::set_int(low_ - zero_point_), high = L::set_int(high_ - zero_point_);
-  to.template for_each_vector<L::width>([&](Index c, auto lanes) QUANTA_INLINE_LAMBDA {
-    const Index at = to.column + c, stride = to.dst.stride(1);
-    const typename L::I bias = L::load_int(bias_.data() + at);
-    const auto by = L::fixed_points(L::load_int(multipliers_.data() + at), L::load_int(right_.data() + at));
-    for (Index r = 0; r < rows; ++r) {
-      const typename L::I sum = L::add(L::load_int(sums + r * nr + c), bias);  // fits: checked before
-      const typename L::I bounded = L::min_int(L::max_int(L::multiply(sum, by), low), high);
-      const typename L::I codes = L::add(bounded, zero_point);
-      Code* const values = to.row(row + r) + c * stride;
-      if (to.adjacent()) {
-        detail::SomeLanes<L>::store_narrow(values, codes, lanes);
-      } else {
-        Code apart[L::width];
-        L::store_narrow(apart, codes);
-        for (Index i = 0; i < lanes; ++i) values[i * stride] = apart[i];
-      }
-    }
-  });
+  const Index at = to.column + c;
+  const typename L::I bias = L::load_int(bias_.data() + at);
+  const auto by = L::fixed_points(L::load_int(multipliers_.data() + at), L::load_int(right_.data() + at));
+  for (Index r = 0; r < rows; ++r) {
+    const typename L::I sum = L::add(L::load_int(sums + r * nr), bias);  // fits: checked before
+    const typename L::I bounded = L::min_int(L::max_int(L::multiply(sum, by), low), high);
+    store<L>(to, row + r, c, L::add(bounded, zero_point), lanes);
+  }
+}
+
+template <IntegerFormat O>
+template <class L, class Lanes>
+QUANTA_ALWAYS_INLINE void Requantize<O>::store(const detail::PanelColumns<Code>& to, Index row, Index c,
+                                               typename L::I codes, Lanes lanes) {
+  const Index stride = to.dst.stride(1);
+  Code* const values = to.row(row) + c * stride;
+  if (to.adjacent()) {
+    detail::SomeLanes<L>::store_narrow(values, codes, lanes);
+  } else {
+    Code apart[L::width];
+    L::store_narrow(apart, codes);
+    for (Index i = 0; i < lanes; ++i) values[i * stride] = apart[i];
+  }
 }
 
 template <IntegerFormat O>

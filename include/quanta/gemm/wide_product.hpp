@@ -130,7 +130,7 @@ class WideRows {
     static constexpr float scale = 1.0f;
     using Limits = std::numeric_limits<Byte>;
     const TensorView<const Byte, 2> view(bytes, {rows, rhs.k()}, {stride, 1});
-    return {view, {&scale, nullptr, 1}, 0, Limits::min(), Limits::max()};
+    return {view, {&scale, nullptr}, 0, Limits::min(), Limits::max()};
   }
   template <class Byte>
   static Index scratch_of_bytes(const Rhs& rhs) {
@@ -141,7 +141,8 @@ class WideRows {
   template <class Byte>
   static void multiply_bytes(const Byte* bytes, Index stride, const Rhs& rhs, Index rows, std::int32_t* sums,
                              std::byte* scratch) {
-    const RawOutput output{{sums, {rows, rhs.n()}, {rhs.layout().padded_n(), 1}}};
+    const TensorView<std::int32_t, 2> dst(sums, {rows, rhs.n()}, {rhs.layout().padded_n(), 1});
+    const RawOutput output{dst};
     run_rows(operand(bytes, stride, rhs, rows), BareRhs<Rhs>{rhs}, output, 0, rows, 0, rhs.layout().panels(), scratch);
   }
 };

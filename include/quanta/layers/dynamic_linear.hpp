@@ -143,8 +143,7 @@ void forward_by_row(Context& context, const TensorView<const float, 2>& x, const
   std::int32_t* zero_points = context.reserve_local<std::int32_t>(1, rows);
   using QuantizeRows = QuantizeByRow<Scheme, F>;
   const QuantizedRows<Code, QuantizeRows> maker(context, 2, x, {x.extent(1), scales, zero_points});
-  const LhsOperand<Code> lhs{maker.codes(), {scales, zero_points, rows}, 1, Scheme::template low<F>({}), F::max,
-                             &maker};
+  const LhsOperand<Code> lhs{maker.codes(), {scales, zero_points}, 1, Scheme::template low<F>({}), F::max, &maker};
   multiply_linear(context, lhs, weights, bias, y);
 }
 

@@ -193,7 +193,7 @@ void Int8OutlierLinear<Kernel>::forward(Context& context, const TensorView<const
   std::uint8_t* has_outliers = context.reserve_local<std::uint8_t>(1, rows);
   const Maker maker(context, 2, x, {k, threshold_, scales, has_outliers});
   const detail::LhsOperand<std::int8_t> lhs{
-      maker.codes(), {scales, nullptr, rows}, 1, Symmetric::low<Int<8>>({}), Int<8>::max, &maker};
+      maker.codes(), {scales, nullptr}, 1, Symmetric::low<Int<8>>({}), Int<8>::max, &maker};
   detail::multiply_linear(context, lhs, weights_.operands(), this->bias_, y);
 
   detail::Outlier* const outliers = context.reserve_local<detail::Outlier>(3, k);

@@ -18,7 +18,7 @@ inline constexpr float kUnitScale = 1.0f;
 /// Codes (batch, features) as the lhs of a linear layer, whose bias holds what their zero point adds.
 inline LhsOperand<std::int8_t> integer_lhs(const TensorView<const std::int8_t, 2>& codes,
                                            const RowMaker* maker = nullptr) {
-  return {codes, {&kUnitScale, nullptr, 1}, 0, -128, 127, maker};
+  return {codes, {&kUnitScale, nullptr}, 0, -128, 127, maker};
 }
 
 class IntegerLayer {

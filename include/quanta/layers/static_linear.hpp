@@ -170,7 +170,7 @@ void forward_alike(Context& context, const TensorView<const float, 2>& x, const 
   const std::int32_t zero_point = activation.zero_point + shift;
   const simd::QuantizeStep step{activation.scale, zero_point, activation.min_code + shift, activation.max_code + shift};
   const QuantizedRows<Operand, QuantizeAlike<Operand>> maker(context, 0, x, {x.extent(1), step});
-  const LhsOperand<Operand> lhs{maker.codes(), {&activation.scale, &zero_point, 1}, 0, step.low, step.high, &maker};
+  const LhsOperand<Operand> lhs{maker.codes(), {&activation.scale, &zero_point}, 0, step.low, step.high, &maker};
   multiply_linear(context, lhs, weights, bias, y);
 }
 

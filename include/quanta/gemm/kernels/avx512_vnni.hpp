@@ -35,6 +35,13 @@ struct Avx512VnniDot {
   QUANTA_ALWAYS_INLINE static Register load(const void* p) { return _mm512_loadu_si512(p); }
   QUANTA_ALWAYS_INLINE static void store(void* p, Register v) { _mm512_storeu_si512(p, v); }
   QUANTA_ALWAYS_INLINE static Register broadcast(std::int32_t four) { return _mm512_set1_epi32(four); }
+  QUANTA_ALWAYS_INLINE static Register load_fours(const void* p) {
+    return _mm512_maskz_broadcast_i32x4(0xffff, _mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
+  template <int i>
+  QUANTA_ALWAYS_INLINE static Register pick_four(Register v) {
+    return _mm512_maskz_shuffle_epi32(0xffff, v, static_cast<_MM_PERM_ENUM>(0x55 * i));
+  }
   QUANTA_ALWAYS_INLINE static Register turn_signs(Register v) { return _mm512_xor_si512(v, _mm512_set1_epi8(-128)); }
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm512_add_epi32(a, b); }
   QUANTA_ALWAYS_INLINE static Register low_halves(Register v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }

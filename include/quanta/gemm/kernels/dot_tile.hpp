@@ -29,6 +29,12 @@
 
 QUANTA_NAMESPACE_BEGIN
 
+/// Has V load_fours and pick_four?
+template <class V>
+concept PicksFours = requires(typename V::Register v) {
+  V::template pick_four<0>(v);
+};
+
 /// V names the instructions: `name`; Lhs, Rhs (one byte each); kLhsShift (see ReadsBothSigns); Register, of which there
 /// are kRegisters; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a whole register;
 /// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of as many lanes.
@@ -36,6 +42,8 @@ QUANTA_NAMESPACE_BEGIN
 /// loaded to both halves, the bits of the upper one moved down by 2, and low_quarters and high_quarters, the bits 0 and
 /// 1, and 4 and 5, of every byte. Where an instruction repeats one of the four
 /// lanes of a register itself, V has dot_lane<i>(acc, a, b) instead of broadcasts: 16 lhs bytes are loaded at once.
+/// Where loads are scarce, V may have load_fours(p), 16 lhs bytes repeated all over a register, and pick_four<i>, which
+/// broadcasts four of them: with few rows, every load spared counts.
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;                             ///< std::int8_t or std::uint8_t
@@ -143,6 +151,33 @@ struct DotTile {
     });
   }
 
+  /// Adds the products of as many blocks as there are sets of sums, each to its own.
+  template <int sets, int rows, int vectors>
+  QUANTA_ALWAYS_INLINE static void add_sets(Register (&acc)[sets][rows][vectors], const Lhs* upper, const Lhs* lower,
+                                            Index stride, const Rhs* blocks) {
+    if constexpr (PicksFours<V> && sets % 4 == 0) {
+      unroll<sets / 4>([&](auto q) QUANTA_INLINE_LAMBDA {
+        Register a[rows];
+        QUANTA_UNROLL for (int r = 0; r < rows; ++r) {  // in order, or clang makes broadcasts from memory of them again
+          a[r] = in_order(V::load_fours((r < kHalf ? upper : lower) + r % kHalf * stride + q * 4 * kKr));
+        }
+        unroll<4>([&](auto i) QUANTA_INLINE_LAMBDA {
+          constexpr int s = 4 * q + i;
+          Register b[vectors];
+          load_block(b, blocks + s * kBlock);
+          QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+            const Register four = V::template pick_four<i>(a[r]);
+            QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[s][r][v] = in_order(V::dot(acc[s][r][v], four, b[v]));
+          }
+        });
+      });
+    } else {
+      QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
+        add_block(acc[s], upper + s * kKr, lower + s * kKr, stride, blocks + s * kBlock);
+      }
+    }
+  }
+
   template <int rows, int vectors>
   static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     // An instruction takes four cycles and two start in each: with fewer than eight sums they would wait for one
@@ -171,9 +206,7 @@ struct DotTile {
       }
     }
     for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kBlock) {
-      QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
-        add_block(acc[s], upper + s * kKr, lower + s * kKr, lhs.stride, panel + s * kBlock);
-      }
+      add_sets(acc, upper, lower, lhs.stride, panel);
     }
     if constexpr (sets > 1) {
       for (; blocks > 0; --blocks, upper += kKr, lower += kKr, panel += kBlock) {
@@ -292,6 +325,9 @@ struct SignTurned : V {
   static constexpr std::int32_t kLhsShift = 128;
   QUANTA_ALWAYS_INLINE static typename V::Register broadcast(std::int32_t four) {
     return V::turn_signs(V::broadcast(four));
+  }
+  QUANTA_ALWAYS_INLINE static typename V::Register load_fours(const void* p) requires PicksFours<V> {
+    return V::turn_signs(V::load_fours(p));
   }
 };
 
