@@ -133,7 +133,13 @@ void unpack_bits(const std::byte* stream, Index first, Index count, typename F::
       }
       if (i % 8 == 0 && last - i >= 8) {  // all of a group, in sizes known to the compiler
         std::uint64_t word = 0;
-        std::memcpy(&word, stream + i / 8 * F::bits, F::bits);
+        // Sizes that no register has are put together in memory, which is slow: more is read where there is more.
+        constexpr bool odd = F::bits < 8 && (F::bits & (F::bits - 1)) != 0;
+        if (odd && (last - i) / 8 * F::bits >= 8) {
+          std::memcpy(&word, stream + i / 8 * F::bits, 8);
+        } else {
+          std::memcpy(&word, stream + i / 8 * F::bits, F::bits);
+        }
         if constexpr (sizeof(typename F::Code) == 1) {
           word = extend_signs<F::bits, sign != 0>(part_into_bytes<F::bits>(word));
           std::memcpy(codes, &word, 8);
