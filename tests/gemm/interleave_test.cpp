@@ -1,6 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Rows side by side, for every square that this build's flags allow, byte by byte; and apart again.
+// Rows side by side, for every square that this build's flags allow, byte by byte; and apart again. Rows of small codes
+// joined, bit by bit.
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -61,6 +62,33 @@ TYPED_TEST(Interleave, PutsUnitsOfAllRowsSideBySideAndApartAgain) {
   check_interleave<TypeParam, 4>();
   check_interleave<TypeParam, 8>();
   check_interleave<TypeParam, 16>();
+}
+
+template <class Square, int bits>
+void check_join() {
+  constexpr int rows = 8 / bits, bytes = sizeof(typename Square::Word);
+  Random random(bits);
+  for (int round = 0; round < 100; ++round) {
+    std::uint8_t from[rows][bytes], joined[rows * bytes];
+    typename Square::Word words[rows];
+    for (int r = 0; r < rows; ++r) {
+      for (std::uint8_t& byte : from[r]) byte = static_cast<std::uint8_t>(random.bits());
+      std::memcpy(&words[r], from[r], bytes);
+    }
+    Square::template join<bits>(words);
+    std::memcpy(joined, words, sizeof joined);
+    for (int step = 0; step < rows * bytes; ++step) {
+      for (int r = 0; r < rows; ++r) {
+        const int mask = (1 << bits) - 1, field = from[r][step / rows] >> (step % rows * bits) & mask;
+        ASSERT_EQ(joined[step] >> (r * bits) & mask, field) << bits << " bits, row " << r << ", step " << step;
+      }
+    }
+  }
+}
+
+TYPED_TEST(Interleave, JoinsRowsOfSmallCodes) {
+  check_join<TypeParam, 4>();
+  check_join<TypeParam, 2>();
 }
 
 }  // namespace

@@ -161,6 +161,8 @@ void check_large(Index n, Index k, G granularity) {
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt8) { check_large<Int<8>>(1030, 4100, PerChannel<0>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfUInt8) { check_large<UInt<8>>(1030, 4103, PerChannel<0>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt4InGroups) { check_large<Int<4>>(2050, 4130, PerGroup<64>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfInt2InGroups) { check_large<Int<2>>(4100, 4132, PerGroup<32>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfInt3InGroups) { check_large<Int<3>>(2050, 4129, PerGroup<128>{}); }
 
 /// The bit of packed codes where gemm/packed_codes.hpp draws bit `bit` of an output.
 int packed_bit(const detail::PackedCodes& packed, Index lanes, int bits, Index output, Index bit) {

@@ -25,11 +25,11 @@ inline constexpr std::size_t kCacheLine = 64;
 
 namespace detail {
 
-/// Of the systems that have pages of several sizes. Memory of two large pages and more is aligned to them.
+/// Of the systems that have pages of several sizes. Memory of one and more is aligned to them.
 inline constexpr std::size_t kLargePage = std::size_t{2} << 20;
 
 constexpr std::align_val_t alignment_of_memory(std::size_t bytes) {
-  return std::align_val_t{bytes < 2 * kLargePage ? kCacheLine : kLargePage};
+  return std::align_val_t{bytes < kLargePage ? kCacheLine : kLargePage};
 }
 
 /// Memory of so many bytes, at least one. The system is asked for large pages, where it has them and was told to give
@@ -37,7 +37,7 @@ constexpr std::align_val_t alignment_of_memory(std::size_t bytes) {
 QUANTA_COLD inline void* allocate(std::size_t bytes) {
   void* const data = ::operator new(bytes, alignment_of_memory(bytes));
 #if QUANTA_HAS_POSIX_FILES && defined(MADV_HUGEPAGE)
-  if (bytes >= 2 * kLargePage) static_cast<void>(::madvise(data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE));
+  if (bytes >= kLargePage) static_cast<void>(::madvise(data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE));
 #endif
   return data;
 }

@@ -17,6 +17,7 @@
 #include <quanta/gemm/layout.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 #include <quanta/gemm/panel_sums.hpp>
+#include <quanta/gemm/read_ahead.hpp>
 #include <quanta/simd/lanes.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -44,7 +45,7 @@ class PanelPacker {
 
   /// `zero_point` is that of columns without one of their own, in operand terms.
   PanelPacker(const RhsLayout& layout, const CodeStream& codes, std::int32_t zero_point)
-      : layout_(layout), codes_(codes), sums_(zero_point) {
+      : layout_(layout), codes_(codes), ahead_(codes.codes, layout.n, layout.k, codes.bits, kNr), sums_(zero_point) {
     // Short groups that end with a block are packed several at a time: they follow each other in rows and panels.
     if (layout.group % kKr == 0) groups_at_once_ = std::max<Index>(1, kSteps / layout.group);
     is_large_ = layout.size() / kInAByte >= kLarge;
@@ -61,7 +62,7 @@ class PanelPacker {
 
  private:
   static constexpr Index kSteps = std::min<Index>(256 / kKr, Sums::kMostBlocks) * kKr;  ///< that are packed at a time
-  static constexpr Index kRow = round_up(kSteps, 8);
+  static constexpr Index kRow = round_up(kSteps, 64);                                   ///< whole words of all squares
   using L = simd::NativeLanes;
   static constexpr Index kVector = sizeof(typename L::I);
   /// May operands pass by the caches? Not where the kernel reads them once more (Kernel::proves).
@@ -74,22 +75,18 @@ class PanelPacker {
   void write_piece(Rhs* to, Index bytes) const;
   /// Lays steps [first, first + steps) of the panel's columns side by side.
   void pack_steps(Index panel, Index first, Index steps, Rhs* to);
-  /// The same for whole blocks of all columns, where codes are operands: from where they are. `code` is the first of
-  /// the first column.
+  /// The same for whole blocks of all columns, where codes have 8 bits as operands have: from where they are. `code` is
+  /// the first of the first column.
   void lay_bytes(Index code, Index steps, Rhs* to) const;
-  /// Asks for those bytes of the stream that follow the `bytes` from byte `at` on: for the next steps.
-  void prefetch_ahead(Index at, Index bytes) const {
-    const Index end = packed_size(layout_.n * layout_.k, codes_.bits);
-    for (Index i = at + bytes; i < std::min(at + 2 * bytes, end); i += Index{kCacheLine})
-      QUANTA_PREFETCH(codes_.codes + i);
-  }
   /// The operands of a column in rows_[c], the first that of code `first`.
   void read_row(int c, Index first, Index steps);
-  /// Those of two columns, two to a byte, in rows_[c], from 4-bit codes that begin with a byte.
-  void read_nibbles(int c, const std::byte* left, const std::byte* right, Index steps);
+  /// Those of columns that share bytes, joined in rows_[c], where codes have as many bits as operands and begin with a
+  /// byte: `code` is the first of column c.
+  void join_rows(int c, Index code, Index steps);
 
   const RhsLayout& layout_;
   const CodeStream codes_;
+  ReadAhead ahead_;
   Index groups_at_once_ = 1;
   /// Then blocks are laid out in piece_ first: to write a little of many lines that are not in the caches is slow.
   bool is_large_ = false;
@@ -112,6 +109,7 @@ void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs
       const Index steps = std::min(kSteps, end - first);
       const Index bytes = ceil_div(steps, kKr) * kBlockBytes;
       Rhs* const packed = is_large_ ? piece_ : operands;
+      ahead_.advance(steps * columns * codes_.bits / 8);
       pack_steps(panel, first, steps, packed);
       if (is_large_) write_piece(operands, bytes);  // which goes on while sums are taken
       operands += bytes;
@@ -154,61 +152,52 @@ void PanelPacker<Kernel>::write_piece(Rhs* to, Index bytes) const {
 
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::pack_steps(Index panel, Index first, Index steps, Rhs* to) {
-  const Index columns = std::min<Index>(kNr, layout_.n - panel * kNr);
+  constexpr int bits = kRhsBits<Kernel>, shared = kNr / static_cast<int>(kInAByte);  // columns with bytes of their own
+  const Index columns = std::min<Index>(kNr, layout_.n - panel * kNr), code = panel * kNr * layout_.k + first;
+  const bool as_wide = codes_.bits == bits && columns == kNr;
+  if (as_wide && bits == 8 && steps % kKr == 0) return lay_bytes(code, steps, to);
   const std::byte* rows[kNr];
-  const auto code_of = [&](int c) { return (panel * kNr + c) * layout_.k + first; };
-  const bool are_operands = codes_.bits == 8 && codes_.shift == 0 && kInAByte == 1;
-  if (are_operands && columns == kNr && steps % kKr == 0) return lay_bytes(code_of(0), steps, to);
-  // Where k is odd, every other row begins within a byte.
-  const bool are_nibbles = codes_.bits == 4 && kInAByte == 2 && codes_.shift % 8 == 0 && (layout_.k | first) % 2 == 0;
-  if (are_nibbles && columns == kNr) {
-    for (int c = 0; c < kNr / 2; ++c) {
-      const std::byte* const left = codes_.codes + code_of(c) / 2;
-      for (const int column : {c, kNr / 2 + c}) prefetch_ahead(code_of(column) / 2, steps / 2);
-      read_nibbles(c, left, left + kNr / 2 * (layout_.k / 2), steps);
-      rows[c] = reinterpret_cast<const std::byte*>(rows_[c]);
-    }
-    return interleave<kKr>(rows, kNr / 2, ceil_div(steps, kKr), reinterpret_cast<std::byte*>(to));
+  for (int c = 0; c < kNr; ++c) rows[c] = reinterpret_cast<const std::byte*>(rows_[c]);
+  // Where rows are no whole bytes, some begin within one.
+  if (as_wide && bits < 8 && layout_.k % kInAByte == 0 && first % kInAByte == 0) {
+    for (int c = 0; c < shared; ++c) join_rows(c, code + c * layout_.k, steps);
+    return interleave<kKr>(rows, shared, ceil_div(steps, kKr), reinterpret_cast<std::byte*>(to));
   }
   for (int c = 0; c < kNr; ++c) {
-    if (c < columns) read_row(c, code_of(c), steps);
+    if (c < columns) read_row(c, code + c * layout_.k, steps);
     if (c == columns) std::fill_n(rows_[c], (kNr - c) * kRow, std::uint8_t{0});
-    rows[c] = reinterpret_cast<const std::byte*>(rows_[c]);
   }
   if constexpr (kInAByte > 1) {
-    constexpr int columns_of_part = kNr / static_cast<int>(kInAByte);
-    for (int c = 0; c < columns_of_part; ++c) {
+    for (int c = 0; c < shared; ++c) {
       QUANTA_VECTORIZE_LOOP
       for (int i = 0; i < kRow; i += 8) {  // words at a time: operands stay in their byte, old ones behind need not
         std::uint64_t all;
         std::memcpy(&all, rows_[c] + i, 8);
         QUANTA_UNROLL for (int part = 1; part < kInAByte; ++part) {
           std::uint64_t one;
-          std::memcpy(&one, rows_[part * columns_of_part + c] + i, 8);
-          all |= one << (part * kRhsBits<Kernel>);
+          std::memcpy(&one, rows_[part * shared + c] + i, 8);
+          all |= one << (part * bits);
         }
         std::memcpy(rows_[c] + i, &all, 8);
       }
     }
   }
-  interleave<kKr>(rows, kNr / kInAByte, ceil_div(steps, kKr), reinterpret_cast<std::byte*>(to));
+  interleave<kKr>(rows, shared, ceil_div(steps, kKr), reinterpret_cast<std::byte*>(to));
 }
 
 // A cache line of every row at a time: rows that lie a power of two apart would drive each other out of the cache
-// before the rest of a line is read. So far apart they are that no CPU guesses which lines come next: it is told.
+// before the rest of a line is read.
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::lay_bytes(Index code, Index steps, Rhs* to) const {
-  constexpr Index kLine = round_up(Index{kCacheLine}, kKr), kAhead = 2 * kLine;
-  const Index end = layout_.n * layout_.k;
+  constexpr Index kLine = round_up(Index{kCacheLine}, kKr);
   for (Index done = 0; done < steps; done += kLine) {
     const std::byte* rows[kNr];
-    for (int c = 0; c < kNr; ++c) {
-      const Index at = code + c * layout_.k + done;
-      rows[c] = codes_.codes + at;
-      if (at + kAhead < end) QUANTA_PREFETCH(rows[c] + kAhead);
-    }
+    for (int c = 0; c < kNr; ++c) rows[c] = codes_.codes + code + c * layout_.k + done;
     interleave<kKr>(rows, kNr, std::min(kLine, steps - done) / kKr, reinterpret_cast<std::byte*>(to + done * kNr));
   }
+  if (codes_.shift == 0) return;
+  QUANTA_VECTORIZE_LOOP
+  for (Index i = 0; i < steps * kNr; ++i) to[i] = static_cast<Rhs>(to[i] ^ 128);  // the shift is 128 or -128
 }
 
 template <MicroKernel Kernel>
@@ -224,29 +213,38 @@ void PanelPacker<Kernel>::read_row(int c, Index first, Index steps) {
 }
 
 template <MicroKernel Kernel>
-void PanelPacker<Kernel>::read_nibbles(int c, const std::byte* left, const std::byte* right, Index steps) {
-  // They become operands by turning their highest bit, or as they are: what is added is 8 or 0, modulo 16.
-  const unsigned turned = static_cast<unsigned>(codes_.shift & 15) * 0x1111;
-  std::uint8_t* const row = rows_[c];
-  const auto part = [&](unsigned a, unsigned b) QUANTA_INLINE_LAMBDA {
-    return static_cast<std::uint16_t>(((a & 15) | (a & 0xf0) << 4 | (b & 15) << 4 | (b & 0xf0) << 8) ^ turned);
-  };
-  constexpr int kAtOnce = 32;  // bytes, a constant number: compilers make vectors of them
-  Index i = 0;
-  for (; i + kAtOnce <= ceil_div(steps, 2); i += kAtOnce) {
-    std::uint8_t a[kAtOnce], b[kAtOnce];
-    std::uint16_t two[kAtOnce];
-    std::memcpy(a, left + i, kAtOnce);
-    std::memcpy(b, right + i, kAtOnce);
-    QUANTA_VECTORIZE_LOOP
-    for (int l = 0; l < kAtOnce; ++l) two[l] = part(a[l], b[l]);
-    std::memcpy(row + 2 * i, two, sizeof two);
+void PanelPacker<Kernel>::join_rows(int c, Index code, Index steps) {
+  if constexpr (kInAByte > 1) {
+    using Square = simd::NativeSquare;
+    constexpr int bits = kRhsBits<Kernel>;
+    constexpr Index kWord = sizeof(typename Square::Word);
+    const std::byte* rows[kInAByte];
+    for (int r = 0; r < kInAByte; ++r) {
+      rows[r] = codes_.codes + (code + r * (kNr / kInAByte) * layout_.k) / kInAByte;
+    }
+    // Codes become operands by turning their highest bit, or as they are.
+    typename Square::Word turned;
+    std::memset(&turned, static_cast<int>(in_every(bits, std::uint64_t(codes_.shift)) & 255), kWord);
+    std::uint8_t* to = rows_[c];
+    const auto join = [&](typename Square::Word(&words)[kInAByte]) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) words[r] = Square::flip(words[r], turned);
+      Square::template join<bits>(words);
+      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r, to += kWord) std::memcpy(to, &words[r], kWord);  // in registers
+    };
+    const Index bytes = ceil_div(steps, kInAByte);
+    Index at = 0;
+    for (; at + kWord <= bytes; at += kWord) {
+      typename Square::Word words[kInAByte];
+      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) std::memcpy(&words[r], rows[r] + at, kWord);
+      join(words);
+    }
+    if (at < bytes) {
+      typename Square::Word words[kInAByte] = {};
+      for (int r = 0; r < kInAByte; ++r) std::memcpy(&words[r], rows[r] + at, usize(bytes - at));
+      join(words);
+    }
+    std::fill_n(rows_[c] + steps, round_up(steps, kKr) - steps, std::uint8_t{0});
   }
-  for (; i < ceil_div(steps, 2); ++i) {
-    const std::uint16_t two = part(std::to_integer<unsigned>(left[i]), std::to_integer<unsigned>(right[i]));
-    std::memcpy(row + 2 * i, &two, 2);
-  }
-  std::fill_n(row + steps, round_up(steps, kKr) - steps, std::uint8_t{0});
 }
 
 }  // namespace detail

@@ -18,6 +18,7 @@
 #include <quanta/core/buffer.hpp>
 #include <quanta/format/bits.hpp>
 #include <quanta/gemm/interleave.hpp>
+#include <quanta/gemm/read_ahead.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
@@ -140,12 +141,14 @@ QUANTA_LAZY_BODY PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes,
   Buffer<std::byte> pieces(lanes_ * kPiece, std::byte{0});
   Buffer<const std::byte*> outputs(lanes_);
   for (int lane = 0; lane < lanes_; ++lane) outputs[lane] = pieces.data() + lane * kPiece;
+  ReadAhead ahead(stream, n, k, bits, lanes);
   with_unit([&]<int unit>() {
     const Index row_bits = k_ * bits_;
-    for (Index p = 0; p < panels(); ++p) {
+    for (Index p = panels(); p-- > 0;) {
       std::byte* to = codes_.data() + p * panel_bytes();
       for (Index first = 0; first < rows() * unit; first += kPiece) {
         const Index bytes = std::min(kPiece, rows() * unit - first), some = std::min(bytes * 8, row_bits - first * 8);
+        ahead.advance(some / 8 * lanes_);
         for (int lane = 0; lane < lanes_; ++lane) {
           std::byte* const piece = pieces.data() + lane * kPiece;
           const Index output = p * lanes_ + lane;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <quanta/gemm/kernels/native.hpp>
 #include <quanta/gemm/pack_panel.hpp>
@@ -33,25 +34,28 @@ class PackedOperands {
   Index k() const { return layout_.k; }
   const RhsLayout& layout() const { return layout_; }
   /// The operands in the kernel's order.
-  const typename Kernel::Rhs* panel(Index p) const { return operands_.data() + p * layout_.panel_size() / kInAByte; }
+  const typename Kernel::Rhs* panel(Index p) const { return first_operand() + p * layout_.panel_size() / kInAByte; }
   /// The first block of a group of a panel.
   const typename Kernel::Rhs* blocks(Index p, Index g) const {
     return panel(p) + layout_.first_block(g) * layout_.block_size() / kInAByte;
   }
   /// The operand at a position of the layout.
   std::int32_t operand(Index position) const {
-    if constexpr (kInAByte == 1) return operands_[position];
-    return operands_[byte_of(position)] >> shift_in_byte(position) & kMask;
+    if constexpr (kInAByte == 1) return first_operand()[position];
+    return first_operand()[byte_of(position)] >> shift_in_byte(position) & kMask;
   }
 
   /// May the kernel's faster form multiply this panel? False where it has none (gemm/micro_kernel.hpp).
-  bool proven(Index p) const { return !proven_.empty() && proven_[p] != 0; }
+  bool proven(Index p) const {
+    if constexpr (HasProvenForm<Kernel>) return *part<std::uint8_t>(proven_at_, p) != 0;
+    return false;
+  }
 
   /// For the columns of a panel, in a group: the scales; the zero points in operand terms, null where all are the same.
   /// Those of the next group, or panel where there is one group, follow. The scale per tensor is a single value.
-  const float* scales(Index p, Index g = 0) const { return scales_.data() + row(p, g); }
+  const float* scales(Index p, Index g = 0) const { return part<float>(scales_at_, row(p, g)); }
   const ZeroPoint* zero_points(Index p, Index g = 0) const {
-    return zero_points_.empty() ? nullptr : zero_points_.data() + row(p, g);
+    return has_zero_points_ ? part<ZeroPoint>(zero_points_at_, row(p, g)) : nullptr;
   }
   /// The sums of the operands of `groups` groups from g on, which may be those of the panels behind this one; where
   /// they are not held, in `room` for as many.
@@ -61,8 +65,8 @@ class PackedOperands {
   Index next_params() const { return row(1, 0); }
   /// What rests are multiplied by when rows are prepared: by minus the zero point that all share, where they do; their
   /// product is what sums start from.
-  std::int32_t rest_factor() const { return zero_points_.empty() ? -zero_point_ : 1; }
-  float scale(Index column, Index g = 0) const { return scales_[per_tensor ? 0 : place(column, g)]; }
+  std::int32_t rest_factor() const { return has_zero_points_ ? 1 : -zero_point_; }
+  float scale(Index column, Index g = 0) const { return *part<float>(scales_at_, per_tensor ? 0 : place(column, g)); }
 
   /// The largest of all columns, and of all their groups: what the capacity check starts from.
   using Extremes = detail::Extremes;
@@ -72,10 +76,7 @@ class PackedOperands {
   Extremes extremes(Index column, Index first_group, Index last_group) const;
 
   /// All memory held: operands with their padding, scales, zero points, sums where they are held, and flags.
-  Index packed_bytes() const {
-    return static_cast<Index>(operands_.bytes() + proven_.bytes() + sums_.bytes() + scales_.bytes() +
-                              zero_points_.bytes());
-  }
+  Index packed_bytes() const { return memory_.size(); }
 
   /// The scales and zero points of the weights, as QuantParams orders them. `shift` is operand - code, here and below.
   void unpack_params(std::int32_t shift, Buffer<float>& scales, Buffer<std::int32_t>& zero_points) const;
@@ -88,7 +89,7 @@ class PackedOperands {
   PackedOperands(Index n, Index k, Index group, const ParamsData& params, const CodeStream& codes);
 
   std::int32_t zero_point_of(Index column, Index g) const {
-    return zero_points_.empty() ? zero_point_ : zero_points_[place(column, per_group ? g : 0)];
+    return has_zero_points_ ? *part<ZeroPoint>(zero_points_at_, place(column, per_group ? g : 0)) : zero_point_;
   }
   /// Where what is held for each column and group lies.
   Index row(Index p, Index g) const { return (p * (per_group ? layout_.groups() : 1) + g) * Kernel::kNr; }
@@ -106,13 +107,26 @@ class PackedOperands {
   /// Of a panel's columns; those filled up have scales and zero points of 0. Zero points as packing needs them are left
   /// in `zero_points`.
   void pack_params(Index panel, const ParamsData& params, std::int32_t shift, std::int32_t* zero_points);
+  /// Parameters (columns, rows) to (rows, kNr), filled up with zeros.
+  template <class T>
+  static void turn_params(const T* params, Index columns, Index rows, T* turned);
+
+  /// An element of what begins at a byte of the memory.
+  template <class T>
+  const T* part(Index at, Index i = 0) const {
+    return reinterpret_cast<const T*>(memory_.data() + at) + i;
+  }
+  template <class T>
+  T* part(Index at, Index i = 0) {
+    return reinterpret_cast<T*>(memory_.data() + at) + i;
+  }
+  const typename Kernel::Rhs* first_operand() const { return part<typename Kernel::Rhs>(0); }
 
   RhsLayout layout_;
-  Buffer<typename Kernel::Rhs> operands_;
-  Buffer<std::uint8_t> proven_;
-  Buffer<std::int32_t> sums_;
-  Buffer<float> scales_;
-  Buffer<ZeroPoint> zero_points_;
+  /// All in one: the system gives its large pages to large memory alone, and they are much faster to fill.
+  Buffer<std::byte> memory_;
+  Index sums_at_, scales_at_, zero_points_at_, proven_at_;
+  bool has_zero_points_;
   std::int32_t zero_point_ = 0;
   Extremes column_, group_;
 };
@@ -122,46 +136,80 @@ class PackedOperands {
 template <GranularityKind kind, MicroKernel Kernel>
 PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, const ParamsData& params,
                                              const CodeStream& codes) {
-  check(k <= std::numeric_limits<Index>::max() / (Index{64} * Kernel::kNr * Kernel::kKr), "PackedRhs: ", k,
-        " inputs are beyond any memory");  // where there are no outputs: their codes take none
+  check(std::max(n, k) <= std::numeric_limits<Index>::max() / (Index{64} * Kernel::kNr * Kernel::kKr), "PackedRhs: ", n,
+        " outputs of ", k, " inputs are beyond any memory");  // where one is 0: their codes take none
   layout_ = {n, k, group, Kernel::kNr, Kernel::kKr};
-  const Index padded = layout_.padded_n(), rows = per_group ? layout_.groups() : 1;
-  operands_ = Buffer<typename Kernel::Rhs>(layout_.size() / kInAByte);
-  if (kHoldsSums) sums_ = Buffer<std::int32_t>(layout_.groups() * padded);
-  scales_ = Buffer<float>(per_tensor ? 1 : rows * padded);
-  if constexpr (per_tensor) scales_[0] = params.scale(0);
   // Codes that are shifted to be operands have zero points that are shifted too, and then are no longer 0.
-  const bool has_zero_points = params.zero_points != nullptr || (codes.shift != 0 && !per_group);
-  if (has_zero_points) zero_points_ = Buffer<ZeroPoint>(rows * padded);
-  if (!has_zero_points) zero_point_ = codes.shift;
-  if constexpr (HasProvenForm<Kernel>) proven_ = Buffer<std::uint8_t>(layout_.panels());
+  has_zero_points_ = params.zero_points != nullptr || (codes.shift != 0 && !per_group);
+  if (!has_zero_points_) zero_point_ = codes.shift;
+  const Index padded = layout_.padded_n(), rows = per_group ? layout_.groups() : 1;
+  Index bytes = 0;
+  const auto make_room = [&](Index count, Index size) {
+    return std::exchange(bytes, bytes + round_up(count * size, 4));
+  };
+  make_room(layout_.size() / kInAByte, 1);
+  sums_at_ = make_room(kHoldsSums ? layout_.groups() * padded : 0, sizeof(std::int32_t));
+  scales_at_ = make_room(per_tensor ? 1 : rows * padded, sizeof(float));
+  zero_points_at_ = make_room(has_zero_points_ ? rows * padded : 0, sizeof(ZeroPoint));
+  proven_at_ = make_room(HasProvenForm<Kernel> ? layout_.panels() : 0, 1);
+  memory_ = Buffer<std::byte>(bytes);
 
+  if constexpr (per_tensor) *part<float>(scales_at_) = params.scale(0);
   PanelPacker<Kernel> packer(layout_, codes, zero_point_);
-  Buffer<std::int32_t> zeros_of_panel(has_zero_points ? rows * Kernel::kNr : 0);
+  Buffer<std::int32_t> zeros_of_panel(has_zero_points_ ? rows * Kernel::kNr : 0);
   Buffer<std::int32_t> sums_of_panel(kHoldsSums ? 0 : layout_.groups() * Kernel::kNr);
-  for (Index p = 0; p < layout_.panels(); ++p) {
+  for (Index p = layout_.panels(); p-- > 0;) {
     pack_params(p, params, codes.shift, zeros_of_panel.data());
-    typename Kernel::Rhs* const operands = operands_.data() + p * next_panel();
-    std::int32_t* const sums = kHoldsSums ? sums_.data() + p * layout_.groups() * Kernel::kNr : sums_of_panel.data();
-    packer.pack(p, has_zero_points ? zeros_of_panel.data() : nullptr, operands, sums, group_, column_);
-    if constexpr (HasProvenForm<Kernel>) proven_[p] = Kernel::proves(operands, layout_.blocks()) ? 1 : 0;
+    auto* const operands = part<typename Kernel::Rhs>(0, p * next_panel());
+    std::int32_t* const sums =
+        kHoldsSums ? part<std::int32_t>(sums_at_, p * layout_.groups() * Kernel::kNr) : sums_of_panel.data();
+    packer.pack(p, has_zero_points_ ? zeros_of_panel.data() : nullptr, operands, sums, group_, column_);
+    if constexpr (HasProvenForm<Kernel>) {
+      *part<std::uint8_t>(proven_at_, p) = Kernel::proves(operands, layout_.blocks()) ? 1 : 0;
+    }
   }
 }
 
 template <GranularityKind kind, MicroKernel Kernel>
 void PackedOperands<kind, Kernel>::pack_params(Index panel, const ParamsData& params, std::int32_t shift,
                                                std::int32_t* zero_points) {
-  const Index rows = per_group ? layout_.groups() : 1, first = panel * Kernel::kNr;
-  for (Index c = 0; c < Kernel::kNr; ++c) {
-    const bool filled = first + c >= layout_.n;
-    Index from = per_tensor ? 0 : (first + c) * rows, to = row(panel, 0) + c;
-    for (Index g = 0; g < rows; ++g, ++from, to += Kernel::kNr) {
-      if constexpr (!per_tensor) scales_[to] = filled ? 0.0f : params.scale(from);
-      if (zero_points_.empty()) continue;
-      const std::int32_t zero_point = filled ? 0 : params.zero_point(from) + shift;
-      zero_points[g * Kernel::kNr + c] = zero_point;
-      zero_points_[to] = static_cast<ZeroPoint>(zero_point);
+  constexpr Index kNr = Kernel::kNr;
+  const Index rows = next_params() / kNr, first = panel * kNr, columns = std::min(kNr, layout_.n - first);
+  if constexpr (!per_tensor) {
+    float* const scales = part<float>(scales_at_, row(panel, 0));
+    if (params.scales != nullptr) {
+      turn_params(params.scales + first * rows, columns, rows, scales);
+    } else {
+      Buffer<float> read(columns * rows);
+      params.read_scales(first * rows, columns * rows, read.data());
+      turn_params(read.data(), columns, rows, scales);
     }
+  }
+  if (!has_zero_points_) return;
+  if (per_tensor || params.zero_points == nullptr) {
+    std::fill_n(zero_points, rows * kNr, params.zero_point(0));
+  } else {
+    turn_params(params.zero_points + first * rows, columns, rows, zero_points);
+  }
+  auto* const held = part<ZeroPoint>(zero_points_at_, row(panel, 0));
+  for (Index i = 0; i < rows * kNr; i += kNr) {
+    for (Index c = 0; c < kNr; ++c) {
+      zero_points[i + c] = c < columns ? zero_points[i + c] + shift : 0;
+      held[i + c] = static_cast<ZeroPoint>(zero_points[i + c]);
+    }
+  }
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+template <class T>
+void PackedOperands<kind, Kernel>::turn_params(const T* params, Index columns, Index rows, T* turned) {
+  if (columns == Kernel::kNr && rows > 1) {
+    const std::byte* of[Kernel::kNr];
+    for (Index c = 0; c < columns; ++c) of[c] = reinterpret_cast<const std::byte*>(params + c * rows);
+    return interleave<sizeof(T)>(of, columns, rows, reinterpret_cast<std::byte*>(turned));
+  }
+  for (Index g = 0; g < rows; ++g, turned += Kernel::kNr) {
+    for (Index c = 0; c < Kernel::kNr; ++c) turned[c] = c < columns ? params[c * rows + g] : T{0};
   }
 }
 
@@ -189,7 +237,7 @@ const std::int32_t* PackedOperands<kind, Kernel>::sums(Index p, Index g, Index g
     }
     return room;
   }
-  return sums_.data() + row(p, g);
+  return part<std::int32_t>(sums_at_, row(p, g));
 }
 
 template <GranularityKind kind, MicroKernel Kernel>
@@ -198,11 +246,10 @@ void PackedOperands<kind, Kernel>::unpack_params(std::int32_t shift, Buffer<floa
   const Index rows = per_group ? layout_.groups() : 1, columns = per_tensor ? 1 : layout_.n;
   scales = Buffer<float>(columns * rows);
   zero_points = Buffer<std::int32_t>(columns * rows, 0);
-  const bool has_zero_points = !zero_points_.empty();
   for (Index column = 0; column < columns; ++column) {
     for (Index row = 0; row < rows; ++row) {
       scales[column * rows + row] = scale(column, row);
-      if (has_zero_points) zero_points[column * rows + row] = zero_point_of(column, row) - shift;
+      if (has_zero_points_) zero_points[column * rows + row] = zero_point_of(column, row) - shift;
     }
   }
 }

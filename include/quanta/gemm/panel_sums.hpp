@@ -26,10 +26,10 @@ struct Extremes {
   }
 };
 
-/// The sums of a panel's columns over the blocks of a group. Where lanes hold what lies side by side in a block, they
-/// add the operands, and the larger of each and its zero point, whose differences from the zero points are those that
-/// are positive. Elsewhere differences are added: an operand of 8 bits and a zero point are 255 apart at most, so that
-/// int16 holds 128 of them, and that many blocks are added at a time.
+/// The sums of a panel's columns over the blocks of a group. Where lanes hold what lies side by side in a block, or in
+/// several, they add the operands, and the larger of each and its zero point, whose differences from the zero points
+/// are those that are positive. Elsewhere differences are added: an operand of 8 bits and a zero point are 255 apart at
+/// most, so that int16 holds 128 of them, and that many blocks are added at a time.
 template <class Operand, int nr, int kr, int bits>
 class PanelSums {
  public:
@@ -67,21 +67,28 @@ class PanelSums {
  private:
   using L = simd::NativeLanes;
   static constexpr int kSize = nr * kr, kBytes = kSize * bits / 8, kVector = int(sizeof(typename L::I));
-  static constexpr bool kInLanes = L::width > 1 && kr % 4 == 0 && kBytes % kVector == 0;
+  static constexpr int kParts = 8 / bits;                        ///< operands of a byte
+  static constexpr int kAtOnce = std::max(1, kVector / kBytes);  ///< blocks
+  static constexpr int kWidth = kAtOnce * kBytes;
+  static constexpr bool kInLanes = L::width > 1 && kr % 4 == 0 && kWidth % kVector == 0;
   /// Of 4 and 2 bits operands are unsigned, and a byte holds those of columns of each half, or quarter.
   using Byte = std::conditional_t<bits == 8, Operand, std::uint8_t>;
   using Zero = std::conditional_t<kInLanes, Byte, std::int16_t>;
 
   void spread_zero_points() {
-    for (int j = 0; j < kSize; ++j) zeros_[j] = static_cast<Zero>(zero_points_[j / kr]);
+    for (int part = 0; part < kParts; ++part) {
+      for (int j = 0; j < kWidth; ++j) {
+        zeros_[part][j] = static_cast<Zero>(zero_points_[(part * kBytes + j % kBytes) / kr]);
+      }
+    }
   }
   static typename L::I load(const void* bytes) { return L::load_int(static_cast<const std::int32_t*>(bytes)); }
   void add_in_lanes(const Operand* blocks, Index count);
   void add_differences(const Operand* blocks, Index count);
 
   std::int32_t zero_points_[nr];
-  alignas(kCacheLine) Zero zeros_[kSize];  ///< the zero point of every operand of a block
-  std::int64_t sums_[nr], positive_[nr];   ///< of differences
+  alignas(kCacheLine) Zero zeros_[kParts][kWidth];  ///< the zero point of every operand
+  std::int64_t sums_[nr], positive_[nr];            ///< of differences
 };
 
 // ---- bodies ----
@@ -98,34 +105,52 @@ void PanelSums<Operand, nr, kr, bits>::add(const Operand* blocks, Index count) {
 template <class Operand, int nr, int kr, int bits>
 void PanelSums<Operand, nr, kr, bits>::add_in_lanes(const Operand* blocks, Index count) {
   using I = typename L::I;
-  constexpr int kInAByte = 8 / bits, kFours = kVector / 4;
-  const auto fold = [&](int first, const I& sums, const I& larger) {  // those of the operands from `first` on
-    alignas(kCacheLine) std::int32_t all[kFours], most[kFours];
-    L::store_int(all, sums);
-    L::store_int(most, larger);
-    for (int i = 0; i < kFours; ++i) {
-      const int c = (first + 4 * i) / kr;
-      const std::int32_t zeros = static_cast<std::int32_t>(4 * count) * zero_points_[c];
-      sums_[c] += all[i] - zeros;
-      positive_[c] += most[i] - zeros;
+  constexpr int columns = nr / kParts;                                                   // of a part
+  alignas(kCacheLine) std::int32_t all[kParts][kWidth / 4], larger[kParts][kWidth / 4];  // of four operands each
+  const Index whole = count / kAtOnce;
+  alignas(kCacheLine) Byte last[kWidth];
+  const bool has_last = whole * kAtOnce < count;
+  if (has_last) {
+    std::fill_n(last, kWidth, Byte{0});
+    std::memcpy(last, blocks + whole * kWidth, usize((count - whole * kAtOnce) * kBytes));
+  }
+  for (int v = 0; v < kWidth; v += kVector) {
+    I sums[kParts], most[kParts], zeros[kParts];
+    QUANTA_UNROLL for (int part = 0; part < kParts; ++part) {
+      sums[part] = most[part] = L::set_int(0);
+      zeros[part] = load(zeros_[part] + v);
     }
-  };
-  for (int v = 0; v < kBytes; v += kVector) {
-    I sums[kInAByte], larger[kInAByte], zeros[kInAByte];
-    QUANTA_UNROLL for (int h = 0; h < kInAByte; ++h) {
-      sums[h] = larger[h] = L::set_int(0);
-      zeros[h] = load(zeros_ + h * kBytes + v);
-    }
-    const Operand* block = blocks + v;
-    for (Index b = 0; b < count; ++b, block += kBytes) {
-      const I all = load(block), low = L::set_int(bits == 4 ? 0x0f0f0f0f : 0x03030303);
-      QUANTA_UNROLL for (int h = 0; h < kInAByte; ++h) {
-        const I operands = bits == 8 ? all : L::and_int(h == 0 ? all : L::shift_right_by(all, h * bits), low);
-        sums[h] = L::template add_fours<Byte>(sums[h], operands);
-        larger[h] = L::template add_fours<Byte>(larger[h], L::template max_bytes<Byte>(operands, zeros[h]));
+    const auto add_vector = [&](const void* bytes) QUANTA_INLINE_LAMBDA {
+      const I joined = load(bytes), low = L::set_int(bits == 4 ? 0x0f0f0f0f : 0x03030303);
+      QUANTA_UNROLL for (int part = 0; part < kParts; ++part) {
+        const I operands =
+            bits == 8 ? joined : L::and_int(part == 0 ? joined : L::shift_right_by(joined, part * bits), low);
+        sums[part] = L::template add_fours<Byte>(sums[part], operands);
+        most[part] = L::template add_fours<Byte>(most[part], L::template max_bytes<Byte>(operands, zeros[part]));
       }
+    };
+    for (Index i = 0; i < whole; ++i) add_vector(blocks + i * kWidth + v);
+    if (has_last) add_vector(last + v);
+    QUANTA_UNROLL for (int part = 0; part < kParts; ++part) {
+      L::store_int(all[part] + v / 4, sums[part]);
+      L::store_int(larger[part] + v / 4, most[part]);
     }
-    QUANTA_UNROLL for (int h = 0; h < kInAByte; ++h) fold(h * kBytes + v, sums[h], larger[h]);
+  }
+  const auto blocks_added = static_cast<std::int32_t>(count);
+  const std::int32_t filled = static_cast<std::int32_t>(round_up(count, kAtOnce)) - blocks_added;
+  QUANTA_UNROLL for (int part = 0; part < kParts; ++part) {
+    QUANTA_VECTORIZE_LOOP
+    for (int c = 0; c < columns; ++c) {
+      const std::int32_t zero = zero_points_[part * columns + c], zeros = kr * blocks_added * zero;
+      std::int32_t sum = -zeros, positive = -zeros - kr * filled * std::max(zero, 0);
+      QUANTA_UNROLL for (int i = 0; i < kAtOnce * kr / 4; ++i) {
+        const int four = i / (kr / 4) * (kBytes / 4) + c * (kr / 4) + i % (kr / 4);
+        sum += all[part][four];
+        positive += larger[part][four];
+      }
+      sums_[part * columns + c] += sum;
+      positive_[part * columns + c] += positive;
+    }
   }
 }
 
@@ -133,20 +158,22 @@ template <class Operand, int nr, int kr, int bits>
 void PanelSums<Operand, nr, kr, bits>::add_differences(const Operand* blocks, Index count) {
   constexpr int bytes = kBytes;
   std::int16_t all[kSize] = {}, above[kSize] = {};
-  const auto add_one = [&](int j, int operand) QUANTA_INLINE_LAMBDA {
-    const auto difference = static_cast<std::int16_t>(operand - zeros_[j]);
-    all[j] = static_cast<std::int16_t>(all[j] + difference);
-    above[j] = static_cast<std::int16_t>(above[j] + std::max<std::int16_t>(difference, 0));
+  const auto add_one = [&](int part, int j, int operand) QUANTA_INLINE_LAMBDA {
+    const auto difference = static_cast<std::int16_t>(operand - zeros_[part][j]);
+    std::int16_t& sum = all[part * bytes + j];
+    std::int16_t& positive = above[part * bytes + j];
+    sum = static_cast<std::int16_t>(sum + difference);
+    positive = static_cast<std::int16_t>(positive + std::max<std::int16_t>(difference, 0));
   };
   for (Index b = 0; b < count; ++b, blocks += bytes) {
     QUANTA_VECTORIZE_LOOP
     for (int j = 0; j < bytes; ++j) {
       if constexpr (bits == 8) {
-        add_one(j, blocks[j]);
+        add_one(0, j, blocks[j]);
       } else {
         const auto byte = static_cast<std::uint8_t>(blocks[j]);
-        QUANTA_UNROLL for (int part = 0; part < 8 / bits; ++part) {
-          add_one(part * bytes + j, byte >> (part * bits) & ((1 << bits) - 1));
+        QUANTA_UNROLL for (int part = 0; part < kParts; ++part) {
+          add_one(part, j, byte >> (part * bits) & ((1 << bits) - 1));
         }
       }
     }

@@ -238,6 +238,13 @@ struct Avx2Zip {
     if constexpr (unit == 2) return _mm_unpackhi_epi16(a, b);
     return unit == 4 ? _mm_unpackhi_epi32(a, b) : _mm_unpackhi_epi64(a, b);
   }
+  template <int bits>
+  static void swap_fields(Word& a, Word& b) {
+    const Word even = _mm_set1_epi8(bits == 4 ? 0x0f : 0x33), all_of_b = b;
+    b = _mm_or_si128(_mm_and_si128(even, _mm_srli_epi16(a, bits)), _mm_andnot_si128(even, b));
+    a = _mm_or_si128(_mm_and_si128(even, a), _mm_andnot_si128(even, _mm_slli_epi16(all_of_b, bits)));
+  }
+  static Word flip(Word a, Word bits) { return _mm_xor_si128(a, bits); }
 };
 
 }  // namespace simd

@@ -165,8 +165,12 @@ struct Avx512Lanes {
   template <class Byte>
   static I add_fours(I acc, I v) {
     const I ones = _mm512_set1_epi8(1);
+#if QUANTA_HAS_AVX512VNNI
+    return std::is_signed_v<Byte> ? _mm512_dpbusd_epi32(acc, ones, v) : _mm512_dpbusd_epi32(acc, v, ones);
+#else
     const I pairs = std::is_signed_v<Byte> ? _mm512_maddubs_epi16(ones, v) : _mm512_maddubs_epi16(v, ones);
     return _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+#endif
   }
   static bool all_below(I v, std::int32_t limit) {
     return _mm512_cmplt_epi32_mask(v, _mm512_set1_epi32(limit)) == kAll;

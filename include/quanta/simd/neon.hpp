@@ -244,6 +244,13 @@ struct NeonZip {
     if constexpr (unit == 4) return vreinterpretq_u8_u32(vzip2q_u32(vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b)));
     return vreinterpretq_u8_u64(vzip2q_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));
   }
+  template <int bits>
+  static void swap_fields(Word& a, Word& b) {
+    const Word even = vdupq_n_u8(bits == 4 ? 0x0f : 0x33), all_of_b = b;
+    b = vbslq_u8(even, vshrq_n_u8(a, bits), b);
+    a = vbslq_u8(even, a, vshlq_n_u8(all_of_b, bits));
+  }
+  static Word flip(Word a, Word bits) { return veorq_u8(a, bits); }
 };
 
 }  // namespace simd

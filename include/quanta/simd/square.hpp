@@ -2,6 +2,9 @@
 //
 // Squares of bytes, turned: words of as many units as there are words, where unit u of word r and unit r of word u
 // change places. A unit is 1, 2, 4 or 8 bytes.
+//
+// And rows of small codes, joined: words of 8 / bits rows, whose bytes hold as many fields of `bits` bits, 4 or 2.
+// After join<bits> byte s of the words, one behind the other, holds field s of all rows, that of row r at bit r * bits.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +15,67 @@
 QUANTA_NAMESPACE_BEGIN
 namespace simd {
 
+/// What words are joined with. A Zip has the type Word and, for units, low(a, b) and high(a, b): those of the low
+/// halves of two words in turns, and of the high ones; swap_fields, by which the fields of `bits` bits at odd places of
+/// a and those at even places of b change places; and flip, which turns bits. Here of eight bytes, in units of one.
+struct ScalarZip {
+  using Word = std::uint64_t;
+
+  template <int unit>
+  static Word low(Word a, Word b) {
+    static_assert(unit == 1);
+    return apart(a) | apart(b) << 8;
+  }
+  template <int unit>
+  static Word high(Word a, Word b) {
+    return low<unit>(a >> 32, b >> 32);
+  }
+  template <int bits>
+  static void swap_fields(Word& a, Word& b) {
+    const Word changed = (a >> bits ^ b) & (~Word{0} / ((Word{1} << bits) + 1));
+    a ^= changed << bits;
+    b ^= changed;
+  }
+  static Word flip(Word a, Word bits) { return a ^ bits; }
+
+ private:
+  /// The low four bytes, each with a zero above it.
+  static Word apart(Word v) {
+    v = ((v & 0xffffffff) | v << 16) & 0x0000ffff0000ffff;
+    return (v | v << 8) & 0x00ff00ff00ff00ff;
+  }
+};
+
+/// Zips the first half of the words with the second.
+template <int unit, class Zip, int count>
+QUANTA_ALWAYS_INLINE void zip_halves(typename Zip::Word (&words)[count]) {
+  typename Zip::Word zipped[count];
+  QUANTA_UNROLL for (int r = 0; r < count / 2; ++r) {
+    zipped[2 * r] = Zip::template low<unit>(words[r], words[r + count / 2]);
+    zipped[2 * r + 1] = Zip::template high<unit>(words[r], words[r + count / 2]);
+  }
+  QUANTA_UNROLL for (int r = 0; r < count; ++r) words[r] = zipped[r];
+}
+
+template <int bits, class Zip>
+QUANTA_ALWAYS_INLINE void join_words(typename Zip::Word (&words)[8 / bits]) {
+  static_assert(bits == 4 || bits == 2);
+  if constexpr (bits == 2) {
+    QUANTA_UNROLL for (int r = 0; r < 2; ++r) Zip::template swap_fields<4>(words[r], words[r + 2]);
+  }
+  QUANTA_UNROLL for (int r = 0; r < 8 / bits; r += 2) Zip::template swap_fields<bits>(words[r], words[r + 1]);
+  QUANTA_UNROLL for (int step = 1; step < 8 / bits; step *= 2) zip_halves<1, Zip>(words);
+}
+
 /// Of eight bytes: halves of the square change places, then quarters within these, and so on.
 struct ScalarSquare {
   using Word = std::uint64_t;
+
+  template <int bits>
+  QUANTA_ALWAYS_INLINE static void join(Word (&words)[8 / bits]) {
+    join_words<bits, ScalarZip>(words);
+  }
+  static Word flip(Word a, Word bits) { return a ^ bits; }
 
   template <int unit>
   QUANTA_ALWAYS_INLINE static void turn(Word (&words)[8 / unit]) {
@@ -31,23 +92,20 @@ struct ScalarSquare {
   }
 };
 
-/// Of sixteen bytes: each step zips the first half of the words with the second. Zip has the type Word and, for units,
-/// low(a, b) and high(a, b): those of the low halves of two words in turns, and of the high ones.
+/// Of sixteen bytes: each step zips the first half of the words with the second.
 template <class Zip>
 struct ZippedSquare {
   using Word = typename Zip::Word;
 
+  template <int bits>
+  QUANTA_ALWAYS_INLINE static void join(Word (&words)[8 / bits]) {
+    join_words<bits, Zip>(words);
+  }
+  static Word flip(Word a, Word bits) { return Zip::flip(a, bits); }
+
   template <int unit>
   QUANTA_ALWAYS_INLINE static void turn(Word (&words)[16 / unit]) {
-    constexpr int side = 16 / unit;
-    QUANTA_UNROLL for (int step = 1; step < side; step *= 2) {
-      Word zipped[side];
-      QUANTA_UNROLL for (int r = 0; r < side / 2; ++r) {
-        zipped[2 * r] = Zip::template low<unit>(words[r], words[r + side / 2]);
-        zipped[2 * r + 1] = Zip::template high<unit>(words[r], words[r + side / 2]);
-      }
-      QUANTA_UNROLL for (int r = 0; r < side; ++r) words[r] = zipped[r];
-    }
+    QUANTA_UNROLL for (int step = 1; step < 16 / unit; step *= 2) zip_halves<unit, Zip>(words);
   }
 };
 
