@@ -3,6 +3,8 @@
 // The passes over columns with every lane type, against one element at a time; and quotients so near a half that only
 // exact division rounds them right.
 #include <cmath>
+#include <limits>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -147,6 +149,45 @@ TYPED_TEST(Columns, QuotientsNextToAHalfAreRoundedAsIfDivided) {
     for (std::size_t i = 0; i < x.size(); ++i) {
       ASSERT_EQ(static_cast<long>(codes[i]), reference::code(x[i], {scale, zero_point}, 0, 255))
           << x[i] << " / " << scale;
+    }
+  }
+}
+
+// Whole vectors of one value, so that no other lane has them divided: from 0 to infinity, on both sides of it, and NaN.
+TYPED_TEST(Columns, ValuesFarOutsideTheCodesSaturateWhereAllLanesHoldThem) {
+  using L = TypeParam;
+  const auto check = [](float value, float scale, std::int32_t zero_point, const auto& codes_of) {
+    const std::vector<float> x(64 + 7, value);
+    const auto [codes, low, high] = codes_of(x, simd::QuantizeStep{scale, zero_point, 0, 0});
+    for (const auto code : codes) {
+      ASSERT_EQ(static_cast<long>(code), reference::code(value, {scale, zero_point}, low, high))
+          << value << " / " << scale << " + " << zero_point;
+    }
+  };
+  const auto of_type = [](auto code) {
+    return [code](const std::vector<float>& x, simd::QuantizeStep step) {
+      using Code = decltype(code);
+      step.low = std::is_signed_v<Code> ? -127 : 0;
+      step.high = std::numeric_limits<Code>::max();
+      std::vector<Code> codes(x.size());
+      simd::quantize<L>(x.data(), static_cast<Index>(x.size()), step, codes.data());
+      return std::tuple(codes, step.low, step.high);
+    };
+  };
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float scale : {1.0f, 0.37f, 0x1p-126f, 0x1.8p127f}) {
+    std::vector<float> values = {0.0f, infinity, std::numeric_limits<float>::quiet_NaN(),
+                                 std::numeric_limits<float>::max()};
+    for (int e = -3; e < 140; ++e) {
+      for (const float digits : {1.0f, 1.23f, 1.5f, 1.99f}) values.push_back(std::ldexp(digits, e) * scale);
+    }
+    for (const float value : values) {
+      for (const float x : {value, -value}) {
+        ASSERT_NO_FATAL_FAILURE(check(x, scale, 0, of_type(std::int8_t{})));
+        ASSERT_NO_FATAL_FAILURE(check(x, scale, -100, of_type(std::int8_t{})));
+        ASSERT_NO_FATAL_FAILURE(check(x, scale, 0, of_type(std::uint8_t{})));
+        ASSERT_NO_FATAL_FAILURE(check(x, scale, 200, of_type(std::uint8_t{})));
+      }
     }
   }
 }

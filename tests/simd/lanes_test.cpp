@@ -285,28 +285,37 @@ TYPED_TEST(Lanes, SumBytesOfEitherSign) {
 TYPED_TEST(Lanes, TestsSeeEveryLane) {
   using L = TypeParam;
   std::vector<std::int32_t> zero(L::width, 0);
-  EXPECT_TRUE(L::all_zero(L::load_int(zero.data())));
   EXPECT_FALSE(L::all_below(L::load_int(zero.data()), 0));
   EXPECT_TRUE(L::all_below(L::load_int(zero.data()), 1));
   for (std::size_t i = 0; i < L::width; ++i) {
     for (const std::int32_t other : {1, -1, std::numeric_limits<std::int32_t>::min()}) {
       std::vector<std::int32_t> one = zero;
       one[i] = other;
-      EXPECT_FALSE(L::all_zero(L::load_int(one.data())));
-      EXPECT_FALSE(L::all_zero(L::or_int(L::load_int(zero.data()), L::load_int(one.data()))));
       EXPECT_EQ(L::all_below(L::load_int(one.data()), 1), other < 1);
     }
   }
 }
 
-TYPED_TEST(Lanes, DifferenceIsZeroOnlyOfEqualFiniteNumbers) {
+TYPED_TEST(Lanes, FloatsAreEqualWhereAllPairsAre) {
   using L = TypeParam;
+  EXPECT_TRUE(L::are_equal(L::equal()));
   const auto [a, b] = pairs();
   for (std::size_t i = 0; i < a.size(); i += L::width) {
-    const std::vector<std::int32_t> got = integers<L>(L::difference(L::load(&a[i]), L::load(&b[i])));
-    for (std::size_t j = 0; j < L::width; ++j) {
-      if (a[i + j] == 0.0f && b[i + j] == 0.0f) continue;
-      ASSERT_EQ(got[j] == 0, a[i + j] == b[i + j] && std::isfinite(a[i + j])) << a[i + j] << ' ' << b[i + j];
+    bool all = true;
+    for (std::size_t j = 0; j < L::width; ++j) all = all && a[i + j] == b[i + j];
+    const typename L::F v = L::load(&a[i]), w = L::load(&b[i]), one = L::set(1.0f);
+    ASSERT_EQ(L::are_equal(L::equal(L::equal(), v, w)), all);
+    ASSERT_EQ(L::are_equal(L::equal(L::equal(L::equal(), v, w), one, one)), all);
+    ASSERT_EQ(L::are_equal(L::equal(L::equal(L::equal(), one, one), v, w)), all);
+  }
+  for (std::size_t i = 0; i < L::width; ++i) {
+    for (const float other : {1.0f, -2.0f, std::numeric_limits<float>::quiet_NaN()}) {
+      std::vector<float> x(L::width, 2.0f), y = x;
+      EXPECT_TRUE(L::are_equal(L::equal(L::equal(), L::load(x.data()), L::load(y.data()))));
+      y[i] = other;
+      EXPECT_FALSE(L::are_equal(L::equal(L::equal(), L::load(x.data()), L::load(y.data()))));
+      x[i] = y[i] = std::numeric_limits<float>::quiet_NaN();
+      EXPECT_FALSE(L::are_equal(L::equal(L::equal(), L::load(x.data()), L::load(y.data()))));
     }
   }
 }
@@ -382,6 +391,37 @@ TYPED_TEST(Lanes, StoresTheLowBitsOfFourVectors) {
   check_low_bits<TypeParam, std::int16_t>();
   check_low_bits<TypeParam, std::uint16_t>();
   check_low_bits<TypeParam, std::int32_t>();
+}
+
+// Of any integers, in order, within bounds that may be those of the type.
+template <class L, class Code>
+void check_store_clamped() {
+  constexpr int lowest = std::numeric_limits<Code>::min(), highest = std::numeric_limits<Code>::max();
+  constexpr std::size_t n = 4 * L::width;
+  Random random(6);
+  for (int round = 0; round < 200; ++round) {
+    int low = lowest, high = highest;
+    if (round % 2 == 0) {
+      low = random.between(lowest, highest);
+      high = random.between(low, highest);
+    }
+    std::vector<std::int32_t> values;
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool near = random.between(0, 3) > 0;
+      values.push_back(near ? random.between(-300, 300) : static_cast<std::int32_t>(random.bits()));
+    }
+    std::vector<Code> stored(n + 1, Code{77});
+    const auto vector = [&](std::size_t v) { return L::load_int(&values[v * L::width]); };
+    L::store_clamped(stored.data(), vector(0), vector(1), vector(2), vector(3), static_cast<Code>(low),
+                     static_cast<Code>(high));
+    for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(int{stored[i]}, std::clamp(values[i], low, high)) << values[i];
+    ASSERT_EQ(stored[n], Code{77});
+  }
+}
+
+TYPED_TEST(Lanes, StoresFourVectorsOfBytesWithinBounds) {
+  check_store_clamped<TypeParam, std::int8_t>();
+  check_store_clamped<TypeParam, std::uint8_t>();
 }
 
 TYPED_TEST(Lanes, ReductionsFindTheExtremeInEveryLane) {

@@ -293,18 +293,19 @@ template <class L, int nr, class Lanes>
 QUANTA_ALWAYS_INLINE bool Requantize<O>::apply_factors(const std::int32_t* sums, Index row, Index rows,
                                                        const detail::PanelColumns<Code>& to, Index c,
                                                        Lanes lanes) const {
-  const simd::detail::CodeBits<L> bits(low_, high_, L::set(simd::detail::kRounder + static_cast<float>(zero_point_)));
+  const simd::detail::CodeBits<L, Code> bits(low_, high_,
+                                             L::set(simd::detail::kRounder + static_cast<float>(zero_point_)));
   const typename L::I bias = L::load_int(bias_.data() + to.column + c);
   const typename L::F factor = L::load(factors_.data() + to.column + c);
   const typename L::F less = L::mul(factor, L::set(1.0f - kSpread)), more = L::mul(factor, L::set(1.0f + kSpread));
-  typename L::I difference = L::set_int(0);
+  typename L::Equal equal = L::equal();
   for (Index r = 0; r < rows; ++r) {
     const typename L::F sum = L::to_float(L::add(L::load_int(sums + r * nr), bias));  // fits: checked before
     const typename L::F one = L::fma(sum, less, bits.rounder), other = L::fma(sum, more, bits.rounder);
-    difference = L::or_int(difference, L::difference(one, other));
+    equal = L::equal(equal, one, other);
     store<L>(to, row + r, c, L::min_int(L::max_int(L::float_bits(one), bits.least), bits.most), lanes);
   }
-  return L::all_zero(difference);
+  return L::are_equal(equal);
 }
 
 template <IntegerFormat O>

@@ -172,6 +172,20 @@ struct Avx2Lanes {
     store_narrow(p + 2 * width, c);
     store_narrow(p + 3 * width, d);
   }
+  template <class T>
+  static void store_clamped(T* p, I a, I b, I c, I d, T low, T high) {
+    const I ab = _mm256_packs_epi32(a, b), cd = _mm256_packs_epi32(c, d);
+    const I order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // as above
+    I bytes;
+    if constexpr (std::is_signed_v<T>) {
+      bytes = _mm256_max_epi8(_mm256_packs_epi16(ab, cd), _mm256_set1_epi8(low));
+      bytes = _mm256_min_epi8(bytes, _mm256_set1_epi8(high));
+    } else {
+      bytes = _mm256_max_epu8(_mm256_packus_epi16(ab, cd), _mm256_set1_epi8(static_cast<char>(low)));
+      bytes = _mm256_min_epu8(bytes, _mm256_set1_epi8(static_cast<char>(high)));
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(bytes, order));
+  }
 
   static float reduce_min(F v) {
     __m128 m = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -212,8 +226,10 @@ struct Avx2Lanes {
   static bool all_below(I v, std::int32_t limit) {
     return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(limit), v))) == 0xff;
   }
-  static I difference(F a, F b) { return float_bits(_mm256_sub_ps(a, b)); }
-  static bool all_zero(I v) { return _mm256_testz_si256(v, v) != 0; }
+  using Equal = F;
+  static Equal equal() { return _mm256_castsi256_ps(_mm256_set1_epi32(-1)); }
+  static Equal equal(Equal before, F a, F b) { return _mm256_and_ps(before, _mm256_cmp_ps(a, b, _CMP_EQ_OQ)); }
+  static bool are_equal(Equal all) { return _mm256_movemask_ps(all) == 0xff; }
 
  private:
   static I first_lanes(Index count) {

@@ -139,6 +139,22 @@ struct Avx512Lanes {
     store_narrow(p + 2 * width, c);
     store_narrow(p + 3 * width, d);
   }
+  template <class T>
+  static void store_clamped(T* p, I a, I b, I c, I d, T low, T high) {
+    constexpr __mmask64 all = ~__mmask64{0};
+    const I ab = _mm512_packs_epi32(a, b), cd = _mm512_packs_epi32(c, d);
+    // Packing works within quarters: four bytes of a, b, c, d, then the next four of each.
+    const I order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    I bytes;
+    if constexpr (std::is_signed_v<T>) {
+      bytes = _mm512_maskz_max_epi8(all, _mm512_packs_epi16(ab, cd), _mm512_set1_epi8(low));
+      bytes = _mm512_maskz_min_epi8(all, bytes, _mm512_set1_epi8(high));
+    } else {
+      bytes = _mm512_maskz_max_epu8(all, _mm512_packus_epi16(ab, cd), _mm512_set1_epi8(static_cast<char>(low)));
+      bytes = _mm512_maskz_min_epu8(all, bytes, _mm512_set1_epi8(static_cast<char>(high)));
+    }
+    _mm512_storeu_si512(p, _mm512_maskz_permutexvar_epi32(kAll, order, bytes));
+  }
 
   static float reduce_min(F v) { return Avx2Lanes::reduce_min(Avx2Lanes::min(low_half(v), high_half(v))); }
   static float reduce_max(F v) { return Avx2Lanes::reduce_max(Avx2Lanes::max(low_half(v), high_half(v))); }
@@ -175,8 +191,10 @@ struct Avx512Lanes {
   static bool all_below(I v, std::int32_t limit) {
     return _mm512_cmplt_epi32_mask(v, _mm512_set1_epi32(limit)) == kAll;
   }
-  static I difference(F a, F b) { return float_bits(_mm512_sub_ps(a, b)); }
-  static bool all_zero(I v) { return _mm512_test_epi32_mask(v, v) == 0; }
+  using Equal = __mmask16;
+  static Equal equal() { return kAll; }
+  static Equal equal(Equal before, F a, F b) { return _mm512_mask_cmp_ps_mask(before, a, b, _CMP_EQ_OQ); }
+  static bool are_equal(Equal all) { return all == kAll; }
 
  private:
   static __m256 low_half(F v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 0); }

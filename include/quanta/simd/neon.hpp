@@ -194,6 +194,17 @@ struct NeonLanes {
     store_narrow(p + 2 * width, c);
     store_narrow(p + 3 * width, d);
   }
+  template <class T>
+  static void store_clamped(T* p, I a, I b, I c, I d, T low, T high) {
+    const int16x8_t ab = vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)), cd = vcombine_s16(vqmovn_s32(c), vqmovn_s32(d));
+    if constexpr (std::is_signed_v<T>) {
+      const int8x16_t bytes = vcombine_s8(vqmovn_s16(ab), vqmovn_s16(cd));
+      vst1q_s8(p, vminq_s8(vmaxq_s8(bytes, vdupq_n_s8(low)), vdupq_n_s8(high)));
+    } else {
+      const uint8x16_t bytes = vcombine_u8(vqmovun_s16(ab), vqmovun_s16(cd));
+      vst1q_u8(p, vminq_u8(vmaxq_u8(bytes, vdupq_n_u8(low)), vdupq_n_u8(high)));
+    }
+  }
 
   static float reduce_min(F v) { return vminvq_f32(v); }
   static float reduce_max(F v) { return vmaxvq_f32(v); }
@@ -222,8 +233,10 @@ struct NeonLanes {
     }
   }
   static bool all_below(I v, std::int32_t limit) { return vmaxvq_s32(v) < limit; }
-  static I difference(F a, F b) { return float_bits(vsubq_f32(a, b)); }
-  static bool all_zero(I v) { return vmaxvq_u32(vreinterpretq_u32_s32(v)) == 0; }
+  using Equal = uint32x4_t;
+  static Equal equal() { return vdupq_n_u32(0xffffffffu); }
+  static Equal equal(Equal before, F a, F b) { return vandq_u32(before, vceqq_f32(a, b)); }
+  static bool are_equal(Equal all) { return vminvq_u32(all) != 0; }
 };
 
 /// What a ZippedSquare takes.

@@ -115,15 +115,19 @@ struct ColumnSteps {
 
 /// Codes while they are the bits of reals around kRounder, which are ordered as the reals: of those the integers are
 /// the low ones.
-template <class L>
+template <class L, class Code>
 struct CodeBits {
-  typename L::I least, most;
+  typename L::I zero, least, most;
   typename L::F rounder;
+  Code low, high;
 
-  CodeBits(std::int32_t low, std::int32_t high, typename L::F with_zero_point)
-      : least(L::set_int(std::bit_cast<std::int32_t>(kRounder) + low)),
-        most(L::set_int(std::bit_cast<std::int32_t>(kRounder) + high)),
-        rounder(with_zero_point) {}
+  CodeBits(std::int32_t lowest, std::int32_t highest, typename L::F with_zero_point)
+      : zero(L::set_int(std::bit_cast<std::int32_t>(kRounder))),
+        least(L::set_int(std::bit_cast<std::int32_t>(kRounder) + lowest)),
+        most(L::set_int(std::bit_cast<std::int32_t>(kRounder) + highest)),
+        rounder(with_zero_point),
+        low(static_cast<Code>(lowest)),
+        high(static_cast<Code>(highest)) {}
 };
 
 /// By division: the definition.
@@ -142,22 +146,28 @@ QUANTA_ALWAYS_INLINE void quantize_divided(const float* x, Index first, Index la
 /// steps are as far apart, or (rows) the same. Codes have at most 16 bits.
 template <class L, int vectors, bool rows, class Step, class Code>
 QUANTA_ALWAYS_INLINE void multiply_vectors(const float* x, Index i, Index apart, const Step& step,
-                                           const CodeBits<L>& bits, Code* codes) {
+                                           const CodeBits<L, Code>& bits, Code* codes) {
+  // Four vectors of bytes are clamped when they are packed. A sum with the rounder that falls below 0, whose bits do
+  // not rise with it, is one of two that differ, unless both are -inf.
+  constexpr bool packed = vectors == 4 && !rows && sizeof(Code) == 1;
   typename L::I code[vectors];
-  typename L::I difference = L::set_int(0);
+  typename L::Equal equal = L::equal();
   QUANTA_UNROLL for (int v = 0; v < vectors; ++v) {
     const Index at = i + (rows ? 0 : v * apart);
     const typename L::F value = L::load(x + i + v * apart);
     const typename L::F less = L::fma(value, step.less(at), bits.rounder);
     const typename L::F more = L::fma(value, step.more(at), bits.rounder);
-    difference = L::or_int(difference, L::difference(less, more));
-    code[v] = L::min_int(L::max_int(step.rounded(at, L::float_bits(less)), bits.least), bits.most);
+    equal = L::equal(equal, less, more);
+    const typename L::I rounded = step.rounded(at, L::float_bits(less));
+    code[v] = packed ? L::sub(rounded, bits.zero) : L::min_int(L::max_int(rounded, bits.least), bits.most);
   }
-  if (!L::all_zero(difference)) {
+  if (!L::are_equal(equal)) [[unlikely]] {
     for (int v = 0; v < vectors; ++v) {
       const Index moved = rows ? v * apart : 0, at = i + (rows ? 0 : v * apart);
       quantize_divided<L>(x + moved, at, at + L::width, step, codes + moved);
     }
+  } else if constexpr (packed) {
+    L::store_clamped(codes + i, code[0], code[1], code[2], code[3], bits.low, bits.high);
   } else if constexpr (vectors == 4 && !rows) {
     L::store_narrow(codes + i, code[0], code[1], code[2], code[3]);
   } else {
@@ -175,7 +185,7 @@ template <class L, class Step, class Code>
 QUANTA_ALWAYS_INLINE void quantize_from(const float* x, Index first, Index last, const Step& step, std::int32_t low,
                                         std::int32_t high, Code* codes) {
   if (multiplies<L, Code>(low, high)) {
-    const CodeBits<L> bits(low, high, step.rounder());
+    const CodeBits<L, Code> bits(low, high, step.rounder());
     constexpr Index w = L::width;
     for (; first + 4 * w <= last; first += 4 * w) multiply_vectors<L, 4, false>(x, first, w, step, bits, codes);
     for (; first + w <= last; first += w) multiply_vectors<L, 1, false>(x, first, w, step, bits, codes);
@@ -207,7 +217,7 @@ QUANTA_ALWAYS_INLINE void quantize_columns(const float* x, Index rows, Index str
     // Of many columns the factors leave the first-level cache; then some rows at a time share what is read of them.
     constexpr Index kMany = 1024;
     constexpr int kTogether = 4;
-    const CodeBits<L> bits(steps.low, steps.high, step.rounder());
+    const CodeBits<L, Code> bits(steps.low, steps.high, step.rounder());
     Index r = 0;
     for (; n > kMany && r + kTogether <= rows; r += kTogether) {
       const Index start = r * stride + first;

@@ -127,6 +127,13 @@ struct ScalarLanes {
     store_narrow(p + 3, d);
   }
 
+  /// The same of four, of which each becomes low below it and high above it. T is a byte, which holds low and high.
+  template <class T>
+  static void store_clamped(T* p, I a, I b, I c, I d, T low, T high) {
+    const I values[] = {a, b, c, d};
+    for (int i = 0; i < 4; ++i) p[i] = static_cast<T>(std::clamp<I>(values[i], low, high));
+  }
+
   /// Over all lanes.
   static float reduce_min(F v) { return v; }
   static float reduce_max(F v) { return v; }
@@ -155,9 +162,12 @@ struct ScalarLanes {
     return acc;
   }
   static bool all_below(I v, std::int32_t limit) { return v < limit; }
-  /// Zero where a and b are the same finite number, else not; not defined of zeros. Neither is a product just made.
-  static I difference(F a, F b) { return float_bits(a - b); }
-  static bool all_zero(I v) { return v == 0; }
+  /// Are pairs of floats equal in all lanes? Of no pair they are; with every pair `equal` looks at one more. NaN is
+  /// equal to nothing. Neither is a product just made.
+  using Equal = bool;
+  static Equal equal() { return true; }
+  static Equal equal(Equal before, F a, F b) { return before && a == b; }
+  static bool are_equal(Equal all) { return all; }
 
  private:
   static std::uint32_t bits(I v) { return static_cast<std::uint32_t>(v); }
