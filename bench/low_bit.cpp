@@ -224,6 +224,7 @@ int main(int argc, char** argv) {
   add_dynamic<Int<8>, PerGroup<32>>(bench, "int8/32");
   add_dynamic<Int<8>, PerGroup<128>>(bench, "int8/128");
   add_dynamic<Int<4>, PerGroup<32>>(bench, "int4/32");
+  add_dynamic<Int<4>, WithScales<PerGroup<32>, Fp16>>(bench, "int4/32 fp16");
   add_dynamic<Int<4>, PerGroup<48>>(bench, "int4/48");
   add_dynamic<Int<4>, PerGroup<64>>(bench, "int4/64");
   add_dynamic<Int<4>, PerGroup<100>>(bench, "int4/100");

@@ -106,6 +106,7 @@ TYPED_TEST(PackedWeights, PackedBytesAreWhatIsAllocated) {
   check(Int<8>{}, PerTensor{}, kOne, Fill::zero);
   check(Int<8>{}, PerChannel<0>{}, kPerRow, Fill::random);
   check(UInt<4>{}, PerGroup<8>{}, 8, Fill::random);
+  check(Int<8>{}, WithScales<PerGroup<8>, Fp16>{}, 8, Fill::random);
 }
 
 TYPED_TEST(PackedWeights, OfNothingHoldNothing) {

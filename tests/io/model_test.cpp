@@ -201,7 +201,11 @@ TEST(Model, SurvivesScalesThatAreCodes) {
       WeightOnlyLinear<NF4, WithScales<PerGroup<8>, E4M3, kAllScales>>(weight),
       WeightOnlyLinear<Int<4>, WithScales<PerGroup<Dynamic>, Fp16>>(weight, WithScales<PerGroup<Dynamic>, Fp16>(16)),
       WeightOnlyLinear<UInt<4>, WithScales<PerChannel<0>, Bf16, 7>>(weight),
-      WeightOnlyLinear<Int<8>, WithScales<PerTensor, E5M2>>(weight)};
+      WeightOnlyLinear<Int<8>, WithScales<PerTensor, E5M2>>(weight),
+      DynamicLinear<Int<4>, WithScales<PerGroup<8>, Fp16>>(weight),
+      DynamicLinear<MXINT8, MxBlocks>(weight, model_bias(40)),
+      StaticLinear<UInt<4>, WithScales<PerGroup<16>, Bf16>>(weight, model_bias(40),
+                                                            AsymmetricQuantizer<UInt<8>>::fit(Range{-1.0f, 2.0f}))};
   const Sequential loaded = expect_survives<WeightOnlyLinear<NF4, DoubleQuantized<PerGroup<8>>>>(model, 40);
   EXPECT_EQ(summary(loaded).text(), summary(model).text());
   EXPECT_NE((loaded[1].target<WeightOnlyLinear<NF4, DoubleQuantized<PerGroup<8>>>>()), nullptr);
@@ -440,6 +444,10 @@ TEST(Model, RefusesWeightsThatALayerCannotHave) {
   refused(WeightOnlyLinear<Int<16>>(weight), "int16 (3, 4) per_channel(axis 0)");
   refused(WeightOnlyLinear<Int<8>, PerChannel<1>>(weight), "int8 (3, 4) per_channel(axis 1)");
   refused(WeightOnlyLinear<Int<4>, PerGroup<2, 0>>(weight), "int4 (3, 4) per_group(2, axis 0)");
+  refused(WeightOnlyLinear<Int<8>, WithScales<PerTensor, Fp16>>(weight), "per_tensor, fp16 scales");
+  refused(WeightOnlyLinear<Int<8>, WithScales<PerChannel<0>, Fp16>>(weight), "per_channel(axis 0), fp16 scales");
+  refused(WeightOnlyLinear<Int<4>, WithScales<PerGroup<2>, Fp16, kAllScales>>(weight), "fp16 scales with one scale");
+  refused(WeightOnlyLinear<Int<4>, WithScales<PerGroup<2>, E2M3>>(weight), "per_group(2, axis 1), e2m3 scales");
   const auto cube = SymmetricQuantizer<Int<8>>::fit_quantize(random_tensor<3>({1, 2, 3}, 1));
   TensorList list;
   list.add("0.weight", cube.view());

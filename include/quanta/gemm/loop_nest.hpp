@@ -113,7 +113,8 @@ RunGrouped<Kernel> pick_grouped(Index rows) {
 }
 
 /// `rows` prepared rows from `row` on times one panel. row_of_result is where the first of the rows is in the result.
-/// Where the rhs does not hold the sums of its columns, they are made in `room`, of room_bytes.
+/// Where the rhs does not hold the sums of its columns, or holds scales as codes, they are made in `room`, of
+/// room_bytes.
 template <class Rhs, class Code>
 struct TileProduct {
   using Kernel = typename Rhs::KernelType;
@@ -123,7 +124,7 @@ struct TileProduct {
   const Rows& prepared;
   const Rhs& rhs;
   Index row, rows, row_of_result, panel;
-  std::int32_t* room;
+  std::byte* room;
 
   using Reader = typename LhsReader<Kernel, Code>::Type;
   static constexpr bool kGrouped = HasGroupedForm<Reader>;
@@ -131,13 +132,14 @@ struct TileProduct {
     if constexpr (kGrouped) return Reader::kPanelsOfRow;
     return 1;
   }
-  static Index room_bytes(const RhsLayout& layout) {
-    if (Rhs::kHoldsSums || !kGrouped) return 0;
-    return round_up(panels_of_row() * layout.groups() * nr * Index{sizeof(std::int32_t)}, Index{kCacheLine});
+  static Index room_bytes(const Rhs& rhs) {
+    if (!kGrouped) return 0;
+    return (Rhs::kHoldsSums ? 0 : bytes_of_columns(rhs.layout())) +
+           (rhs.has_narrow_scales() ? bytes_of_columns(rhs.layout()) : 0);
   }
   /// The scaled sums of one row for this panel and those behind it, panels_of_row() of them.
   void scaled_sums_of_row(float* to) const {
-    Reader::run_grouped_row(prepared.grouped(row), grouped_panel(panels_of_row()), to);
+    Reader::run_grouped_row(prepared.grouped(row), grouped_panel(panels_of_row(), true), to);
   }
 
   /// The int32 sums over all of k, zero points taken off; added to what the tile holds with `accumulate`.
@@ -151,31 +153,53 @@ struct TileProduct {
   /// The float sums by_group (gemm/outputs.hpp), nr for each row.
   void scaled_sums(float* to) const {
     if constexpr (kGrouped) {
-      if (rhs.layout().groups() > 0) return pick_grouped<Reader>(rows)(prepared.grouped(row), grouped_panel(1), to);
+      if (rhs.layout().groups() > 0)
+        return pick_grouped<Reader>(rows)(prepared.grouped(row), grouped_panel(1, false), to);
     }
     using L = LanesFor<nr>;
     alignas(kCacheLine) std::int32_t group[Kernel::kMr * nr];
+    alignas(kCacheLine) float decoded[nr];
     std::fill_n(to, rows * nr, 0.0f);
     for (Index g = 0; g < rhs.layout().groups(); ++g) {
       group_sums(g, {group, nr}, false);
+      const float* const scales = rhs.scales(panel, g, 1, decoded);
       for (Index i = 0; i < rows * nr; i += L::width) {
-        const typename L::F scale = L::load(rhs.scales(panel, g) + i % nr);
+        const typename L::F scale = L::load(scales + i % nr);
         L::store(to + i, L::fma(L::to_float(L::load_int(group + i)), scale, L::load(to + i)));
       }
     }
   }
 
  private:
-  GroupedPanel<typename Kernel::Rhs> grouped_panel(Index panels) const {
+  /// Of a number of 4 bytes for every column of panels_of_row() panels, in each group.
+  static Index bytes_of_columns(const RhsLayout& layout) {
+    return round_up(panels_of_row() * layout.groups() * nr * Index{sizeof(float)}, Index{kCacheLine});
+  }
+  static bool reads(GroupScales scales, bool of_row) {
+    if constexpr (requires { Reader::row_reads(scales); }) {
+      if (of_row && Reader::row_reads(scales)) return true;
+    }
+    return scales == GroupScales::floats;
+  }
+  /// What the grouped form reads, for a row or a tile.
+  GroupedPanel<typename Kernel::Rhs> grouped_panel(Index panels, bool of_row) const {
     const RhsLayout& layout = rhs.layout();
     const Index groups = layout.groups();
-    const std::int32_t* const sums =
-        prepared.zero_points(row) == nullptr ? nullptr : rhs.sums(panel, 0, panels * groups, room);
+    const std::int32_t* sums = nullptr;
+    std::byte* const behind = room + (Rhs::kHoldsSums ? 0 : bytes_of_columns(layout));
+    if (prepared.zero_points(row) != nullptr) {
+      sums = rhs.sums(panel, 0, panels * groups, reinterpret_cast<std::int32_t*>(room));
+    }
+    std::pair<GroupScales, const void*> scales = rhs.held_scales(panel);
+    if (scales.second == nullptr || !reads(scales.first, of_row)) {
+      scales = {GroupScales::floats, rhs.scales(panel, 0, panels * groups, reinterpret_cast<float*>(behind))};
+    }
     return {rhs.panel(panel),
             layout.group,
             groups,
             layout.group_length(groups - 1),
-            rhs.scales(panel),
+            scales.second,
+            scales.first,
             sums,
             rhs.zero_points(panel),
             rhs.rest_factor() != 0,
@@ -244,7 +268,7 @@ QUANTA_ALWAYS_INLINE void write_tile(const Panel& output, const Product& product
 /// Computes one row of the first of some panels, several at a time, where the kernel can; says how many that were.
 template <class Outputs, class Rows, class Rhs>
 Index write_row(Outputs& outputs, const Rows& prepared, const Rhs& rhs, Index row, Index row_of_result, Index first,
-                Index panels, std::int32_t* room) {
+                Index panels, std::byte* room) {
   using Product = TileProduct<Rhs, typename Rows::CodeType>;
   Index done = 0;
   if constexpr (Outputs::Panel::by_group) {
@@ -288,8 +312,7 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
   using Kernel = typename Rhs::KernelType;
   using Outputs = PanelOutputs<Output, Rhs>;
   using Product = TileProduct<Rhs, Code>;
-  auto* const room = reinterpret_cast<std::int32_t*>(scratch);
-  scratch += Product::room_bytes(rhs.layout());
+  std::byte* const room = std::exchange(scratch, scratch + Product::room_bytes(rhs));
   const Index together = Outputs::most_panels(rhs, last_row - first_row);
   const bool far = is_far(output.dst);
   // Blocks of nearly equal height: a low last one would fetch every panel for next to nothing.
@@ -331,7 +354,7 @@ void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, 
       return run_tile(lhs, rhs, output, scratch);
     }
   }
-  context.reserve_scratch(tasks, TileProduct<Rhs, Code>::room_bytes(rhs.layout()) + bytes);
+  context.reserve_scratch(tasks, TileProduct<Rhs, Code>::room_bytes(rhs) + bytes);
   if (tasks == 1) return run_rows(lhs, rhs, output, 0, m, 0, panels, context.scratch(0));
   const auto part = [&](Index size, Index task) { return size * task / tasks; };
   LhsOperand<Code> made = lhs;

@@ -125,16 +125,22 @@ struct GroupedLhs {
   Index next_rests;                 ///< from a group's rests to the next group's
 };
 
+/// How the scales of groups lie in memory: as floats, as IEEE halves, as the upper halves of floats, or as a byte e for
+/// 2^(e - 127).
+enum class GroupScales { floats, halves, upper_halves, powers };
+
 /// A panel with `groups` groups of `group` steps, of which the last has `last`. Of scales, sums and zero points there
 /// are kNr for each group; sums only if the lhs has zero points. Where zero points are the same for all, zero_points is
-/// null, and with `same_zero` a row's sums start from its rest. The next panel's lie so many elements on.
+/// null, and with `same_zero` a row's sums start from its rest. The next panel's lie so many elements on. Scales are
+/// floats but where run_grouped_row reads others.
 template <class T>
 struct GroupedPanel {
   const T* blocks;           ///< of the first group; those of the others follow
   Index group;               ///< steps of a group
   Index groups;              ///< how many
   Index last;                ///< steps of the last group
-  const float* scales;       ///< (groups, kNr)
+  const void* scales;        ///< (groups, kNr)
+  GroupScales scales_are;    ///< what lies there
   const std::int32_t* sums;  ///< (groups, kNr), of operands
   const T* zero_points;      ///< (groups, kNr), or null
   bool same_zero;            ///< is there one for all, other than 0?
@@ -145,7 +151,8 @@ struct GroupedPanel {
 /// A kernel may have a form for rhs with scales per group: run_grouped<rows>(lhs, panel, sums) leaves the float sums
 /// of N11, kNr for each row: f = fma(float(acc_g), scale_g, f), g ascending from f = 0, where acc_g is the exact sum of
 /// group g, zero points taken off. So a group costs no more than it must. run_grouped_row(lhs, first, sums) does so for
-/// one row and kPanelsOfRow panels from a first one on, kNr sums of each: memory is read faster in several places.
+/// one row and kPanelsOfRow panels from a first one on, kNr sums of each: memory is read faster in several places. It
+/// may read scales as they are held: row_reads(scales_are) says which; without that it gets floats.
 template <class K>
 concept HasGroupedForm = MicroKernel<K> &&
     requires(const GroupedLhs<typename K::Lhs>& lhs, const GroupedPanel<typename K::Rhs>& panel, float* sums) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include <quanta/gemm/kernels/native.hpp>
@@ -57,8 +58,24 @@ class PackedOperands {
   const ZeroPoint* zero_points(Index p, Index g = 0) const {
     return has_zero_points_ ? part<ZeroPoint>(zero_points_at_, row(p, g)) : nullptr;
   }
-  /// The sums of the operands of `groups` groups from g on, which may be those of the panels behind this one; where
-  /// they are not held, in `room` for as many.
+  /// Of groups: the scales of `groups` groups from g on, which may be those of the panels behind this one; where they
+  /// are held as codes, in `room` for as many.
+  const float* scales(Index p, Index g, Index groups, float* room) const {
+    if (!has_narrow_scales()) return scales(p, g);
+    decode_scales_(scale_codes(p), g * Kernel::kNr, groups * Kernel::kNr, room);
+    return room;
+  }
+  /// Are they held as codes?
+  bool has_narrow_scales() const { return decode_scales_ != nullptr; }
+  /// As they are held, if that has a name in GroupScales; else null.
+  std::pair<GroupScales, const void*> held_scales(Index p) const {
+    if (decode_scales_ == nullptr) return {GroupScales::floats, scales(p)};
+    if (decode_scales_ == &decode_levels<Fp16>) return {GroupScales::halves, scale_codes(p)};
+    if (decode_scales_ == &decode_levels<Bf16>) return {GroupScales::upper_halves, scale_codes(p)};
+    if (decode_scales_ == &decode_levels<E8M0>) return {GroupScales::powers, scale_codes(p)};
+    return {GroupScales::floats, nullptr};
+  }
+  /// The same of the sums of their operands, where these are not held.
   const std::int32_t* sums(Index p, Index g, Index groups, std::int32_t* room) const;
   /// How far apart what is held for panels is.
   Index next_panel() const { return layout_.panel_size() / kInAByte; }
@@ -78,8 +95,10 @@ class PackedOperands {
   /// All memory held: operands with their padding, scales, zero points, sums where they are held, and flags.
   Index packed_bytes() const { return memory_.size(); }
 
-  /// The scales and zero points of the weights, as QuantParams orders them. `shift` is operand - code, here and below.
-  void unpack_params(std::int32_t shift, Buffer<float>& scales, Buffer<std::int32_t>& zero_points) const;
+  /// The scales and zero points of the weights, as QuantParams orders and holds them: no zero points where all are 0.
+  /// `shift` is operand - code, here and below.
+  HeldScales unpack_scales() const;
+  Buffer<std::int32_t> unpack_zero_points(std::int32_t shift) const;
   /// Their codes: `pack` is pack_bytes of the format.
   void unpack_codes(std::int32_t shift, void (*pack)(const std::uint8_t*, Index first, Index count, std::byte* stream),
                     std::byte* stream) const;
@@ -110,6 +129,13 @@ class PackedOperands {
   /// Parameters (columns, rows) to (rows, kNr), filled up with zeros.
   template <class T>
   static void turn_params(const T* params, Index columns, Index rows, T* turned);
+  /// f(column, group) for all parameters as QuantParams orders them.
+  template <class F>
+  void for_each_param(F f) const {
+    for (Index column = 0; column < (per_tensor ? 1 : layout_.n); ++column) {
+      for (Index g = 0; g < next_params() / Kernel::kNr; ++g) f(column, g);
+    }
+  }
 
   /// An element of what begins at a byte of the memory.
   template <class T>
@@ -120,6 +146,7 @@ class PackedOperands {
   T* part(Index at, Index i = 0) {
     return reinterpret_cast<T*>(memory_.data() + at) + i;
   }
+  const std::byte* scale_codes(Index p) const { return part<std::byte>(scales_at_, row(p, 0) * scale_bytes_); }
   const typename Kernel::Rhs* first_operand() const { return part<typename Kernel::Rhs>(0); }
 
   RhsLayout layout_;
@@ -127,6 +154,8 @@ class PackedOperands {
   Buffer<std::byte> memory_;
   Index sums_at_, scales_at_, zero_points_at_, proven_at_;
   bool has_zero_points_;
+  NarrowScales::Decode decode_scales_ = nullptr;  ///< null where they are floats
+  Index scale_bytes_ = sizeof(float);
   std::int32_t zero_point_ = 0;
   Extremes column_, group_;
 };
@@ -142,6 +171,13 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
   // Codes that are shifted to be operands have zero points that are shifted too, and then are no longer 0.
   has_zero_points_ = params.zero_points != nullptr || (codes.shift != 0 && !per_group);
   if (!has_zero_points_) zero_point_ = codes.shift;
+  const NarrowScales& narrow = params.narrow;
+  if (narrow.decode != nullptr) {
+    check(per_group && narrow.outer == nullptr && (narrow.bits == 8 || narrow.bits == 16),
+          "PackedRhs: scales that are codes are of groups, of 8 or 16 bits, and have no outer scales");
+    decode_scales_ = narrow.decode;
+    scale_bytes_ = narrow.bits / 8;
+  }
   const Index padded = layout_.padded_n(), rows = per_group ? layout_.groups() : 1;
   Index bytes = 0;
   const auto make_room = [&](Index count, Index size) {
@@ -149,7 +185,7 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
   };
   make_room(layout_.size() / kInAByte, 1);
   sums_at_ = make_room(kHoldsSums ? layout_.groups() * padded : 0, sizeof(std::int32_t));
-  scales_at_ = make_room(per_tensor ? 1 : rows * padded, sizeof(float));
+  scales_at_ = make_room(per_tensor ? 1 : rows * padded, scale_bytes_);
   zero_points_at_ = make_room(has_zero_points_ ? rows * padded : 0, sizeof(ZeroPoint));
   proven_at_ = make_room(HasProvenForm<Kernel> ? layout_.panels() : 0, 1);
   memory_ = Buffer<std::byte>(bytes);
@@ -176,14 +212,12 @@ void PackedOperands<kind, Kernel>::pack_params(Index panel, const ParamsData& pa
   constexpr Index kNr = Kernel::kNr;
   const Index rows = next_params() / kNr, first = panel * kNr, columns = std::min(kNr, layout_.n - first);
   if constexpr (!per_tensor) {
-    float* const scales = part<float>(scales_at_, row(panel, 0));
-    if (params.scales != nullptr) {
-      turn_params(params.scales + first * rows, columns, rows, scales);
-    } else {
-      Buffer<float> read(columns * rows);
-      params.read_scales(first * rows, columns * rows, read.data());
-      turn_params(read.data(), columns, rows, scales);
-    }
+    const auto turn_scales = [&]<class T>(const T* scales) {
+      turn_params(scales + first * rows, columns, rows, part<T>(scales_at_, row(panel, 0)));
+    };
+    if (decode_scales_ == nullptr) turn_scales(params.scales);
+    if (scale_bytes_ == 2) turn_scales(reinterpret_cast<const std::uint16_t*>(params.narrow.codes));
+    if (scale_bytes_ == 1) turn_scales(reinterpret_cast<const std::uint8_t*>(params.narrow.codes));
   }
   if (!has_zero_points_) return;
   if (per_tensor || params.zero_points == nullptr) {
@@ -241,17 +275,30 @@ const std::int32_t* PackedOperands<kind, Kernel>::sums(Index p, Index g, Index g
 }
 
 template <GranularityKind kind, MicroKernel Kernel>
-void PackedOperands<kind, Kernel>::unpack_params(std::int32_t shift, Buffer<float>& scales,
-                                                 Buffer<std::int32_t>& zero_points) const {
-  const Index rows = per_group ? layout_.groups() : 1, columns = per_tensor ? 1 : layout_.n;
-  scales = Buffer<float>(columns * rows);
-  zero_points = Buffer<std::int32_t>(columns * rows, 0);
-  for (Index column = 0; column < columns; ++column) {
-    for (Index row = 0; row < rows; ++row) {
-      scales[column * rows + row] = scale(column, row);
-      if (has_zero_points_) zero_points[column * rows + row] = zero_point_of(column, row) - shift;
-    }
+HeldScales PackedOperands<kind, Kernel>::unpack_scales() const {
+  const Index rows = next_params() / Kernel::kNr, size = (per_tensor ? 1 : layout_.n) * rows;
+  if (decode_scales_ == nullptr) {
+    Buffer<float> scales(size);
+    for_each_param([&](Index column, Index g) { scales[column * rows + g] = scale(column, g); });
+    return HeldScales(std::move(scales));
   }
+  Buffer<std::byte> codes(size * scale_bytes_);
+  for_each_param([&](Index column, Index g) {
+    std::memcpy(codes.data() + (column * rows + g) * scale_bytes_, scale_codes(0) + place(column, g) * scale_bytes_,
+                usize(scale_bytes_));
+  });
+  return HeldScales(std::move(codes), size, static_cast<int>(8 * scale_bytes_), decode_scales_, {}, {});
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+Buffer<std::int32_t> PackedOperands<kind, Kernel>::unpack_zero_points(std::int32_t shift) const {
+  if (!has_zero_points_) return {};
+  const Index rows = next_params() / Kernel::kNr;
+  Buffer<std::int32_t> zero_points((per_tensor ? 1 : layout_.n) * rows);
+  std::int32_t any = 0;
+  for_each_param(
+      [&](Index column, Index g) { any |= zero_points[column * rows + g] = zero_point_of(column, g) - shift; });
+  return any == 0 ? Buffer<std::int32_t>() : std::move(zero_points);
 }
 
 template <GranularityKind kind, MicroKernel Kernel>

@@ -23,7 +23,8 @@ constexpr std::int32_t operand_shift(std::int32_t min, std::int32_t max) {
   return max > highest ? -128 : 0;
 }
 
-/// Granularities a packed rhs can have: scales per tensor, per output, or per group of inputs of one output.
+/// Granularities a packed rhs can have: scales per tensor, per output, or per group of inputs of one output, which may
+/// be codes of 8 or 16 bits.
 template <class G>
 inline constexpr bool is_rhs_granularity = false;
 template <>
@@ -36,6 +37,9 @@ template <int size>
 inline constexpr bool is_rhs_granularity<PerGroup<size, -1>> = true;
 template <int size>
 inline constexpr bool is_rhs_granularity<PerGroup<size, 1>> = true;
+template <int size, int axis, class S>
+inline constexpr bool is_rhs_granularity<WithScales<PerGroup<size, axis>, S>> =
+    is_rhs_granularity<PerGroup<size, axis>>&& S::bits % 8 == 0;
 
 /// The kind of a granularity that a packed rhs can have.
 template <class G>
@@ -70,7 +74,8 @@ class PackedRhs
     : public detail::PackedOperands<detail::kRhsKind<G>, detail::RhsKernelFor<Kernel, detail::kRhsKind<G>, F::bits>> {
   static_assert(F::bits <= 8, "quanta: gemm multiplies formats of at most 8 bits");
   static_assert(detail::is_rhs_granularity<G>,
-                "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis");
+                "quanta: the rhs of gemm is PerTensor, PerChannel<0>, or PerGroup along the last axis, whose scales "
+                "may be codes of 8 or 16 bits");
 
  public:
   using FormatType = F;       ///< of the codes
@@ -105,10 +110,7 @@ class PackedRhs
   }
   /// Their scales and zero points alone.
   QuantParams<G> params() const {
-    Buffer<float> scales;
-    Buffer<std::int32_t> zero_points;
-    this->unpack_params(operand_shift, scales, zero_points);
-    return QuantParams<G>(scales, zero_points, granularity());
+    return QuantParams<G>(this->unpack_scales(), this->unpack_zero_points(operand_shift), granularity());
   }
   /// Their codes alone, packed as in format/bits.hpp. There is room for packed_size(n k, bits) bytes.
   void unpack_codes(std::byte* stream) const { Operands::unpack_codes(operand_shift, &detail::pack_bytes<F>, stream); }

@@ -47,6 +47,7 @@ struct BareRhs {
   Index k() const { return rhs.k(); }
   const RhsLayout& layout() const { return rhs.layout(); }
   auto panel(Index p) const { return rhs.panel(p); }
+  static bool has_narrow_scales() { return false; }
   bool proven(Index p) const { return rhs.proven(p); }
   const std::int32_t* sums(Index p, Index g, Index groups, std::int32_t* room) const {
     return rhs.sums(p, g, groups, room);

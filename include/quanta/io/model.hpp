@@ -137,10 +137,13 @@ std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name
   if (!weight_only && name != DynamicLinear<>::kName && name != StaticLinear<>::kName) return std::nullopt;
   const AnyQuantizedView weight = from.file().template quantized_view<Own...>(from.prefix() + "weight");
   const GranularityInfo& g = weight.granularity();
+  const NarrowScales scales = weight.scales().codes();
   if (weight.rank() == 2 && weight_only) {
     return LoadedWeightOnlyLinear(find_level_kernels<Own...>(weight.format()), weight, from.read<1>("bias"));
   }
-  if (weight.rank() == 2 && weight.format_info().unpack != nullptr) {
+  const bool are_bytes = scales.bits % 8 == 0 && scales.outer == nullptr;
+  const bool fit = scales.decode == nullptr || (g.kind == GranularityKind::per_group && are_bytes);
+  if (weight.rank() == 2 && weight.format_info().unpack != nullptr && fit) {
     switch (g.kind) {
       case GranularityKind::per_tensor:
         return load_integer_layer<GranularityKind::per_tensor, 8>(weight, from);

@@ -27,11 +27,10 @@ template <class Operands>
 void save_operands(TensorList& to, const Operands& operands, const FormatInfo& format,
                    const GranularityInfo& granularity, std::int32_t shift,
                    void (*pack)(const std::uint8_t*, Index first, Index count, std::byte* stream)) {
-  Buffer<float> scales;
-  Buffer<std::int32_t> zero_points;
-  operands.unpack_params(shift, scales, zero_points);
+  const HeldScales scales = operands.unpack_scales();
+  const Buffer<std::int32_t> zero_points = operands.unpack_zero_points(shift);
   to.add("weight", format, {operands.n(), operands.k()}, granularity,
-         {scales.data(), zero_points.data(), scales.size()},
+         {scales.floats(), zero_points.data(), scales.size(), scales.codes()},
          [&operands, shift, pack](std::byte* codes) { operands.unpack_codes(shift, pack, codes); });
 }
 template <class Weights>

@@ -25,7 +25,7 @@
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/unroll.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
-#include <quanta/simd/lanes.hpp>
+#include <quanta/simd/levels.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
@@ -40,10 +40,10 @@ concept PicksFours = requires(typename V::Register v) {
 /// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of as many lanes.
 /// And kRhsBits: 8; or 4, with low_halves(v) and high_halves(v) of every byte; or 2, with load_half(p), half a register
 /// loaded to both halves, the bits of the upper one moved down by 2, and low_quarters and high_quarters, the bits 0 and
-/// 1, and 4 and 5, of every byte. Where an instruction repeats one of the four
-/// lanes of a register itself, V has dot_lane<i>(acc, a, b) instead of broadcasts: 16 lhs bytes are loaded at once.
-/// Where loads are scarce, V may have load_fours(p), 16 lhs bytes repeated all over a register, and pick_four<i>, which
-/// broadcasts four of them: with few rows, every load spared counts.
+/// 1, and 4 and 5, of every byte. Where an instruction repeats one of the four lanes of a register itself, V has
+/// `dot_lane<i>(acc, a, b)` instead of broadcasts: 16 lhs bytes are loaded at once. Where loads are scarce, V may have
+/// load_fours(p), 16 lhs bytes repeated all over a register, and `pick_four<i>`, which broadcasts four of them: with few
+/// rows, every load spared counts.
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;                             ///< std::int8_t or std::uint8_t
@@ -92,6 +92,8 @@ struct DotTile {
     }
   }
   /// See HasGroupedForm.
+  static constexpr bool row_reads(GroupScales scales) { return scales != GroupScales::halves || kLoadsHalves; }
+  /// See HasGroupedForm.
   static void run_grouped_row(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& first, float* sums) {
     multiply_groups<1, kPanelsOfRow>(lhs, first, sums);
   }
@@ -100,9 +102,34 @@ struct DotTile {
   using Register = typename V::Register;
   static constexpr int kHalf = (mr + 1) / 2;
   static constexpr int kBlock = kNr * kKr * kRhsBits / 8;
+  static constexpr bool kLoadsHalves = requires(const std::uint16_t* p) { V::Lanes::load_halves(p); };
 
   template <int rows, int panels>
   static void multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums);
+
+  /// The scales of a group of several panels, the first from `at` on.
+  template <class F, int panels>
+  QUANTA_ALWAYS_INLINE static void load_scales(F (&scale)[panels][2], const GroupedPanel<Rhs>& panel, Index at) {
+    using L = typename V::Lanes;
+    const auto load = [&](auto from) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+        QUANTA_UNROLL for (int v = 0; v < 2; ++v) scale[p][v] = from(p * panel.next_params + at + v * V::kLanes);
+      }
+    };
+    const auto* const floats = static_cast<const float*>(panel.scales);
+    [[maybe_unused]] const auto* const words = static_cast<const std::uint16_t*>(panel.scales);
+    const auto* const bytes = static_cast<const std::uint8_t*>(panel.scales);
+    if (panels == 1 || panel.scales_are == GroupScales::floats) {
+      load([&](Index i) QUANTA_INLINE_LAMBDA { return L::load(floats + i); });
+    } else if (panel.scales_are == GroupScales::powers) {
+      load([&](Index i) QUANTA_INLINE_LAMBDA { return simd::PowersOfTwo::decode_lanes<L>(L::load_bytes(bytes + i)); });
+    } else if (panel.scales_are == GroupScales::upper_halves) {
+      load([&](Index i)
+               QUANTA_INLINE_LAMBDA { return L::from_bits(L::template shift_left<16>(L::load_words(words + i))); });
+    } else if constexpr (kLoadsHalves) {
+      load([&](Index i) QUANTA_INLINE_LAMBDA { return L::load_halves(words + i); });
+    }
+  }
 
   template <int vectors>
   QUANTA_ALWAYS_INLINE static void load_block(Register (&b)[vectors], const Rhs* block) {
@@ -280,12 +307,12 @@ void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPa
       }
       block += kBlock;
     }
+    typename L::F scale[panels][2];
+    load_scales(scale, panel, at);
     QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-      const float* const scales = panel.scales + p * panel.next_params + at;
-      const typename L::F scale[2] = {L::load(scales), L::load(scales + V::kLanes)};
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
         QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
-          total[p][r][v] = L::fma(L::to_float(acc[p][r][v]), scale[v], total[p][r][v]);
+          total[p][r][v] = L::fma(L::to_float(acc[p][r][v]), scale[p][v], total[p][r][v]);
         }
       }
     }
