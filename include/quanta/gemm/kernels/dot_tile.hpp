@@ -42,8 +42,8 @@ concept PicksFours = requires(typename V::Register v) {
 /// loaded to both halves, the bits of the upper one moved down by 2, and low_quarters and high_quarters, the bits 0 and
 /// 1, and 4 and 5, of every byte. Where an instruction repeats one of the four lanes of a register itself, V has
 /// `dot_lane<i>(acc, a, b)` instead of broadcasts: 16 lhs bytes are loaded at once. Where loads are scarce, V may have
-/// load_fours(p), 16 lhs bytes repeated all over a register, and `pick_four<i>`, which broadcasts four of them: with few
-/// rows, every load spared counts.
+/// load_fours(p), 16 lhs bytes repeated all over a register, and `pick_four<i>`, which broadcasts four of them: with
+/// few rows, every load spared counts.
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;                             ///< std::int8_t or std::uint8_t
