@@ -35,6 +35,23 @@ TEST(Buffer, OfManyMegabytesIsAlignedToALargePage) {
   EXPECT_EQ(allocations().live_bytes, before);
 }
 
+TEST(Buffer, FillsTheLastLargePageWhereThatIsLittle) {
+  constexpr Index kMegabyte = Index{1} << 20;
+  const auto allocated = [](Index size) {
+    const std::int64_t before = allocations().live_bytes;
+    const Buffer<char> buffer(size);
+    EXPECT_EQ(buffer.size(), size);
+    return allocations().live_bytes - before;
+  };
+  EXPECT_EQ(allocated(9 * kMegabyte), 10 * kMegabyte);
+  EXPECT_EQ(allocated(10 * kMegabyte), 10 * kMegabyte);
+  EXPECT_EQ(allocated(2 * kMegabyte - 5), 2 * kMegabyte);
+  for (Index size = 1; size < 40 * kMegabyte; size += size / 9 + 1) {
+    const Index bytes = allocated(size), more = bytes - size;
+    EXPECT_TRUE(more == 0 || (more <= size / 8 && more <= kMegabyte && bytes % (2 * kMegabyte) == 0)) << size;
+  }
+}
+
 TEST(Buffer, EmptyOnesAllocateNothing) {
   const std::int64_t before = allocations().count;
   const Buffer<int> none, zero(0), filled(0, 7), copy(zero);

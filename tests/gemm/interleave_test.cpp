@@ -64,18 +64,23 @@ TYPED_TEST(Interleave, PutsUnitsOfAllRowsSideBySideAndApartAgain) {
   check_interleave<TypeParam, 16>();
 }
 
-template <class Square, int bits>
+template <class Zip>
+class JoinRows : public testing::Test {};
+using Zips = testing::Types<simd::ScalarZip, simd::NativeZip>;
+TYPED_TEST_SUITE(JoinRows, Zips);
+
+template <class Zip, int bits>
 void check_join() {
-  constexpr int rows = 8 / bits, bytes = sizeof(typename Square::Word);
+  constexpr int rows = 8 / bits, bytes = sizeof(typename Zip::Word);
   Random random(bits);
   for (int round = 0; round < 100; ++round) {
     std::uint8_t from[rows][bytes], joined[rows * bytes];
-    typename Square::Word words[rows];
+    typename Zip::Word words[rows];
     for (int r = 0; r < rows; ++r) {
       for (std::uint8_t& byte : from[r]) byte = static_cast<std::uint8_t>(random.bits());
       std::memcpy(&words[r], from[r], bytes);
     }
-    Square::template join<bits>(words);
+    simd::join_rows<bits, Zip>(words);
     std::memcpy(joined, words, sizeof joined);
     for (int step = 0; step < rows * bytes; ++step) {
       for (int r = 0; r < rows; ++r) {
@@ -86,7 +91,7 @@ void check_join() {
   }
 }
 
-TYPED_TEST(Interleave, JoinsRowsOfSmallCodes) {
+TYPED_TEST(JoinRows, PutsFieldsOfAllRowsInAByte) {
   check_join<TypeParam, 4>();
   check_join<TypeParam, 2>();
 }

@@ -7,7 +7,8 @@
 //   row 1   b0 b1 b2 ...    <->    a0 b0 c0 ... | a1 b1 c1 ... | a2 b2 c2 ... | ...
 //   row 2   c0 c1 c2 ...           unit 0 of all rows, then unit 1, and so on
 //
-// They are moved as squares, words of as many rows as a word has units; what is left over, unit by unit.
+// They are moved as squares, words of as many rows as a word has units; what is left over by smaller squares, or unit
+// by unit.
 #pragma once
 
 #include <algorithm>
@@ -29,61 +30,63 @@ void separate(const std::byte* panel, Index count, Index units, std::byte* const
 
 // ---- bodies ----
 
-/// Both. Reads a panel where it is const, else writes it.
+/// Both, of the units [first, units) of each row. Reads a panel where it is const, else writes it; `panel` is where
+/// unit 0 of row 0 is, and `next` what lies between a row's units there, in bytes.
 template <int unit, class Square, class Row, class Panel>
-void move_units(Row* const* rows, Index count, Index units, Panel* panel) {
+void move_units(Row* const* rows, Index count, Index first, Index units, Panel* panel, Index next) {
   constexpr bool to_panel = !std::is_const_v<Panel>;
-  const auto copy = [](Row* in_row, Panel* in_panel) QUANTA_INLINE_LAMBDA {
-    if constexpr (to_panel) {
-      std::memcpy(in_panel, in_row, unit);
-    } else {
-      std::memcpy(in_row, in_panel, unit);
-    }
-  };
-  using Word = typename Square::Word;
-  constexpr int size = sizeof(Word), side = size % unit == 0 ? size / unit : 0;
-  const Index next = count * unit;                         // from a unit of a row to the row's next unit
-  const Index squares = count / std::max(side, 1) * side;  // rows that are moved so
-  if constexpr (side > 0) {
-    for (Index row = 0; row < squares; row += side) {
-      Row* at[side];
-      QUANTA_UNROLL for (int r = 0; r < side; ++r) at[r] = rows[row + r];
-      Panel* square = panel + row * unit;
-      Index u = 0;
-      for (; u + side <= units; u += side, square += side * next) {
-        Word words[side];
-        QUANTA_UNROLL for (int r = 0; r < side; ++r) {
-          std::memcpy(&words[r], to_panel ? at[r] + u * unit : square + r * next, size);
+  if constexpr (std::is_void_v<Square>) {
+    for (Index row = 0; row < count; ++row) {
+      for (Index u = first; u < units; ++u) {
+        Row* const in_row = rows[row] + u * unit;
+        Panel* const in_panel = panel + row * unit + u * next;
+        if constexpr (to_panel) {
+          std::memcpy(in_panel, in_row, unit);
+        } else {
+          std::memcpy(in_row, in_panel, unit);
         }
-        Square::template turn<unit>(words);
-        QUANTA_UNROLL for (int r = 0; r < side; ++r) {
-          if constexpr (to_panel) {
-            std::memcpy(square + r * next, &words[r], size);
-          } else {
-            std::memcpy(at[r] + u * unit, &words[r], size);
+      }
+    }
+  } else {
+    using Smaller = typename Square::Smaller;
+    constexpr int side = Square::template kSide<unit>;
+    Index row = 0;
+    if constexpr (side > 0) {
+      using Word = typename Square::Word;
+      const Index whole = first + (units - first) / side * side;
+      for (; row + side <= count; row += side) {
+        Row* at[side];
+        QUANTA_UNROLL for (int r = 0; r < side; ++r) at[r] = rows[row + r];
+        Panel* square = panel + row * unit + first * next;
+        for (Index u = first; u < whole; u += side, square += side * next) {
+          Word words[side];
+          QUANTA_UNROLL for (int r = 0; r < side; ++r) {
+            std::memcpy(&words[r], to_panel ? at[r] + u * unit : square + r * next, sizeof(Word));
+          }
+          Square::template turn<unit>(words);
+          QUANTA_UNROLL for (int r = 0; r < side; ++r) {
+            if constexpr (to_panel) {
+              std::memcpy(square + r * next, &words[r], sizeof(Word));
+            } else {
+              std::memcpy(at[r] + u * unit, &words[r], sizeof(Word));
+            }
           }
         }
-      }
-      for (; u < units; ++u, square += next) {
-        for (int r = 0; r < side; ++r) copy(at[r] + u * unit, square + r * unit);
+        if (whole < units) move_units<unit, Smaller>(rows + row, side, whole, units, panel + row * unit, next);
       }
     }
-  }
-  for (Index row = squares; row < count; ++row) {
-    Row* at = rows[row];
-    Panel* in_panel = panel + row * unit;
-    for (Index u = 0; u < units; ++u, at += unit, in_panel += next) copy(at, in_panel);
+    if (row < count) move_units<unit, Smaller>(rows + row, count - row, first, units, panel + row * unit, next);
   }
 }
 
 template <int unit, class Square>
 void interleave(const std::byte* const* rows, Index count, Index units, std::byte* panel) {
-  move_units<unit, Square>(rows, count, units, panel);
+  move_units<unit, Square>(rows, count, 0, units, panel, count * unit);
 }
 
 template <int unit, class Square>
 void separate(const std::byte* panel, Index count, Index units, std::byte* const* rows) {
-  move_units<unit, Square>(rows, count, units, panel);
+  move_units<unit, Square>(rows, count, 0, units, panel, count * unit);
 }
 
 }  // namespace detail

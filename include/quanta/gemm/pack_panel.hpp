@@ -46,8 +46,11 @@ class PanelPacker {
   /// `zero_point` is that of columns without one of their own, in operand terms.
   PanelPacker(const RhsLayout& layout, const CodeStream& codes, std::int32_t zero_point)
       : layout_(layout), codes_(codes), ahead_(codes.codes, layout.n, layout.k, codes.bits, kNr), sums_(zero_point) {
+    // A cache line of every row: rows that lie a power of two apart would drive each other out of the cache before the
+    // rest of a line is read.
+    steps_ = std::min(kSteps, round_up(8 * Index{kCacheLine} / codes.bits / 8 * 8, kKr));
     // Short groups that end with a block are packed several at a time: they follow each other in rows and panels.
-    if (layout.group % kKr == 0) groups_at_once_ = std::max<Index>(1, kSteps / layout.group);
+    if (layout.group % kKr == 0) groups_at_once_ = std::max<Index>(1, steps_ / layout.group);
     is_large_ = layout.size() / kInAByte >= kLarge;
   }
   ~PanelPacker() {
@@ -61,7 +64,7 @@ class PanelPacker {
             Extremes& column);
 
  private:
-  static constexpr Index kSteps = std::min<Index>(256 / kKr, Sums::kMostBlocks) * kKr;  ///< that are packed at a time
+  static constexpr Index kSteps = std::min<Index>(256 / kKr, Sums::kMostBlocks) * kKr;  ///< at a time, at most
   static constexpr Index kRow = round_up(kSteps, 64);                                   ///< whole words of all squares
   using L = simd::NativeLanes;
   static constexpr Index kVector = sizeof(typename L::I);
@@ -80,13 +83,14 @@ class PanelPacker {
   void lay_bytes(Index code, Index steps, Rhs* to) const;
   /// The operands of a column in rows_[c], the first that of code `first`.
   void read_row(int c, Index first, Index steps);
-  /// Those of columns that share bytes, joined in rows_[c], where codes have as many bits as operands and begin with a
-  /// byte: `code` is the first of column c.
-  void join_rows(int c, Index code, Index steps);
+  /// Those of all columns, joined in the rows of those that share bytes, where codes have as many bits as operands and
+  /// begin with a byte: `code` is the first of the first column.
+  void join_rows(Index code, Index steps);
 
   const RhsLayout& layout_;
   const CodeStream codes_;
   ReadAhead ahead_;
+  Index steps_ = kSteps;  ///< that are packed at a time
   Index groups_at_once_ = 1;
   /// Then blocks are laid out in piece_ first: to write a little of many lines that are not in the caches is slow.
   bool is_large_ = false;
@@ -105,8 +109,8 @@ void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs
   const int columns = static_cast<int>(std::min<Index>(kNr, layout_.n - panel * kNr));
   for (Index g = 0; g < layout_.groups(); g += groups_at_once_) {
     const Index start = g * layout_.group, end = std::min(start + groups_at_once_ * layout_.group, layout_.k);
-    for (Index first = start; first < end; first += kSteps) {
-      const Index steps = std::min(kSteps, end - first);
+    for (Index first = start; first < end; first += steps_) {
+      const Index steps = std::min(steps_, end - first);
       const Index bytes = ceil_div(steps, kKr) * kBlockBytes;
       Rhs* const packed = is_large_ ? piece_ : operands;
       ahead_.advance(steps * columns * codes_.bits / 8);
@@ -160,7 +164,7 @@ void PanelPacker<Kernel>::pack_steps(Index panel, Index first, Index steps, Rhs*
   for (int c = 0; c < kNr; ++c) rows[c] = reinterpret_cast<const std::byte*>(rows_[c]);
   // Where rows are no whole bytes, some begin within one.
   if (as_wide && bits < 8 && layout_.k % kInAByte == 0 && first % kInAByte == 0) {
-    for (int c = 0; c < shared; ++c) join_rows(c, code + c * layout_.k, steps);
+    join_rows(code, steps);
     return interleave<kKr>(rows, shared, ceil_div(steps, kKr), reinterpret_cast<std::byte*>(to));
   }
   for (int c = 0; c < kNr; ++c) {
@@ -185,16 +189,11 @@ void PanelPacker<Kernel>::pack_steps(Index panel, Index first, Index steps, Rhs*
   interleave<kKr>(rows, shared, ceil_div(steps, kKr), reinterpret_cast<std::byte*>(to));
 }
 
-// A cache line of every row at a time: rows that lie a power of two apart would drive each other out of the cache
-// before the rest of a line is read.
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::lay_bytes(Index code, Index steps, Rhs* to) const {
-  constexpr Index kLine = round_up(Index{kCacheLine}, kKr);
-  for (Index done = 0; done < steps; done += kLine) {
-    const std::byte* rows[kNr];
-    for (int c = 0; c < kNr; ++c) rows[c] = codes_.codes + code + c * layout_.k + done;
-    interleave<kKr>(rows, kNr, std::min(kLine, steps - done) / kKr, reinterpret_cast<std::byte*>(to + done * kNr));
-  }
+  const std::byte* rows[kNr];
+  for (int c = 0; c < kNr; ++c) rows[c] = codes_.codes + code + c * layout_.k;
+  interleave<kKr>(rows, kNr, steps / kKr, reinterpret_cast<std::byte*>(to));
   if (codes_.shift == 0) return;
   QUANTA_VECTORIZE_LOOP
   for (Index i = 0; i < steps * kNr; ++i) to[i] = static_cast<Rhs>(to[i] ^ 128);  // the shift is 128 or -128
@@ -213,37 +212,38 @@ void PanelPacker<Kernel>::read_row(int c, Index first, Index steps) {
 }
 
 template <MicroKernel Kernel>
-void PanelPacker<Kernel>::join_rows(int c, Index code, Index steps) {
+void PanelPacker<Kernel>::join_rows(Index code, Index steps) {
   if constexpr (kInAByte > 1) {
-    using Square = simd::NativeSquare;
+    using Zip = simd::NativeZip;
+    using Word = Zip::Word;
     constexpr int bits = kRhsBits<Kernel>;
-    constexpr Index kWord = sizeof(typename Square::Word);
-    const std::byte* rows[kInAByte];
-    for (int r = 0; r < kInAByte; ++r) {
-      rows[r] = codes_.codes + (code + r * (kNr / kInAByte) * layout_.k) / kInAByte;
-    }
+    constexpr Index shared = kNr / kInAByte, kWord = sizeof(Word);
     // Codes become operands by turning their highest bit, or as they are.
-    typename Square::Word turned;
+    Word turned;
     std::memset(&turned, static_cast<int>(in_every(bits, std::uint64_t(codes_.shift)) & 255), kWord);
-    std::uint8_t* to = rows_[c];
-    const auto join = [&](typename Square::Word(&words)[kInAByte]) QUANTA_INLINE_LAMBDA {
-      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) words[r] = Square::flip(words[r], turned);
-      Square::template join<bits>(words);
-      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r, to += kWord) std::memcpy(to, &words[r], kWord);  // in registers
+    const auto join = [&](Word(&words)[kInAByte], std::uint8_t* to) QUANTA_INLINE_LAMBDA {
+      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) words[r] = Zip::flip(words[r], turned);
+      simd::join_rows<bits, Zip>(words);
+      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) std::memcpy(to + r * kWord, &words[r], kWord);  // in registers
     };
-    const Index bytes = ceil_div(steps, kInAByte);
-    Index at = 0;
-    for (; at + kWord <= bytes; at += kWord) {
-      typename Square::Word words[kInAByte];
-      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) std::memcpy(&words[r], rows[r] + at, kWord);
-      join(words);
+    const Index row_bytes = layout_.k / kInAByte, bytes = ceil_div(steps, kInAByte),
+                filled = round_up(steps, kKr) - steps;
+    const std::byte* row = codes_.codes + code / kInAByte;
+    for (int c = 0; c < shared; ++c, row += row_bytes) {
+      Index at = 0;
+      for (; at + kWord <= bytes; at += kWord) {
+        Word words[kInAByte];
+        QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r)
+            std::memcpy(&words[r], row + r * shared * row_bytes + at, kWord);
+        join(words, rows_[c] + at * kInAByte);
+      }
+      if (at < bytes) {
+        Word words[kInAByte] = {};
+        for (int r = 0; r < kInAByte; ++r) std::memcpy(&words[r], row + r * shared * row_bytes + at, usize(bytes - at));
+        join(words, rows_[c] + at * kInAByte);
+      }
+      if (filled > 0) std::fill_n(rows_[c] + steps, filled, std::uint8_t{0});
     }
-    if (at < bytes) {
-      typename Square::Word words[kInAByte] = {};
-      for (int r = 0; r < kInAByte; ++r) std::memcpy(&words[r], rows[r] + at, usize(bytes - at));
-      join(words);
-    }
-    std::fill_n(rows_[c] + steps, round_up(steps, kKr) - steps, std::uint8_t{0});
   }
 }
 

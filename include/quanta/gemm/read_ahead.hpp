@@ -46,8 +46,9 @@ class ReadAhead {
 
   /// So many bytes are packed next.
   void advance(Index bytes) {
-    for (owed_ += bytes; owed_ > 0 && next(); owed_ -= last_ - first_) {
-      for (Index at = first_; at < last_; at += kLine) QUANTA_PREFETCH_SOON(codes_ + at);
+    for (owed_ += bytes; owed_ > 0; owed_ -= kLine, at_ += kLine) {
+      if (at_ >= last_ && !next()) return;
+      QUANTA_PREFETCH_SOON(codes_ + at_);
     }
   }
 
@@ -68,9 +69,10 @@ class ReadAhead {
       row_ = panel_ * rows_;
     }
     const Index begin = packed_size(row_ * k_, bits_);
-    first_ = begin + stretch_;
+    owed_ += at_ - last_;  // of the last line
+    at_ = begin + stretch_;
     last_ = std::min(begin + std::min(stretch_ + kStretch, row_bytes_), end_);
-    return true;
+    return at_ < last_;
   }
 
   const std::byte* codes_;
@@ -78,7 +80,7 @@ class ReadAhead {
   int bits_;
   Index row_bytes_, end_;
   Index panel_, stretch_, row_;  ///< asked for last
-  Index first_ = 0, last_ = 0;   ///< its bytes
+  Index at_ = 0, last_ = 0;      ///< of its bytes
   Index owed_ = 0;               ///< bytes that are to be asked for
 };
 

@@ -238,7 +238,7 @@ struct Avx2Lanes {
   }
 };
 
-/// What a ZippedSquare takes.
+/// What squares and rows are zipped with (simd/square.hpp).
 struct Avx2Zip {
   using Word = __m128i;
 

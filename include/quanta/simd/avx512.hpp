@@ -205,6 +205,24 @@ struct Avx512Lanes {
   static I upper_half(I v) { return _mm512_maskz_srli_epi64(0xff, v, 32); }
 };
 
+/// What squares of 4-byte units are zipped with (simd/square.hpp).
+struct Avx512Zip {
+  using Word = __m512i;
+
+  template <int unit>
+  static Word low(Word a, Word b) {
+    static_assert(unit == 4);
+    const Word turns = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return _mm512_permutex2var_epi32(a, turns, b);
+  }
+  template <int unit>
+  static Word high(Word a, Word b) {
+    static_assert(unit == 4);
+    const Word turns = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return _mm512_permutex2var_epi32(a, turns, b);
+  }
+};
+
 }  // namespace simd
 QUANTA_NAMESPACE_END
 #endif

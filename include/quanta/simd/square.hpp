@@ -1,23 +1,24 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Squares of bytes, turned: words of as many units as there are words, where unit u of word r and unit r of word u
-// change places. A unit is 1, 2, 4 or 8 bytes.
+// change places.
 //
-// And rows of small codes, joined: words of 8 / bits rows, whose bytes hold as many fields of `bits` bits, 4 or 2.
-// After join<bits> byte s of the words, one behind the other, holds field s of all rows, that of row r at bit r * bits.
+// And rows of small codes, joined: words of 8 / bits rows, whose bytes hold as many fields of `bits` bits, 4 or 2. Then
+// byte s of the words, one behind the other, holds field s of all rows, that of row r at bit r * bits.
 #pragma once
 
 #include <cstdint>
 
-#include <quanta/simd/avx2.hpp>
+#include <quanta/simd/avx512.hpp>
 #include <quanta/simd/neon.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace simd {
 
-/// What words are joined with. A Zip has the type Word and, for units, low(a, b) and high(a, b): those of the low
-/// halves of two words in turns, and of the high ones; swap_fields, by which the fields of `bits` bits at odd places of
-/// a and those at even places of b change places; and flip, which turns bits. Here of eight bytes, in units of one.
+/// What words are turned and joined with. A Zip has the type Word and, for units, low(a, b) and high(a, b): those of
+/// the low halves of two words in turns, and of the high ones; swap_fields, by which the fields of `bits` bits at odd
+/// places of a and those at even places of b change places; and flip, which turns bits. Here of eight bytes, in units
+/// of one.
 struct ScalarZip {
   using Word = std::uint64_t;
 
@@ -57,8 +58,9 @@ QUANTA_ALWAYS_INLINE void zip_halves(typename Zip::Word (&words)[count]) {
   QUANTA_UNROLL for (int r = 0; r < count; ++r) words[r] = zipped[r];
 }
 
+/// Joins rows.
 template <int bits, class Zip>
-QUANTA_ALWAYS_INLINE void join_words(typename Zip::Word (&words)[8 / bits]) {
+QUANTA_ALWAYS_INLINE void join_rows(typename Zip::Word (&words)[8 / bits]) {
   static_assert(bits == 4 || bits == 2);
   if constexpr (bits == 2) {
     QUANTA_UNROLL for (int r = 0; r < 2; ++r) Zip::template swap_fields<4>(words[r], words[r + 2]);
@@ -67,15 +69,15 @@ QUANTA_ALWAYS_INLINE void join_words(typename Zip::Word (&words)[8 / bits]) {
   QUANTA_UNROLL for (int step = 1; step < 8 / bits; step *= 2) zip_halves<1, Zip>(words);
 }
 
+/// A square has the type Word, kSide<unit>, how many units a word has, or 0 where it does not turn such units, and
+/// turn. What is too small for it the square Smaller moves, if there is one.
+///
 /// Of eight bytes: halves of the square change places, then quarters within these, and so on.
 struct ScalarSquare {
   using Word = std::uint64_t;
-
-  template <int bits>
-  QUANTA_ALWAYS_INLINE static void join(Word (&words)[8 / bits]) {
-    join_words<bits, ScalarZip>(words);
-  }
-  static Word flip(Word a, Word bits) { return a ^ bits; }
+  using Smaller = void;
+  template <int unit>
+  static constexpr int kSide = 8 % unit == 0 ? 8 / unit : 0;
 
   template <int unit>
   QUANTA_ALWAYS_INLINE static void turn(Word (&words)[8 / unit]) {
@@ -92,16 +94,13 @@ struct ScalarSquare {
   }
 };
 
-/// Of sixteen bytes: each step zips the first half of the words with the second.
+/// Of sixteen bytes, in units of 1, 2, 4 or 8: each step zips the first half of the words with the second.
 template <class Zip>
 struct ZippedSquare {
   using Word = typename Zip::Word;
-
-  template <int bits>
-  QUANTA_ALWAYS_INLINE static void join(Word (&words)[8 / bits]) {
-    join_words<bits, Zip>(words);
-  }
-  static Word flip(Word a, Word bits) { return Zip::flip(a, bits); }
+  using Smaller = void;
+  template <int unit>
+  static constexpr int kSide = 16 % unit == 0 ? 16 / unit : 0;
 
   template <int unit>
   QUANTA_ALWAYS_INLINE static void turn(Word (&words)[16 / unit]) {
@@ -109,12 +108,33 @@ struct ZippedSquare {
   }
 };
 
-#if QUANTA_HAS_AVX2
+#if QUANTA_HAS_AVX512
+/// Of 64 bytes, in units of 4.
+struct Avx512Square {
+  using Word = Avx512Zip::Word;
+  using Smaller = ZippedSquare<Avx2Zip>;
+  template <int unit>
+  static constexpr int kSide = unit == 4 ? 16 : 0;
+
+  template <int unit>
+  QUANTA_ALWAYS_INLINE static void turn(Word (&words)[16]) {
+    QUANTA_UNROLL for (int step = 1; step < 16; step *= 2) zip_halves<unit, Avx512Zip>(words);
+  }
+};
+#endif
+
+#if QUANTA_HAS_AVX512
+using NativeSquare = Avx512Square;
+using NativeZip = Avx2Zip;
+#elif QUANTA_HAS_AVX2
 using NativeSquare = ZippedSquare<Avx2Zip>;
+using NativeZip = Avx2Zip;
 #elif QUANTA_HAS_NEON
 using NativeSquare = ZippedSquare<NeonZip>;
+using NativeZip = NeonZip;
 #else
 using NativeSquare = ScalarSquare;
+using NativeZip = ScalarZip;
 #endif
 
 }  // namespace simd
