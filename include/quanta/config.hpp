@@ -227,8 +227,8 @@
 #define QUANTA_RESTRICT
 #endif
 
-// Asks for the cache line at p, to read it at once, to read it soon, for which the second-level cache is near enough, or
-// to write it.
+// Asks for the cache line at p, to read it at once, to read it soon, for which the second-level cache is near enough,
+// or to write it.
 #if defined(__GNUC__)
 #define QUANTA_PREFETCH(p) __builtin_prefetch(p)
 #define QUANTA_PREFETCH_SOON(p) __builtin_prefetch(p, 0, 2)
