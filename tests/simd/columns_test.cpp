@@ -165,7 +165,7 @@ TYPED_TEST(Columns, ValuesFarOutsideTheCodesSaturateWhereAllLanesHoldThem) {
     }
   };
   const auto of_type = [](auto code) {
-    return [code](const std::vector<float>& x, simd::QuantizeStep step) {
+    return [](const std::vector<float>& x, simd::QuantizeStep step) {
       using Code = decltype(code);
       step.low = std::is_signed_v<Code> ? -127 : 0;
       step.high = std::numeric_limits<Code>::max();

@@ -410,12 +410,17 @@ void check_store_clamped() {
       const bool near = random.between(0, 3) > 0;
       values.push_back(near ? random.between(-300, 300) : static_cast<std::int32_t>(random.bits()));
     }
-    std::vector<Code> stored(n + 1, Code{77});
     const auto vector = [&](std::size_t v) { return L::load_int(&values[v * L::width]); };
-    L::store_clamped(stored.data(), vector(0), vector(1), vector(2), vector(3), static_cast<Code>(low),
-                     static_cast<Code>(high));
-    for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(int{stored[i]}, std::clamp(values[i], low, high)) << values[i];
-    ASSERT_EQ(stored[n], Code{77});
+    for (const std::size_t gap : {std::size_t{0}, std::size_t{5}}) {  // between the first two and the others
+      std::vector<Code> stored(n + gap + 1, Code{77});
+      L::store_clamped(stored.data(), stored.data() + n / 2 + gap, vector(0), vector(1), vector(2), vector(3),
+                       static_cast<Code>(low), static_cast<Code>(high));
+      for (std::size_t i = 0; i < n; ++i) {
+        ASSERT_EQ(int{stored[i < n / 2 ? i : i + gap]}, std::clamp(values[i], low, high)) << values[i];
+      }
+      for (std::size_t i = 0; i < gap; ++i) ASSERT_EQ(stored[n / 2 + i], Code{77});
+      ASSERT_EQ(stored[n + gap], Code{77});
+    }
   }
 }
 

@@ -68,7 +68,8 @@ QUANTA_ALWAYS_INLINE auto lhs_operand(Context& context, const View& lhs) {
 
 /// Calls f with dst as a matrix: in place, or in the context's memory `slot` where its rows lie unevenly.
 template <class T, int rank, class F>
-void with_matrix(Context& context, Index slot, const TensorView<T, rank>& dst, F f) {
+QUANTA_ALWAYS_INLINE void with_matrix(Context& context, Index slot, const TensorView<T, rank>& dst, F f) {
+  if constexpr (rank < 3) return f(as_matrix(dst));
   if (have_even_rows(dst)) return f(as_matrix(dst));
   T* copy = context.reserve_local<T>(slot, dst.size());
   const T* const held = dst.read(0, dst.size(), copy);  // for Accumulate

@@ -129,7 +129,8 @@ void gemm_quantized(Context& context, const L& lhs, const Rhs& rhs, Dst& dst, co
   expected.back() = rhs.n();
   check_shape("gemm", "dst", out.shape(), expected);
   const auto operand = lhs_operand(context, view);
-  with_matrix(context, 2, out, [&](const auto& matrix) { multiply(context, operand, rhs, matrix, stages...); });
+  with_matrix(context, 2, out,
+              [&](const auto& matrix) QUANTA_INLINE_LAMBDA { multiply(context, operand, rhs, matrix, stages...); });
 }
 
 }  // namespace detail

@@ -116,16 +116,19 @@ class LhsRows {
     if (lhs.maker != nullptr) lhs.maker->make(first_row, first_row + rows, scratch);
     const TensorView<const Code, 2>& codes = lhs.codes;
     const Index k = layout.k, groups = layout.groups();
-    const auto take = [&scratch](Index bytes) { return std::exchange(scratch, scratch + round_up(bytes, kCacheLine)); };
-    rests_ = reinterpret_cast<std::int32_t*>(take(rows * groups * Index{sizeof(std::int32_t)}));
-    zero_points_ = reinterpret_cast<std::int32_t*>(take(rows * Index{sizeof(std::int32_t)}));
-    tails_ = reinterpret_cast<Operand*>(take(rows * groups * Kernel::kKr));
+    rests_ = reinterpret_cast<std::int32_t*>(scratch);
+    zero_points_ = rests_ + rows * groups;
+    tails_ = reinterpret_cast<Operand*>(zero_points_ + rows);
+    const auto behind = [&] {  // at a multiple of a cache line, as scratch is
+      const Index bytes = rows * (groups + 1) * Index{sizeof(std::int32_t)} + rows * groups * Kernel::kKr;
+      return reinterpret_cast<Operand*>(scratch + round_up(bytes, kCacheLine));
+    };
     const bool pair = must_pair(codes, layout, rows);
     if (pair || !must_copy(codes, layout, rows)) {
       data_ = reinterpret_cast<const Operand*>(codes.data() + first_row * codes.stride(0));
       stride_ = codes.stride(0);
     } else {
-      auto* const copy = reinterpret_cast<Operand*>(scratch);
+      Operand* const copy = behind();
       stride_ = spread_stride(k);
       data_ = copy;
       for (Index r = 0; r < rows; ++r) {
@@ -162,7 +165,7 @@ class LhsRows {
     }
     rows_ = rows;
     if (pair) {
-      auto* const pairs = reinterpret_cast<Operand*>(scratch);
+      Operand* const pairs = behind();
       make_pairs(pairs);
       data_ = pairs;
       paired_ = true;

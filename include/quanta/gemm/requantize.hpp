@@ -88,17 +88,10 @@ class Requantize {
   void set_bias(Index c, std::int32_t bias);
   template <int nr>
   void apply_vectors(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to) const;
-  /// Of the `lanes` columns from c on, by factors: true where that gave the codes that multipliers give, and none lies
-  /// so near to the middle between two that one cannot tell.
-  template <class L, int nr, class Lanes>
-  bool apply_factors(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to, Index c,
-                     Lanes lanes) const;
-  /// The same by multipliers.
-  template <class L, int nr, class Lanes>
-  void apply_exactly(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to, Index c,
-                     Lanes lanes) const;
-  template <class L, class Lanes>
-  static void store(const detail::PanelColumns<Code>& to, Index row, Index c, typename L::I codes, Lanes lanes);
+  /// The same of a whole panel of two vectors by factors, two rows at a time: true where that gave the codes that
+  /// multipliers give, and none lies so near to the middle between two that one cannot tell.
+  template <class L>
+  bool apply_factors(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to) const;
   /// Of output c, from its sum, for any multiplier.
   Code code(std::int32_t sum, Index c) const;
   /// When multipliers are there: finds the outputs that vectors do not take, and the factors of the others.
@@ -280,63 +273,62 @@ template <int nr>
 void Requantize<O>::apply_vectors(const std::int32_t* sums, Index row, Index rows,
                                   const detail::PanelColumns<Code>& to) const {
   using L = detail::LanesFor<nr>;
+  if constexpr (kHasFactors && L::width > 1 && nr == 2 * L::width) {
+    if (to.count == nr && to.adjacent() && apply_factors<L>(sums, row, rows, to)) return;
+  }
+  const typename L::I zero_point = L::set_int(zero_point_);
+  const typename L::I low = L::set_int(low_ - zero_point_), high = L::set_int(high_ - zero_point_);
   to.template for_each_vector<L::width>([&](Index c, auto lanes) QUANTA_INLINE_LAMBDA {
-    if constexpr (kHasFactors && L::width > 1) {
-      if (apply_factors<L, nr>(sums + c, row, rows, to, c, lanes)) return;
+    const Index at = to.column + c, stride = to.dst.stride(1);
+    const typename L::I bias = L::load_int(bias_.data() + at);
+    const auto by = L::fixed_points(L::load_int(multipliers_.data() + at), L::load_int(right_.data() + at));
+    for (Index r = 0; r < rows; ++r) {
+      const typename L::I sum = L::add(L::load_int(sums + r * nr + c), bias);  // fits: checked before
+      const typename L::I bounded = L::min_int(L::max_int(L::multiply(sum, by), low), high);
+      const typename L::I codes = L::add(bounded, zero_point);
+      Code* const values = to.row(row + r) + c * stride;
+      if (to.adjacent()) {
+        detail::SomeLanes<L>::store_narrow(values, codes, lanes);
+      } else {
+        Code apart[L::width];
+        L::store_narrow(apart, codes);
+        for (Index i = 0; i < lanes; ++i) values[i * stride] = apart[i];
+      }
     }
-    apply_exactly<L, nr>(sums + c, row, rows, to, c, lanes);
   });
 }
 
 template <IntegerFormat O>
-template <class L, int nr, class Lanes>
-QUANTA_ALWAYS_INLINE bool Requantize<O>::apply_factors(const std::int32_t* sums, Index row, Index rows,
-                                                       const detail::PanelColumns<Code>& to, Index c,
-                                                       Lanes lanes) const {
+template <class L>
+bool Requantize<O>::apply_factors(const std::int32_t* sums, Index row, Index rows,
+                                  const detail::PanelColumns<Code>& to) const {
   const simd::detail::CodeBits<L, Code> bits(low_, high_,
                                              L::set(simd::detail::kRounder + static_cast<float>(zero_point_)));
-  const typename L::I bias = L::load_int(bias_.data() + to.column + c);
-  const typename L::F factor = L::load(factors_.data() + to.column + c);
-  const typename L::F less = L::mul(factor, L::set(1.0f - kSpread)), more = L::mul(factor, L::set(1.0f + kSpread));
-  typename L::Equal equal = L::equal();
-  for (Index r = 0; r < rows; ++r) {
-    const typename L::F sum = L::to_float(L::add(L::load_int(sums + r * nr), bias));  // fits: checked before
-    const typename L::F one = L::fma(sum, less, bits.rounder), other = L::fma(sum, more, bits.rounder);
-    equal = L::equal(equal, one, other);
-    store<L>(to, row + r, c, L::min_int(L::max_int(L::float_bits(one), bits.least), bits.most), lanes);
+  typename L::I bias[2];
+  typename L::F less[2], more[2];
+  for (int v = 0; v < 2; ++v) {
+    const Index at = to.column + v * L::width;
+    bias[v] = L::load_int(bias_.data() + at);
+    const typename L::F factor = L::load(factors_.data() + at);
+    less[v] = L::mul(factor, L::set(1.0f - kSpread));
+    more[v] = L::mul(factor, L::set(1.0f + kSpread));
   }
-  return L::are_equal(equal);
-}
-
-template <IntegerFormat O>
-template <class L, int nr, class Lanes>
-void Requantize<O>::apply_exactly(const std::int32_t* sums, Index row, Index rows, const detail::PanelColumns<Code>& to,
-                                  Index c, Lanes lanes) const {
-  const typename L::I zero_point = L::set_int(zero_point_);
-  const typename L::I low = L::set_int(low_ - zero_point_), high = L::set_int(high_ - zero_point_);
-  const Index at = to.column + c;
-  const typename L::I bias = L::load_int(bias_.data() + at);
-  const auto by = L::fixed_points(L::load_int(multipliers_.data() + at), L::load_int(right_.data() + at));
-  for (Index r = 0; r < rows; ++r) {
-    const typename L::I sum = L::add(L::load_int(sums + r * nr), bias);  // fits: checked before
-    const typename L::I bounded = L::min_int(L::max_int(L::multiply(sum, by), low), high);
-    store<L>(to, row + r, c, L::add(bounded, zero_point), lanes);
+  bool certain = true;
+  for (Index r = 0; r < rows; r += 2) {
+    const Index next = std::min(r + 1, rows - 1);  // of an odd number the last is its own pair
+    typename L::I code[4];
+    typename L::Equal equal = L::equal();
+    QUANTA_UNROLL for (int v = 0; v < 4; ++v) {
+      const std::int32_t* const from = sums + 2 * L::width * (v < 2 ? r : next) + v % 2 * L::width;
+      const typename L::F sum = L::to_float(L::add(L::load_int(from), bias[v % 2]));
+      const typename L::F one = L::fma(sum, less[v % 2], bits.rounder);
+      equal = L::equal(equal, one, L::fma(sum, more[v % 2], bits.rounder));
+      code[v] = L::sub(L::float_bits(one), bits.zero);
+    }
+    L::store_clamped(to.row(row + r), to.row(row + next), code[0], code[1], code[2], code[3], bits.low, bits.high);
+    certain = certain & L::are_equal(equal);
   }
-}
-
-template <IntegerFormat O>
-template <class L, class Lanes>
-QUANTA_ALWAYS_INLINE void Requantize<O>::store(const detail::PanelColumns<Code>& to, Index row, Index c,
-                                               typename L::I codes, Lanes lanes) {
-  const Index stride = to.dst.stride(1);
-  Code* const values = to.row(row) + c * stride;
-  if (to.adjacent()) {
-    detail::SomeLanes<L>::store_narrow(values, codes, lanes);
-  } else {
-    Code apart[L::width];
-    L::store_narrow(apart, codes);
-    for (Index i = 0; i < lanes; ++i) values[i * stride] = apart[i];
-  }
+  return certain;
 }
 
 template <IntegerFormat O>

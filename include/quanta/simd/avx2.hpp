@@ -173,7 +173,7 @@ struct Avx2Lanes {
     store_narrow(p + 3 * width, d);
   }
   template <class T>
-  static void store_clamped(T* p, I a, I b, I c, I d, T low, T high) {
+  static void store_clamped(T* p, T* q, I a, I b, I c, I d, T low, T high) {
     const I ab = _mm256_packs_epi32(a, b), cd = _mm256_packs_epi32(c, d);
     const I order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // as above
     I bytes;
@@ -184,7 +184,10 @@ struct Avx2Lanes {
       bytes = _mm256_max_epu8(_mm256_packus_epi16(ab, cd), _mm256_set1_epi8(static_cast<char>(low)));
       bytes = _mm256_min_epu8(bytes, _mm256_set1_epi8(static_cast<char>(high)));
     }
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(bytes, order));
+    bytes = _mm256_permutevar8x32_epi32(bytes, order);
+    if (q == p + 2 * width) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(q), _mm256_extracti128_si256(bytes, 1));
   }
 
   static float reduce_min(F v) {

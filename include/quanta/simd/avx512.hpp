@@ -140,7 +140,7 @@ struct Avx512Lanes {
     store_narrow(p + 3 * width, d);
   }
   template <class T>
-  static void store_clamped(T* p, I a, I b, I c, I d, T low, T high) {
+  static void store_clamped(T* p, T* q, I a, I b, I c, I d, T low, T high) {
     constexpr __mmask64 all = ~__mmask64{0};
     const I ab = _mm512_packs_epi32(a, b), cd = _mm512_packs_epi32(c, d);
     // Packing works within quarters: four bytes of a, b, c, d, then the next four of each.
@@ -153,7 +153,10 @@ struct Avx512Lanes {
       bytes = _mm512_maskz_max_epu8(all, _mm512_packus_epi16(ab, cd), _mm512_set1_epi8(static_cast<char>(low)));
       bytes = _mm512_maskz_min_epu8(all, bytes, _mm512_set1_epi8(static_cast<char>(high)));
     }
-    _mm512_storeu_si512(p, _mm512_maskz_permutexvar_epi32(kAll, order, bytes));
+    bytes = _mm512_maskz_permutexvar_epi32(kAll, order, bytes);
+    if (q == p + 2 * width) return _mm512_storeu_si512(p, bytes);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_extracti64x4_epi64(0xff, bytes, 0));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm512_maskz_extracti64x4_epi64(0xff, bytes, 1));
   }
 
   static float reduce_min(F v) { return Avx2Lanes::reduce_min(Avx2Lanes::min(low_half(v), high_half(v))); }

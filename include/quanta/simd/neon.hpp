@@ -195,14 +195,18 @@ struct NeonLanes {
     store_narrow(p + 3 * width, d);
   }
   template <class T>
-  static void store_clamped(T* p, I a, I b, I c, I d, T low, T high) {
+  static void store_clamped(T* p, T* q, I a, I b, I c, I d, T low, T high) {
     const int16x8_t ab = vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)), cd = vcombine_s16(vqmovn_s32(c), vqmovn_s32(d));
     if constexpr (std::is_signed_v<T>) {
-      const int8x16_t bytes = vcombine_s8(vqmovn_s16(ab), vqmovn_s16(cd));
-      vst1q_s8(p, vminq_s8(vmaxq_s8(bytes, vdupq_n_s8(low)), vdupq_n_s8(high)));
+      int8x16_t bytes = vcombine_s8(vqmovn_s16(ab), vqmovn_s16(cd));
+      bytes = vminq_s8(vmaxq_s8(bytes, vdupq_n_s8(low)), vdupq_n_s8(high));
+      vst1_s8(p, vget_low_s8(bytes));
+      vst1_s8(q, vget_high_s8(bytes));
     } else {
-      const uint8x16_t bytes = vcombine_u8(vqmovun_s16(ab), vqmovun_s16(cd));
-      vst1q_u8(p, vminq_u8(vmaxq_u8(bytes, vdupq_n_u8(low)), vdupq_n_u8(high)));
+      uint8x16_t bytes = vcombine_u8(vqmovun_s16(ab), vqmovun_s16(cd));
+      bytes = vminq_u8(vmaxq_u8(bytes, vdupq_n_u8(low)), vdupq_n_u8(high));
+      vst1_u8(p, vget_low_u8(bytes));
+      vst1_u8(q, vget_high_u8(bytes));
     }
   }
 

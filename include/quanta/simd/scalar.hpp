@@ -127,11 +127,15 @@ struct ScalarLanes {
     store_narrow(p + 3, d);
   }
 
-  /// The same of four, of which each becomes low below it and high above it. T is a byte, which holds low and high.
+  /// The same of a and b from p on and of c and d from q on, each of which becomes low below it and high above it. T is
+  /// a byte, which holds low and high.
   template <class T>
-  static void store_clamped(T* p, I a, I b, I c, I d, T low, T high) {
-    const I values[] = {a, b, c, d};
-    for (int i = 0; i < 4; ++i) p[i] = static_cast<T>(std::clamp<I>(values[i], low, high));
+  static void store_clamped(T* p, T* q, I a, I b, I c, I d, T low, T high) {
+    const auto clamped = [&](I v) { return static_cast<T>(std::clamp<I>(v, low, high)); };
+    p[0] = clamped(a);
+    p[1] = clamped(b);
+    q[0] = clamped(c);
+    q[1] = clamped(d);
   }
 
   /// Over all lanes.
