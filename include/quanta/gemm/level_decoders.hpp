@@ -5,7 +5,6 @@
 //
 //   SmallLevels    up to 4 bits, any format           a table in registers
 //   IntegerLevels  integers of up to 16 bits          the integer as float
-//   TurningLevels  integers of up to 4 bits           one and the other
 //   WordLevels     4 bits, any format, on NEON        tables of bytes in registers
 //   FloatLevels    floating formats                   by their bits
 //   HalfLevels     Fp16 and E5M2, where the CPU can   by an instruction
@@ -65,27 +64,6 @@ struct IntegerLevels {
 
  private:
   static constexpr float kLowest = is_signed ? -static_cast<float>(1 << (b - 1)) : 0.0f;
-};
-
-/// Integers by the two in turn, where a lookup is quick: it keeps other units busy than an addition does.
-template <class L, int b, bool is_signed>
-struct TurningLevels {
-  static constexpr int bits = b;
-  using Code = std::uint8_t;
-
-  explicit TurningLevels(const float* levels) : small_(levels), integer_(levels) {}
-  template <int at = 0>
-  QUANTA_ALWAYS_INLINE typename L::F level(typename L::I word) const {
-    if constexpr (at / b % 2 == 0) {
-      return small_.template level<at>(word);
-    } else {
-      return integer_.template level<at>(word);
-    }
-  }
-
- private:
-  SmallLevels<L, b> small_;
-  IntegerLevels<L, b, is_signed> integer_;
 };
 
 template <class L, int e, int m, Specials s>
@@ -199,7 +177,7 @@ constexpr auto pick_decoder() {
     if constexpr (F::bits == 4 && LooksUpNibbles<L>) {
       return std::type_identity<WordLevels<L, true>>{};
     } else if constexpr (F::bits <= 4 && L::kQuickLookup) {
-      return std::type_identity<TurningLevels<L, F::bits, is_signed>>{};
+      return std::type_identity<SmallLevels<L, F::bits>>{};
     } else {
       return std::type_identity<IntegerLevels<L, F::bits, is_signed>>{};
     }
@@ -295,11 +273,17 @@ QUANTA_ALWAYS_INLINE void for_each_step(const D& decoder, const std::byte* const
           QUANTA_UNROLL for (int i = 0; i < all; ++i) step(k + i, p, levels[i]);
         }
       } else {
+        // The levels of several panels first, then what is done with them, where registers hold so many.
+        constexpr int side_by_side = L::width == 16 ? panels : 1;
         unroll<all>([&](auto i) QUANTA_INLINE_LAMBDA {
           constexpr int at = D::bits * i % 16;
-          QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-            if constexpr (i > 0 && at == 0) words[p] = L::template shift_right<16>(words[p]);
-            step(k + i, p, decoder.template level<at>(words[p]));
+          QUANTA_UNROLL for (int p = 0; p < panels; p += side_by_side) {
+            typename L::F levels[side_by_side];
+            QUANTA_UNROLL for (int j = 0; j < side_by_side; ++j) {
+              if constexpr (i > 0 && at == 0) words[p + j] = L::template shift_right<16>(words[p + j]);
+              levels[j] = decoder.template level<at>(words[p + j]);
+            }
+            QUANTA_UNROLL for (int j = 0; j < side_by_side; ++j) step(k + i, p + j, levels[j]);
           }
         });
       }

@@ -81,7 +81,7 @@ void multiply_row(const float* levels, const PanelSteps<kPanelsAtOnce>& steps, c
     F acc[kPanelsAtOnce];
     QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::set(0.0f);
     for_each_level<L, from_zeros>(decoder, steps, first, last, row, [&](Index k, int p, F level) QUANTA_INLINE_LAMBDA {
-      acc[p] = L::fma(L::set(x[k]), level, acc[p]);
+      acc[p] = L::fma(L::broadcast(x + k), level, acc[p]);
       // With the levels of one panel after another registers suffice.
       if constexpr (DecodesWords<D>) acc[p] = in_order(acc[p]);
     });
