@@ -52,7 +52,8 @@ void check_decoder() {
     std::vector<std::byte> stream(static_cast<std::size_t>(detail::packed_size(n * k, F::bits)));
     for (std::byte& byte : stream) byte = static_cast<std::byte>(random.bits());
     if (n * k * F::bits % 8 != 0) stream.back() &= static_cast<std::byte>((1 << (n * k * F::bits % 8)) - 1);
-    const detail::PackedCodes packed(n, k, F::bits, L::width, detail::kHeldFlip<F>, stream.data());
+    const int beside = k % 2 == 0 ? 1 : 3;
+    const detail::PackedCodes packed(n, k, F::bits, L::width, detail::kHeldFlip<F>, stream.data(), beside);
     std::vector<std::byte> again(stream.size(), std::byte{0x5a});
     packed.unpack(again.data());
     ASSERT_EQ(again, stream) << F::name << ' ' << k;
@@ -61,25 +62,26 @@ void check_decoder() {
     const std::byte* const panels[2] = {packed.panel(2), packed.panel(0)};
     for (const auto& [first, last] : {std::array<Index, 2>{0, k}, {k / 3, k}, {k / 2, k - k / 4}}) {
       Index next[2] = {first, first};
-      detail::for_each_step<L>(decoder, panels, first, last, [&](Index step, int p, typename L::F level) {
-        ASSERT_EQ(step, next[p]++);
-        float values[L::width];
-        L::store(values, level);
-        for (Index lane = 0; lane < L::width; ++lane) {
-          const Index output = (p == 0 ? 2 * L::width : 0) + lane;
-          if (output >= n) continue;
-          std::size_t code = 0;
-          for (int b = 0; b < F::bits; ++b) {
-            code |= static_cast<std::size_t>(bit_of(stream, (output * k + step) * F::bits + b)) << b;
-          }
-          const float expected = static_cast<float>(levels[code]);
-          if (expected == 0.0f && !FloatingFormat<F>) {
-            ASSERT_EQ(values[lane], 0.0f);
-          } else {
-            ASSERT_TRUE(same_bits(&values[lane], &expected, 1)) << F::name << " code " << code << " step " << step;
-          }
-        }
-      });
+      detail::for_each_step<L>(
+          decoder, panels, packed.stride(0), first, last, [&](Index step, int p, typename L::F level) {
+            ASSERT_EQ(step, next[p]++);
+            float values[L::width];
+            L::store(values, level);
+            for (Index lane = 0; lane < L::width; ++lane) {
+              const Index output = (p == 0 ? 2 * L::width : 0) + lane;
+              if (output >= n) continue;
+              std::size_t code = 0;
+              for (int b = 0; b < F::bits; ++b) {
+                code |= static_cast<std::size_t>(bit_of(stream, (output * k + step) * F::bits + b)) << b;
+              }
+              const float expected = static_cast<float>(levels[code]);
+              if (expected == 0.0f && !FloatingFormat<F>) {
+                ASSERT_EQ(values[lane], 0.0f);
+              } else {
+                ASSERT_TRUE(same_bits(&values[lane], &expected, 1)) << F::name << " code " << code << " step " << step;
+              }
+            }
+          });
       ASSERT_EQ(next[0], last);
       ASSERT_EQ(next[1], last);
     }

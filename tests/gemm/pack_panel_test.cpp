@@ -167,8 +167,8 @@ TEST(PackLarge, HoldsEveryCodeAndSumOfInt3InGroups) { check_large<Int<3>>(2050, 
 /// The bit of packed codes where gemm/packed_codes.hpp draws bit `bit` of an output.
 int packed_bit(const detail::PackedCodes& packed, Index lanes, int bits, Index output, Index bit) {
   const Index unit = bits < 8 ? 32 : bits;
-  const Index at = (bit / unit * lanes + output % lanes) * unit + bit % unit;
-  return std::to_integer<int>(packed.panel(output / lanes)[at / 8]) >> (at % 8) & 1;
+  const Index panel = output / lanes, at = output % lanes * unit + bit % unit;
+  return std::to_integer<int>(packed.panel(panel)[bit / unit * packed.stride(panel) + at / 8]) >> (at % 8) & 1;
 }
 
 TEST(PackedCodes, HoldEveryBit) {
@@ -176,12 +176,13 @@ TEST(PackedCodes, HoldEveryBit) {
   for (const int bits : {1, 2, 3, 4, 5, 6, 7, 8, 16}) {
     for (const int lanes : {1, 4, 8, 16}) {
       for (const Index k : {1, 8, 21, 64, 600}) {
+        const int beside = k == 8 ? 3 : k > 8 ? 2 : 1;
         const Index n = 2 * lanes + 1;
         const std::uint32_t flip = bits == 8 ? 0u : 1u << (bits - 1);
         std::vector<std::byte> stream(usize(detail::packed_size(n * k, bits)));
         for (std::byte& byte : stream) byte = static_cast<std::byte>(random.bits());
         if (n * k * bits % 8 != 0) stream.back() &= static_cast<std::byte>((1 << (n * k * bits % 8)) - 1);
-        const detail::PackedCodes packed(n, k, bits, lanes, flip, stream.data());
+        const detail::PackedCodes packed(n, k, bits, lanes, flip, stream.data(), beside);
         for (Index output = 0; output < 3 * lanes; ++output) {
           for (Index bit = 0; bit < k * bits; ++bit) {
             const Index i = output * k * bits + bit;

@@ -30,9 +30,9 @@ class FloatTile {
   static constexpr int kColumns = kVectors * L::width;
 
   /// Steps in groups: `size` steps each, the last perhaps fewer. scales[v] are those of the panel's vector v, a vector
-  /// of them for each group.
+  /// of them for each group, `stride` floats apart.
   struct Groups {
-    Index size;
+    Index size, stride;
     const float* scales[kVectors];
   };
 
@@ -202,7 +202,7 @@ void FloatTile::run_groups(const TensorView<const float, 2>& x, Index row, const
   constexpr bool kept = L::width == 16 || rows <= kFew;
   typename L::F total[rows][kVectors];
   if constexpr (kept) load_sums(sums, total);
-  for (Index k = 0, at = 0; k < x.extent(1); k += groups.size, at += L::width) {
+  for (Index k = 0, at = 0; k < x.extent(1); k += groups.size, at += groups.stride) {
     typename L::F acc[rows][kVectors];
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       QUANTA_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = L::set(0.0f);

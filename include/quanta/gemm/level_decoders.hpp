@@ -226,25 +226,30 @@ template <ValueFormat F>
 inline constexpr const float* kHeldLevels = held_levels<F>();
 
 /// Calls step(k, p, level) for the steps [first, last) of every panel p, of each panel in order. Panels take turns from
-/// step to step, or from word to word where a decoder makes all levels of a word at once.
+/// step to step, or from word to word where a decoder makes all levels of a word at once. `stride` bytes after each row
+/// of a panel the next begins.
 template <class L, class D, int panels, class Step>
-QUANTA_ALWAYS_INLINE void for_each_step(const D& decoder, const std::byte* const (&from)[panels], Index first,
-                                        Index last, Step step) {
-  constexpr Index kAhead = 1024;  // bytes; by themselves CPUs do not look into the next page
-  constexpr int row = L::width * D::bits / 8;
+QUANTA_ALWAYS_INLINE void for_each_step(const D& decoder, const std::byte* const (&from)[panels], Index stride,
+                                        Index first, Index last, Step step) {
+  constexpr Index kAhead = 4096;             // bytes; by themselves CPUs do not look into the next page
   constexpr bool whole = 32 % D::bits == 0;  // words hold whole codes
   const auto load_word = [&](int p, Index number) QUANTA_INLINE_LAMBDA {
-    return L::load_int(reinterpret_cast<const std::int32_t*>(from[p]) + number * L::width);
+    return L::load_int(reinterpret_cast<const std::int32_t*>(from[p] + number * stride));
+  };
+  constexpr Index row = L::width * (D::bits < 8 ? 4 : D::bits / 8);
+  const auto prefetch = [&](int p, Index number) QUANTA_INLINE_LAMBDA {
+    if (p * row % Index{kCacheLine} == 0) QUANTA_PREFETCH(from[p] + number * stride + kAhead);
   };
   const auto one = [&](Index k) QUANTA_INLINE_LAMBDA {
     QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
       typename L::I word;
+      if constexpr (!whole) prefetch(p, k * D::bits / 32);
       if constexpr (LoadsWords<D>) {
-        word = D::load_words(reinterpret_cast<const typename D::Code*>(from[p] + k * row));
+        word = D::load_words(reinterpret_cast<const typename D::Code*>(from[p] + k * stride));
       } else if constexpr (D::bits == 16) {
-        word = L::load_words(reinterpret_cast<const std::uint16_t*>(from[p] + k * row));
+        word = L::load_words(reinterpret_cast<const std::uint16_t*>(from[p] + k * stride));
       } else if constexpr (D::bits == 8) {
-        word = L::load_bytes(reinterpret_cast<const typename D::Code*>(from[p] + k * row));
+        word = L::load_bytes(reinterpret_cast<const typename D::Code*>(from[p] + k * stride));
       } else {
         const Index number = k * D::bits / 32;
         const int shift = static_cast<int>(k * D::bits % 32);
@@ -264,7 +269,7 @@ QUANTA_ALWAYS_INLINE void for_each_step(const D& decoder, const std::byte* const
       typename L::I words[panels];
       QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
         words[p] = load_word(p, k / all);
-        QUANTA_PREFETCH(from[p] + k / all * L::width * 4 + kAhead);
+        prefetch(p, k / all);
       }
       if constexpr (DecodesWords<D>) {
         QUANTA_UNROLL for (int p = 0; p < panels; ++p) {

@@ -3,7 +3,7 @@
 // Codes of weights (n, k) at their true size, laid out for vectors that run over outputs: each lane of a vector has an
 // output of its own, and walks along k. It is not a file format: the layout belongs to this unit's lanes.
 //
-//   panels of `lanes` outputs
+//   panels of `lanes` outputs, a few of them side by side: the first row of each, then the second of each
 //     fewer than 8 bits   rows of one 32-bit word per lane: an output's codes follow each other through its words as
 //                         they do in format/bits.hpp, the first in the low bits of the first word
 //     8 or 16 bits        rows of one code per lane, one row for each step of k
@@ -23,12 +23,23 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
+/// Where rows of panels are that lie side by side in blocks of `beside`, the last perhaps of fewer; in rows.
+struct PanelBlocks {
+  Index panels, beside;
+
+  Index first_row(Index panel, Index rows) const { return (panel - panel % beside) * rows + panel % beside; }
+  /// From a row of a panel to its next.
+  Index stride(Index panel) const { return std::min(beside, panels - (panel - panel % beside)); }
+};
+
 /// Outputs beyond the last have codes of 0.
 class PackedCodes {
  public:
   PackedCodes() = default;
   /// `stream` is that of format/bits.hpp, of (n, k) codes of `bits` bits. The bits of `flip` are turned in every code.
-  QUANTA_LAZY PackedCodes(Index n, Index k, int bits, int lanes, std::uint32_t flip, const std::byte* stream);
+  /// So many panels lie side by side.
+  QUANTA_LAZY PackedCodes(Index n, Index k, int bits, int lanes, std::uint32_t flip, const std::byte* stream,
+                          int beside = 1);
 
   /// The stream again. There is room for packed_size(n k, bits) bytes.
   QUANTA_LAZY void unpack(std::byte* stream) const;
@@ -36,7 +47,10 @@ class PackedCodes {
   Index n() const { return n_; }
   Index k() const { return k_; }
   Index panels() const { return ceil_div(n_, lanes_); }
-  const std::byte* panel(Index p) const { return codes_.data() + p * panel_bytes(); }
+  /// The first row of a panel, and how many bytes after a row its next begins.
+  const std::byte* panel(Index p) const { return codes_.data() + blocks().first_row(p, rows()) * row_bytes(); }
+  Index stride(Index p) const { return blocks().stride(p) * row_bytes(); }
+  int beside() const { return beside_; }
   Index bytes() const { return static_cast<Index>(codes_.bytes()); }
 
  private:
@@ -45,7 +59,8 @@ class PackedCodes {
   /// Rows are of units of so many bits.
   int unit_bits() const { return bits_ < 8 ? 32 : bits_; }
   Index rows() const { return ceil_div(k_ * bits_, unit_bits()); }
-  Index panel_bytes() const { return rows() * lanes_ * unit_bits() / 8; }
+  Index row_bytes() const { return lanes_ * unit_bits() / 8; }
+  PanelBlocks blocks() const { return {panels(), beside_}; }
   /// `flip` in every code that begins in a unit or goes on there.
   QUANTA_LAZY std::uint32_t flips(Index row) const;
   /// Those of all units of an output, filled up to whole pieces.
@@ -61,7 +76,7 @@ class PackedCodes {
   }
 
   Index n_ = 0, k_ = 0;
-  int bits_ = 8, lanes_ = 1;
+  int bits_ = 8, lanes_ = 1, beside_ = 1;
   std::uint32_t flip_ = 0;
   Buffer<std::byte> codes_;
 };
@@ -132,24 +147,25 @@ QUANTA_LAZY void write_row(std::byte* stream, Index first, Index count, const st
 }
 
 QUANTA_LAZY_BODY PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes, std::uint32_t flip,
-                                          const std::byte* stream)
-    : n_(n), k_(k), bits_(bits), lanes_(lanes), flip_(flip) {
+                                          const std::byte* stream, int beside)
+    : n_(n), k_(k), bits_(bits), lanes_(lanes), beside_(beside), flip_(flip) {
   check(k <= std::numeric_limits<Index>::max() / (Index{64} * lanes), "weights: ", k, " inputs are beyond any memory");
   if (n == 0) return;
-  codes_ = Buffer<std::byte>(panels() * panel_bytes());
+  codes_ = Buffer<std::byte>(panels() * rows() * row_bytes());
   const Buffer<std::byte> flipped = all_flips();
-  Buffer<std::byte> pieces(lanes_ * kPiece, std::byte{0});
-  Buffer<const std::byte*> outputs(lanes_);
-  for (int lane = 0; lane < lanes_; ++lane) outputs[lane] = pieces.data() + lane * kPiece;
-  ReadAhead ahead(stream, n, k, bits, lanes);
+  Buffer<std::byte> pieces(beside_ * lanes_ * kPiece, std::byte{0});
+  Buffer<const std::byte*> outputs(beside_ * lanes_);
+  for (int lane = 0; lane < beside_ * lanes_; ++lane) outputs[lane] = pieces.data() + lane * kPiece;
+  ReadAhead ahead(stream, n, k, bits, beside_ * lanes_);
   with_unit([&]<int unit>() {
     const Index row_bits = k_ * bits_;
-    for (Index p = panels(); p-- > 0;) {
-      std::byte* to = codes_.data() + p * panel_bytes();
+    for (Index block = ceil_div(panels(), beside_); block-- > 0;) {  // each is as a panel of all its outputs
+      const Index p = block * beside_, width = stride(p) / unit;
+      std::byte* const to = codes_.data() + p * rows() * row_bytes();
       for (Index first = 0; first < rows() * unit; first += kPiece) {
         const Index bytes = std::min(kPiece, rows() * unit - first), some = std::min(bytes * 8, row_bits - first * 8);
-        ahead.advance(some / 8 * lanes_);
-        for (int lane = 0; lane < lanes_; ++lane) {
+        ahead.advance(some / 8 * width);
+        for (Index lane = 0; lane < width; ++lane) {
           std::byte* const piece = pieces.data() + lane * kPiece;
           const Index output = p * lanes_ + lane;
           std::fill_n(piece + (output < n_ ? some / 8 : 0), bytes - (output < n_ ? some / 8 : 0), std::byte{0});
@@ -157,7 +173,7 @@ QUANTA_LAZY_BODY PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes,
           read_row(stream, output * row_bits + first * 8, some, piece);
           if (flip_ != 0) turn_bits(piece, flipped.data() + first);
         }
-        interleave<unit>(outputs.data(), lanes_, bytes / unit, to + first * lanes_);
+        interleave<unit>(outputs.data(), width, bytes / unit, to + first * width);
       }
     }
   });
@@ -166,16 +182,17 @@ QUANTA_LAZY_BODY PackedCodes::PackedCodes(Index n, Index k, int bits, int lanes,
 QUANTA_LAZY_BODY void PackedCodes::unpack(std::byte* stream) const {
   std::fill_n(stream, packed_size(n_ * k_, bits_), std::byte{0});
   const Buffer<std::byte> flipped = all_flips();
-  Buffer<std::byte> pieces(lanes_ * kPiece, std::byte{0});
-  Buffer<std::byte*> outputs(lanes_);
-  for (int lane = 0; lane < lanes_; ++lane) outputs[lane] = pieces.data() + lane * kPiece;
+  Buffer<std::byte> pieces(beside_ * lanes_ * kPiece, std::byte{0});
+  Buffer<std::byte*> outputs(beside_ * lanes_);
+  for (int lane = 0; lane < beside_ * lanes_; ++lane) outputs[lane] = pieces.data() + lane * kPiece;
   with_unit([&]<int unit>() {
     const Index row_bits = k_ * bits_;
-    for (Index p = 0; p < panels(); ++p) {
+    for (Index p = 0; p < panels(); p += beside_) {
+      const Index width = stride(p) / unit;
       for (Index first = 0; first < rows() * unit; first += kPiece) {
         const Index bytes = std::min(kPiece, rows() * unit - first), some = std::min(bytes * 8, row_bits - first * 8);
-        separate<unit>(panel(p) + first * lanes_, lanes_, bytes / unit, outputs.data());
-        for (Index output = p * lanes_; output < std::min(n_, (p + 1) * lanes_); ++output) {
+        separate<unit>(panel(p) + first * width, width, bytes / unit, outputs.data());
+        for (Index output = p * lanes_; output < std::min(n_, p * lanes_ + width); ++output) {
           std::byte* const piece = outputs[output - p * lanes_];
           if (flip_ != 0) turn_bits(piece, flipped.data() + first);
           write_row(stream, output * row_bits + first * 8, some, piece);

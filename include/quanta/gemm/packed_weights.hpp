@@ -5,7 +5,7 @@
 // never is a float copy of the weights.
 //
 //   one row of x     4 panels side by side, over all of k                                     gemm/level_kernels.hpp
-//   more rows        240 at a time, for every block of at most 128 steps of k of some panels:
+//   more rows        240 at a time, for every block of at most 128 steps of k of the panels side by side:
 //                      codes -> levels -> float tile, scaled at the end of each group         gemm/float_product.hpp
 #pragma once
 
@@ -26,8 +26,8 @@ class PackedWeights {
   PackedWeights(const LevelKernels& kernels, Index n, Index k, const GranularityInfo& granularity,
                 const std::byte* stream, const HeldScales& scales, const std::int32_t* zero_points)
       : kernels_(&kernels),
-        codes_(n, k, kernels.bits, kLanes, kernels.flip, stream),
-        params_(n, k, granularity, scales, zero_points) {}
+        codes_(n, k, kernels.bits, kLanes, kernels.flip, stream, side_by_side(kernels.bits)),
+        params_(n, k, granularity, scales, zero_points, codes_.beside()) {}
 
   Index n() const { return codes_.n(); }
   Index k() const { return codes_.k(); }
@@ -47,8 +47,13 @@ class PackedWeights {
   static constexpr Index kRows = 240;     ///< of x: a multiple of every tile, whose sums stay in the second-level cache
   static constexpr Index kMadeRows = 32;  ///< of parameters, at a time
 
+  /// How many panels lie side by side: those that are multiplied by one row at once, so that they are read as one
+  /// stream; where codes are wide and a CPU finds two streams as well, those of one float tile.
+  static int side_by_side(int bits) { return bits == 16 ? FloatTile::kVectors : kPanelsAtOnce; }
   /// Room for the rows of scales that are made for one panel, and as many of zero points.
   Index made_params() const { return params_.has_rows() ? 0 : kLanes * 2 * std::min(params_.rows(), kMadeRows); }
+  /// Float tiles of panels that lie side by side.
+  Index tiles_beside() const { return ceil_div(codes_.beside(), FloatTile::kVectors); }
   /// Are groups so long that blocks are parts of them?
   bool in_parts() const { return params_.group() > kSteps; }
   /// Where the block ends that begins at this step: it holds whole groups, or lies in one.
@@ -58,17 +63,18 @@ class PackedWeights {
     const Index groups = params_.has_rows() ? kSteps / group : std::min(kSteps / group, kMadeRows);
     return std::min(first + groups * group, k());
   }
-  /// Points at the codes and parameters of panel p of the steps, made in `room` where they must be.
+  /// Points at the codes and parameters of panel p of the steps, made in `room` where they must be. Their blocks must
+  /// be as wide.
   template <int panels>
   void point(PanelSteps<panels>& steps, int p, Index panel, float* room) const;
 
   /// One row of x times the panels [first, last).
   template <class Store>
   void multiply_row(const float* x, Index first, Index last, float* room, Store store) const;
-  /// Rows of x times the outputs of one float tile.
+  /// Rows of x times the outputs of `tiles` float tiles, from number `tile` on, which lie side by side.
   template <class Store>
-  void multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index column, float* room,
-                     Store store) const;
+  void multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index tile, Index tiles,
+                     float* room, Store store) const;
 
   const LevelKernels* kernels_;
   PackedCodes codes_;
@@ -80,12 +86,15 @@ class PackedWeights {
 template <int panels>
 void PackedWeights::point(PanelSteps<panels>& steps, int p, Index panel, float* room) const {
   const Index row = steps.first / steps.group;
+  steps.codes_stride = codes_.stride(panel);
   steps.codes[p] = codes_.panel(panel);
   if (params_.has_rows()) {
     const float* const zeros = params_.minus_zeros(panel);
-    steps.scales[p] = params_.scales(panel) + row * kLanes;
-    steps.minus_zeros[p] = zeros == nullptr ? nullptr : zeros + row * kLanes;
+    steps.params_stride = params_.stride(panel);
+    steps.scales[p] = params_.scales(panel) + row * steps.params_stride;
+    steps.minus_zeros[p] = zeros == nullptr ? nullptr : zeros + row * steps.params_stride;
   } else {
+    steps.params_stride = kLanes;
     const Index rows = ceil_div(steps.last, steps.group) - row;
     float* const zeros = room + rows * kLanes;
     params_.make_rows(panel, row, rows, room, zeros);
@@ -100,60 +109,64 @@ void PackedWeights::multiply_row(const float* x, Index first, Index last, float*
   // Where parameters are made, as many steps at a time as there is room for their rows.
   const Index group = params_.group(), most = params_.has_rows() ? k() : kMadeRows * group;
   const Index room_of_panel = made_params();
-  for (Index panel = first; panel < last; panel += kPanelsAtOnce) {
-    // The last are those that end with the last of all; of fewer than there must be, the last stands for several.
-    const Index from = std::max(first, std::min(panel, last - kPanelsAtOnce));
+  for (Index panel = first, count = 0; panel < last; panel += count) {
+    // As many as there are, and none of a narrower block; of fewer than there must be, the last stands for several.
+    count = std::min<Index>(kPanelsAtOnce, last - panel);
+    while (codes_.stride(panel + count - 1) != codes_.stride(panel)) --count;
     alignas(kCacheLine) float sums[kPanelsAtOnce * kLanes] = {};
     for (Index k_first = 0; k_first < k(); k_first += most) {
-      PanelSteps<kPanelsAtOnce> steps{k_first, std::min(k_first + most, k()), group, {}, {}, {}};
+      PanelSteps<kPanelsAtOnce> steps{k_first, std::min(k_first + most, k()), group, 0, 0, {}, {}, {}};
       for (int p = 0; p < kPanelsAtOnce; ++p) {
-        point(steps, p, std::min(from + p, last - 1), room + p * room_of_panel);
+        point(steps, p, panel + std::min<Index>(p, count - 1), room + p * room_of_panel);
       }
       kernel.multiply_row(kernels_->levels, steps, x, sums);
     }
-    for (Index p = 0; p < std::min<Index>(kPanelsAtOnce, last - from); ++p) {
-      const Index column = (from + p) * kLanes;
+    for (Index p = 0; p < count; ++p) {
+      const Index column = (panel + p) * kLanes;
       store(column, std::min<Index>(kLanes, n() - column), sums + p * kLanes);
     }
   }
 }
 
 template <class Store>
-void PackedWeights::multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index column,
-                                  float* room, Store store) const {
+void PackedWeights::multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index tile,
+                                  Index tiles, float* room, Store store) const {
   const auto& kernel = params_.has_zero_points() ? kernels_->from_zeros : kernels_->plain;
   constexpr Index columns = FloatTile::kColumns;
-  const Index rows = last_row - first_row;
+  const Index rows = last_row - first_row, size = columns * rows;
   float* const block = std::exchange(room, room + columns * kSteps);
-  float* const sums = std::exchange(room, room + columns * rows);
-  float* const open = std::exchange(room, room + (in_parts() ? columns * rows : 0));  // the sums of a group in parts
-  std::fill_n(sums, columns * rows, 0.0f);
+  float* const all_sums = std::exchange(room, room + tiles * size);
+  float* const all_open = std::exchange(room, room + (in_parts() ? tiles * size : 0));  // sums of a group in parts
+  std::fill_n(all_sums, tiles * size, 0.0f);
   for (Index first = 0, last; first < k(); first = last) {
     last = end_of_block(first);
-    PanelSteps<1> steps{first, last, params_.group(), {}, {}, {}};
-    FloatTile::Groups groups{steps.group, {}};
-    for (int p = 0; p < FloatTile::kVectors; ++p) {
-      const Index panel = column / kLanes + p;
-      if (panel < codes_.panels()) {
-        point(steps, 0, panel, room + p * made_params());
-        kernel.decode(kernels_->levels, steps, block + p * kLanes, columns);
-      } else {  // sums that nobody wants
-        for (Index i = 0; i < last - first; ++i) std::fill_n(block + i * columns + p * kLanes, kLanes, 0.0f);
-      }
-      groups.scales[p] = steps.scales[0];
-    }
     const TensorView<const float, 2> part(x.data() + first * x.stride(1), {x.extent(0), last - first}, x.strides());
-    if (!in_parts()) {
-      FloatTile::add_groups(part, first_row, last_row, block, groups, sums);
-      continue;
+    for (Index t = 0; t < tiles; ++t) {
+      float *const sums = all_sums + t * size, *const open = all_open + t * size;
+      PanelSteps<FloatTile::kVectors> steps{first, last, params_.group(), 0, 0, {}, {}, {}};
+      FloatTile::Groups groups{steps.group, 0, {}};
+      for (int p = 0; p < FloatTile::kVectors; ++p) {
+        // In the place of one that is not there, sums that nobody wants.
+        const Index panel = std::min((tile + t) * FloatTile::kVectors + p, codes_.panels() - 1);
+        point(steps, p, panel, room + p * made_params());
+        groups.scales[p] = steps.scales[p];
+      }
+      groups.stride = steps.params_stride;
+      kernel.decode(kernels_->levels, steps, block);
+      if (!in_parts()) {
+        FloatTile::add_groups(part, first_row, last_row, block, groups, sums);
+        continue;
+      }
+      if (first % steps.group == 0) std::fill_n(open, size, 0.0f);
+      FloatTile::add(part, first_row, last_row, block, open);
+      if (last % steps.group == 0 || last == k()) FloatTile::add_scaled(open, rows, groups, sums);
     }
-    if (first % steps.group == 0) std::fill_n(open, columns * rows, 0.0f);
-    FloatTile::add(part, first_row, last_row, block, open);
-    if (last % steps.group == 0 || last == k()) FloatTile::add_scaled(open, rows, groups, sums);
   }
-  const Index count = std::min<Index>(columns, n() - column);
-  for (Index row = first_row; row < last_row; ++row) {
-    store(row, column, count, sums + (row - first_row) * columns);
+  for (Index t = 0; t < tiles; ++t) {
+    const Index column = (tile + t) * columns, count = std::min<Index>(columns, n() - column);
+    for (Index row = first_row; row < last_row; ++row) {
+      store(row, column, count, all_sums + t * size + (row - first_row) * columns);
+    }
   }
 }
 
@@ -162,9 +175,9 @@ void PackedWeights::multiply(Context& context, const TensorView<const float, 2>&
   const Index m = x.extent(0), at_once = std::min(m, kRows);
   const FloatSplit split = split_float_product(context, m, n(), k(), true);
   const bool one_row = m == 1;
-  const Index floats =
-      one_row ? (x.stride(1) != 1 ? k() : 0) + kPanelsAtOnce * made_params()
-              : FloatTile::kColumns * (kSteps + (in_parts() ? 2 : 1) * at_once) + FloatTile::kVectors * made_params();
+  const Index floats = one_row ? (x.stride(1) != 1 ? k() : 0) + kPanelsAtOnce * made_params()
+                               : FloatTile::kColumns * (kSteps + tiles_beside() * (in_parts() ? 2 : 1) * at_once) +
+                                     FloatTile::kVectors * made_params();
   context.reserve_scratch(split.tasks, floats * Index{sizeof(float)});
   context.parallel(split.tasks, split.cycles, [&](Index task) {
     const FloatSplit::Part part = split.part(task);
@@ -180,9 +193,10 @@ void PackedWeights::multiply(Context& context, const TensorView<const float, 2>&
       return multiply_row(row, part.first_panel * FloatTile::kVectors, last, room,
                           [&](Index column, Index count, const float* sums) { store(0, column, count, sums); });
     }
-    for (Index panel = part.first_panel; panel < part.last_panel; ++panel) {
+    for (Index tile = part.first_panel, tiles; tile < part.last_panel; tile += tiles) {
+      tiles = std::min(tiles_beside() - tile % tiles_beside(), part.last_panel - tile);
       for (Index row = part.first_row; row < part.last_row; row += kRows) {
-        multiply_rows(x, row, std::min(row + kRows, part.last_row), panel * FloatTile::kColumns, room, store);
+        multiply_rows(x, row, std::min(row + kRows, part.last_row), tile, tiles, room, store);
       }
     }
   });

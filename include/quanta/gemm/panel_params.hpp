@@ -18,7 +18,7 @@ class PanelParams {
  public:
   QUANTA_LAZY
   PanelParams(Index n, Index k, const GranularityInfo& granularity, const HeldScales& scales,
-              const std::int32_t* zero_points);
+              const std::int32_t* zero_points, int beside);
 
   /// Steps of k to a row of parameters, and how many rows a panel has.
   Index group() const { return group_; }
@@ -28,11 +28,14 @@ class PanelParams {
   /// Are rows there? Then these are a panel's, from that of step 0 on: scales, and zero points' negatives, null where
   /// all are 0.
   bool has_rows() const { return !scale_rows_.empty(); }
-  const float* scales(Index panel) const { return scale_rows_.data() + panel * rows() * kLanes; }
+  const float* scales(Index panel) const { return scale_rows_.data() + first_of(panel); }
   const float* minus_zeros(Index panel) const {
-    return minus_zeros_.empty() ? nullptr : minus_zeros_.data() + panel * rows() * kLanes;
+    return minus_zeros_.empty() ? nullptr : minus_zeros_.data() + first_of(panel);
   }
-  /// Else this makes `count` rows of a panel, from `first` on. minus_zeros is not written where there are none.
+  /// How many floats after a row of a panel its next begins: `beside` panels lie side by side, as those of codes do.
+  Index stride(Index panel) const { return blocks().stride(panel) * kLanes; }
+  /// Else this makes `count` rows of a panel, from `first` on, one after another. minus_zeros is not written where
+  /// there are none.
   QUANTA_LAZY void make_rows(Index panel, Index first, Index count, float* scales, float* minus_zeros) const;
 
   /// What it was made of.
@@ -48,21 +51,24 @@ class PanelParams {
   ParamsData data() const {
     return {held_.floats(), zero_points_.empty() ? nullptr : zero_points_.data(), held_.size(), held_.codes()};
   }
+  PanelBlocks blocks() const { return {ceil_div(n_, kLanes), beside_}; }
+  Index first_of(Index panel) const { return blocks().first_row(panel, rows()) * kLanes; }
   /// Of the first step of a row.
   Index param(Index output, Index row) const { return map_(output * k_ + row * group_); }
   /// f(where in the rows, parameter) for all that are of an output.
   template <class F>
   void for_each_held(F f) const {
     for (Index output = 0; output < n_; ++output) {
-      Index at = output / kLanes * rows() * kLanes + output % kLanes;
-      for (Index row = 0; row < rows(); ++row, at += kLanes) f(at, output * rows() + row);
+      const Index panel = output / kLanes, to_next = stride(panel);
+      Index at = first_of(panel) + output % kLanes;
+      for (Index row = 0; row < rows(); ++row, at += to_next) f(at, output * rows() + row);
     }
   }
 
   /// make_rows from code_rows_; scales alone.
   QUANTA_LAZY void decode_rows(Index panel, Index first, Index count, float* scales) const;
 
-  Index n_, k_, group_;
+  Index n_, k_, group_, beside_;
   ParamMap map_;
   HeldScales held_;                   ///< where there are no rows; without codes, where those are in code_rows_
   Buffer<std::int32_t> zero_points_;  ///< where there are no rows
@@ -74,8 +80,8 @@ class PanelParams {
 
 QUANTA_LAZY_BODY
 PanelParams::PanelParams(Index n, Index k, const GranularityInfo& granularity, const HeldScales& scales,
-                         const std::int32_t* zero_points)
-    : n_(n), k_(k), group_(std::max<Index>(k, 1)), map_(param_map(granularity, Shape<2>{n, k})) {
+                         const std::int32_t* zero_points, int beside)
+    : n_(n), k_(k), group_(std::max<Index>(k, 1)), beside_(beside), map_(param_map(granularity, Shape<2>{n, k})) {
   const int axis = (granularity.axis + 2) % 2;
   const bool in_groups = granularity.kind == GranularityKind::per_group;
   const bool in_channels = granularity.kind == GranularityKind::per_channel;
@@ -134,7 +140,9 @@ void PanelParams::make_rows(Index panel, Index first, Index count, float* scales
   if (map_.count == 0) return static_cast<void>(std::fill_n(scales, count * kLanes, 1.0f));  // Unscaled
   if (code_rows_.bytes() > 0) {
     decode_rows(panel, first, count, scales);
-    if (!minus_zeros_.empty()) std::copy_n(this->minus_zeros(panel) + first * kLanes, count * kLanes, minus_zeros);
+    for (Index row = 0; !minus_zeros_.empty() && row < count; ++row) {
+      std::copy_n(this->minus_zeros(panel) + (first + row) * stride(panel), kLanes, minus_zeros + row * kLanes);
+    }
     return;
   }
   const ParamsData params = data();
