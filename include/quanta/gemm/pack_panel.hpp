@@ -195,8 +195,10 @@ void PanelPacker<Kernel>::lay_bytes(Index code, Index steps, Rhs* to) const {
   for (int c = 0; c < kNr; ++c) rows[c] = codes_.codes + code + c * layout_.k;
   interleave<kKr>(rows, kNr, steps / kKr, reinterpret_cast<std::byte*>(to));
   if (codes_.shift == 0) return;
-  QUANTA_VECTORIZE_LOOP
-  for (Index i = 0; i < steps * kNr; ++i) to[i] = static_cast<Rhs>(to[i] ^ 128);  // the shift is 128 or -128
+  for (Index step = 0; step < steps; step += kKr, to += kBlockBytes) {
+    QUANTA_VECTORIZE_LOOP
+    for (int i = 0; i < kBlockBytes; ++i) to[i] = static_cast<Rhs>(to[i] ^ 128);  // the shift is 128 or -128
+  }
 }
 
 template <MicroKernel Kernel>

@@ -53,7 +53,8 @@ class PanelSums {
   void add(const Operand* blocks, Index count);
   /// When `steps` have been added and what fills up the last block: the sums of the columns' operands, modulo 2^32, and
   /// for each the sums of its positive and its negative differences from its zero point.
-  void finish(Index steps, std::int32_t* sums, std::int64_t* positive, std::int64_t* negative) const {
+  void finish(Index steps, std::int32_t* QUANTA_RESTRICT sums, std::int64_t* QUANTA_RESTRICT positive,
+              std::int64_t* QUANTA_RESTRICT negative) const {
     const std::int64_t all = round_up(steps, kr), filled = all - steps;  // with zeros, whose differences do not count
     QUANTA_VECTORIZE_LOOP
     for (int c = 0; c < nr; ++c) {
