@@ -119,6 +119,12 @@ void PanelParams::decode_rows(Index panel, Index first, Index count, float* scal
   using L = simd::NativeLanes;
   const NarrowScales codes = held_.codes();
   codes.decode(code_rows_.panel(panel), first * kLanes, count * kLanes, scales);
+  if (const Index later = panel + beside_; later < code_rows_.panels()) {  // of the block that is multiplied next
+    const Index row = code_rows_.stride(later);
+    for (Index i = 0; i < count * row; i += Index{kCacheLine}) {
+      QUANTA_PREFETCH(code_rows_.panel(later) + first * row + i);
+    }
+  }
   if (codes.outer == nullptr) return;
   const typename L::F mean = L::set(codes.mean), most = L::set(fp::kMaxFloat);
   for (Index row = 0, run; row < count; row += run) {  // as many rows as every lane has one outer scale for
