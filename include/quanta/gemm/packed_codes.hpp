@@ -54,7 +54,7 @@ class PackedCodes {
   Index bytes() const { return static_cast<Index>(codes_.bytes()); }
 
  private:
-  static constexpr Index kPiece = 256;  ///< bytes of an output that are moved at a time: all of a panel stay in cache
+  static constexpr Index kPiece = 128;  ///< bytes of an output that are moved at a time: all of a panel stay in cache
 
   /// Rows are of units of so many bits.
   int unit_bits() const { return bits_ < 8 ? 32 : bits_; }
