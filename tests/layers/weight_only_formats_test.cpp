@@ -35,7 +35,7 @@ TYPED_TEST_SUITE(WeightOnlyFormats, FormatCases);
 
 TYPED_TEST(WeightOnlyFormats, AreTheDefinitionToTheBit) {
   using Layer = WeightOnlyLinear<typename TypeParam::Format, typename TypeParam::Granularity>;
-  for (const auto& [n, k] : {std::array<Index, 2>{5, 3}, {33, 32}, {70, 77}, {3, 300}, {20, 1100}}) {
+  for (const auto& [n, k] : {std::array<Index, 2>{5, 3}, {33, 32}, {70, 77}, {3, 300}, {20, 1100}, {230, 9}}) {
     const RowTensor<float, 2> x = random_tensor<2>({13, k}, 1), weight = random_tensor<2>({n, k}, 2, 0.1f);
     const RowTensor<float, 1> bias = random_tensor<1>({n}, 3);
     const Layer layer(weight, bias);
