@@ -28,11 +28,10 @@ namespace detail {
 /// Of the systems that have pages of several sizes. Memory of one and more is aligned to them.
 inline constexpr std::size_t kLargePage = std::size_t{2} << 20;
 
-/// What is asked of the system for so many bytes: the last large page too where it is at least half filled, and the
-/// rest is little beside all.
+/// What is asked of the system for so many bytes: the whole of the last large page too where that is hardly more.
 constexpr std::size_t bytes_of_memory(std::size_t bytes) {
   const std::size_t rest = (kLargePage - bytes % kLargePage) % kLargePage;
-  return rest <= std::min(kLargePage / 2, bytes / 8) ? bytes + rest : bytes;
+  return rest <= bytes / 64 ? bytes + rest : bytes;
 }
 
 constexpr std::align_val_t alignment_of_memory(std::size_t bytes) {
@@ -54,8 +53,7 @@ QUANTA_COLD inline void* allocate(std::size_t bytes) {
 }  // namespace detail
 
 /// Owns elements in memory that is aligned to kCacheLine bytes. Copies deeply. Exactly `size()` elements are allocated,
-/// and where they are large what fills their last page of 2 MB, at most an eighth more; the memory of an empty buffer
-/// is null.
+/// and what fills the last page of 2 MB where that is at most a 64th more; the memory of an empty buffer is null.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
