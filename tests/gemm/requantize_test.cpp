@@ -201,19 +201,19 @@ TEST(RequantizeLimits, TheBiasIsRoundedHalfToEven) {
 // Sums as close to the middle between two codes as their scales let them come, from sums of one digit to those of nine,
 // and in the middle itself.
 TEST(RequantizeTies, AreToldFromWhatIsNearThem) {
-  constexpr Index kSums = 256, kOutputs = 40;
+  constexpr Index kSums = 256, kColumns = 40;
   Random random{17};
   RowTensor<std::uint8_t, 2> codes(kSums, 1);
   for (Index i = 0; i < kSums; ++i) codes(i, 0) = static_cast<std::uint8_t>(i);
   const QuantizedTensor<UInt<8>, 2> x(codes, QuantParams<PerTensor>(1.0f));
-  RowTensor<std::int8_t, 2> ones(kOutputs, 1);
+  RowTensor<std::int8_t, 2> ones(kColumns, 1);
   ones.setConstant(1);
   Index ties = 0;
   for (int turn = 0; turn < 60; ++turn) {
     const float scale_out = turn % 2 == 0 ? 1.0f : 3.7f;
     std::vector<float> scales;
-    Eigen::VectorXf bias(kOutputs);
-    for (Index j = 0; j < kOutputs; ++j) {
+    Eigen::VectorXf bias(kColumns);
+    for (Index j = 0; j < kColumns; ++j) {
       const bool has_ties = j % 4 == 0;  // scales that are powers of two, next to any others
       const float scale = std::ldexp(has_ties ? 1.0f : 1.5f + random.uniform(0.5f), random.between(-22, -2));
       scales.push_back(scale);
@@ -223,7 +223,7 @@ TEST(RequantizeTies, AreToldFromWhatIsNearThem) {
     const auto packed = pack(QuantizedTensor<Int<8>, 2, PerChannel<0>>(ones, QuantParams<PerChannel<0>>(scales)));
     const AsymmetricQuantizer<Int<8>> output(scale_out, random.between(-20, 20));
     const auto y = gemm_requantized(x, packed, output, bias).codes();
-    for (Index j = 0; j < kOutputs; ++j) {
+    for (Index j = 0; j < kColumns; ++j) {
       const double scale = double{scales[static_cast<std::size_t>(j)]};
       const Multiplier factor(scale / double{scale_out});
       for (Index i = 0; i < kSums; ++i) {

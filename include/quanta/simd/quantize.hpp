@@ -166,10 +166,12 @@ QUANTA_ALWAYS_INLINE void multiply_vectors(const float* x, Index i, Index apart,
       const Index moved = rows ? v * apart : 0, at = i + (rows ? 0 : v * apart);
       quantize_divided<L>(x + moved, at, at + L::width, step, codes + moved);
     }
-  } else if constexpr (packed) {
-    L::store_clamped(codes + i, codes + i + 2 * L::width, code[0], code[1], code[2], code[3], bits.low, bits.high);
   } else if constexpr (vectors == 4 && !rows) {
-    L::store_narrow(codes + i, code[0], code[1], code[2], code[3]);
+    if constexpr (packed) {
+      L::store_clamped(codes + i, codes + i + 2 * L::width, code[0], code[1], code[2], code[3], bits.low, bits.high);
+    } else {
+      L::store_narrow(codes + i, code[0], code[1], code[2], code[3]);
+    }
   } else {
     QUANTA_UNROLL for (int v = 0; v < vectors; ++v) L::store_narrow(codes + i + v * apart, code[v]);
   }
