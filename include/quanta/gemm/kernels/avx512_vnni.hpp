@@ -7,7 +7,7 @@
 //   per block   2 loads of rhs, 14 broadcast loads of 4 lhs bytes, 28 vpdpbusd: 14 cycles of the two dot units
 #pragma once
 
-#include <quanta/gemm/kernels/dot_tile.hpp>
+#include <quanta/gemm/kernels/dot_operands.hpp>
 
 #if QUANTA_HAS_AVX512VNNI
 #include <immintrin.h>

@@ -7,7 +7,7 @@
 //   per block   2 loads of rhs, 6 broadcast loads of 4 lhs bytes, 12 vpdpbusd: 6 cycles of two dot units
 #pragma once
 
-#include <quanta/gemm/kernels/dot_tile.hpp>
+#include <quanta/gemm/kernels/dot_operands.hpp>
 #include <quanta/gemm/kernels/ymm_registers.hpp>
 
 #if QUANTA_HAS_AVXVNNI

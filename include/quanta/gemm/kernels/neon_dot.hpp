@@ -8,7 +8,7 @@
 #pragma once
 
 #include <quanta/core/unroll.hpp>
-#include <quanta/gemm/kernels/dot_tile.hpp>
+#include <quanta/gemm/kernels/dot_operands.hpp>
 #include <quanta/gemm/kernels/neon_lhs.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
 
