@@ -94,6 +94,18 @@ TEST(QuantizerRows, FitAndQuantizeInOneCall) {
       Q::fit_quantize(random_tensor<2>({2, 3}, 1), {.full_range = true}, {.rounding = Rounding::half_away}).size(), 6);
 }
 
+// Data that is read from beginning to end is quantized from its end on: of several pieces, the first one shorter.
+TEST(QuantizerRows, FitAndQuantizeManyRowsInOneCall) {
+  check_in_one_call<SymmetricQuantizer<Int<8>, PerChannel<1>>, 2>({600, 1037});
+  check_in_one_call<AsymmetricQuantizer<UInt<8>, PerChannel<-1>>, 3>({7, 9000, 5});
+  check_in_one_call<AsymmetricQuantizer<UInt<8>, PerChannel<1>>, 3>({2, 3, 100000});
+  check_in_one_call<SymmetricQuantizer<Int<8>, PerChannel<1>>, 2>({2, 300000});
+  const RowTensor<float, 2> x = uneven_tensor<2>({600, 501}, 8);
+  using Q = SymmetricQuantizer<Int<8>, PerChannel<1>>;
+  const QuantizeOptions stochastic{.rounding = Rounding::stochastic, .seed = 5};
+  EXPECT_TRUE(same_bits(Q::fit_quantize(x, {}, stochastic).codes(), Q::fit(x).quantize(x, stochastic).codes()));
+}
+
 // Found in the same pass, whichever row or part of a vector it is in.
 TEST(QuantizerRows, NameTheFirstElementThatIsNotFinite) {
   using Q = SymmetricQuantizer<Int<8>, PerChannel<1>>;

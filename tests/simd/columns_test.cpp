@@ -23,7 +23,7 @@ template <class L>
 class Columns : public testing::Test {};
 TYPED_TEST_SUITE(Columns, AllLanes);
 
-const Index kRows[] = {1, 2, 4, 5, 9};
+const Index kRows[] = {1, 2, 4, 5, 13};
 
 TYPED_TEST(Columns, MinMaxCoversEveryColumnAndWhatWasThere) {
   for (const Index rows : kRows) {
@@ -126,6 +126,7 @@ TYPED_TEST(Columns, QuantizeAndScaleFollowTheDefinition) {
   check_columns<L, std::uint8_t>(3, 2500, 0, 255, true);
   check_columns<L, std::uint8_t>(9, 1500, 0, 255, true);
   check_columns<L, std::int8_t>(6, 5300, -127, 127, false);
+  check_columns<L, std::int8_t>(11, 4200, -127, 127, false);
 }
 
 // For every code and many scales: the floats around (code + 1/2) * scale.

@@ -107,7 +107,9 @@ class Quantizer {
   }
   /// The same of a view.
   template <int rank>
-  QuantizedTensor<F, rank, G> quantize(const TensorView<const float, rank>& x, QuantizeOptions options = {}) const;
+  QuantizedTensor<F, rank, G> quantize(const TensorView<const float, rank>& x, QuantizeOptions options = {}) const {
+    return quantize(x, options, false);
+  }
 
   /// quantize, then dequantize, in one pass and in float.
   template <RealObject X>
@@ -119,6 +121,9 @@ class Quantizer {
   Tensor<float, rank> fake_quantize(const TensorView<const float, rank>& x, QuantizeOptions options = {}) const;
 
  private:
+  /// Do codes fill their bytes? Then there are no bits to pack.
+  static constexpr bool kWholeCodes = F::bits == 8 * int(sizeof(typename F::Code));
+
   static Quantizer fit_ranges(const Range* ranges, Index count, G granularity, FitOptions options);
 
   /// fit_quantize of dense data, each of whose parameters has its elements in one run.
@@ -131,6 +136,11 @@ class Quantizer {
     detail::check(IntegerFormat<F> || options.rounding == Rounding::half_even, where, ": rounding of ",
                   std::string(F::name), ", expected half_even: its codes are not integers");
   }
+
+  /// The codes of x, as quantize. just_read: x was read from beginning to end, so that its end is still in cache.
+  template <int rank>
+  QuantizedTensor<F, rank, G> quantize(const TensorView<const float, rank>& x, QuantizeOptions options,
+                                       bool just_read) const;
 
   /// The codes of adjacent elements, of which the first has logical index `first`.
   void quantize_piece(const float* values, Index first, Index count, const detail::SlotParams& slots,
@@ -172,14 +182,14 @@ auto Quantizer<Scheme, F, G>::fit_quantize(const X& x, G granularity, FitOptions
   static_assert(G::template fits_rank<rank_of<X>>, "quanta: the granularity's axis is not one of the tensor's");
   const detail::Input<float, rank_of<X>> input(x);
   const TensorView<const float, rank_of<X>>& view = input.view();
-  if constexpr (IntegerFormat<F> && F::bits == 8 * int(sizeof(typename F::Code)) && !detail::has_narrow_scales<G>) {
+  if constexpr (IntegerFormat<F> && kWholeCodes && !detail::has_narrow_scales<G>) {
     const ParamMap map = param_map(granularity.info(), view.shape());
     if (view.is_dense() && map.has_one_run_each() && map.count > 0 && view.size() > 0) {
       return fit_quantize_runs(view, map, granularity, options, rounding);
     }
   }
   const Buffer<Range> ranges = detail::observed_ranges("fit", view, granularity.info());
-  return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize(view, rounding);
+  return fit_ranges(ranges.data(), ranges.size(), granularity, options).quantize(view, rounding, true);
 }
 
 template <class Scheme, ValueFormat F, Granularity G>
@@ -291,15 +301,23 @@ void Quantizer<Scheme, F, G>::quantize_chunks(const TensorView<const float, rank
 template <class Scheme, ValueFormat F, Granularity G>
 template <int rank>
 QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::quantize(const TensorView<const float, rank>& view,
-                                                              QuantizeOptions options) const {
+                                                              QuantizeOptions options, bool just_read) const {
   static_assert(G::template fits_rank<rank>, "quanta: the granularity's axis is not one of the tensor's");
   using Code = typename F::Code;
   const ParamMap map = param_map(params_.granularity().info(), view.shape());
   check_before_quantizing("quantize", map, view.shape(), options);
   const detail::SlotParams slots(map, params_.data());
   Buffer<std::byte> stream(detail::packed_size(view.size(), F::bits));
-  if (F::bits == 8 * int(sizeof(Code)) && view.is_dense()) {  // no bits to pack, no elements to gather
-    quantize_piece(view.data(), 0, view.size(), slots, options, reinterpret_cast<Code*>(stream.data()));
+  if (kWholeCodes && view.is_dense()) {  // no bits to pack, no elements to gather
+    // Pieces of whole rows, the last one first where that is the one in cache.
+    constexpr Index kPiece = 1 << 18;
+    const Index n = view.size(), row = std::max<Index>(slots.map().inner, 1);
+    const Index piece = just_read ? ceil_div(kPiece, row) * row : n;
+    for (Index last = n, count = 0; last > 0; last -= count) {
+      count = last % piece != 0 ? last % piece : piece;
+      quantize_piece(view.data() + (last - count), last - count, count, slots, options,
+                     reinterpret_cast<Code*>(stream.data()) + (last - count));
+    }
   } else {
     quantize_chunks(view, slots, options, [&](Index first, Index count, const Code* codes) {
       detail::pack_bits<F>(codes, first, count, stream.data());

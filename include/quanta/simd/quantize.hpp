@@ -218,7 +218,7 @@ QUANTA_ALWAYS_INLINE void quantize_columns(const float* x, Index rows, Index str
     }
     // Of many columns the factors leave the first-level cache; then some rows at a time share what is read of them.
     constexpr Index kMany = 1024;
-    constexpr int kTogether = 4;
+    constexpr int kTogether = L::width < 16 ? 4 : 8;  // as many as their codes have registers
     const CodeBits<L, Code> bits(steps.low, steps.high, step.rounder());
     Index r = 0;
     for (; n > kMany && r + kTogether <= rows; r += kTogether) {
