@@ -9,7 +9,10 @@ require_tool "$compiler" 'such compiler'
 [[ -e /usr/include/nlohmann/json.hpp || -n ${QUANTA_SKIP_PACKAGES-} ]] || skip 'there is no nlohmann-json here'
 targets=("$@")
 ((${#targets[@]} > 0)) || targets=(safetensors npy model sketch)
-flags="-std=c++20 -O1 $native -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
+# What runs for a moment is compiled faster than it would run faster.
+level=-O1
+[[ $limit != -runs=* ]] || level=-O0
+flags="-std=c++20 $level $native -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
 
 echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' >"$dir/probe.cpp"
 # shellcheck disable=SC2086

@@ -1,6 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Which element has which parameter, by brute force over multi-indices.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include <quanta/quant/granularity.hpp>
@@ -34,37 +36,36 @@ static_assert(PerGroup<4>::fits_rank<1> && !PerGroup<4, 1>::fits_rank<1> && PerT
 template <std::size_t rank>
 void check_map(const std::array<Index, rank>& shape, const GranularityInfo& info, const Sharing& sharing) {
   std::size_t count = 0;
-  const std::vector<std::size_t> expected = reference::parameter_numbers(shape, sharing, count);
+  const std::vector<std::size_t> numbers = reference::parameter_numbers(shape, sharing, count);
+  const std::vector<Index> expected(numbers.begin(), numbers.end());
   const ParamMap map = param_map(info, shape);
   ASSERT_EQ(map.count, static_cast<Index>(count));
   const ParamSlots slots(map);
   const Index n = static_cast<Index>(expected.size());
+  for (Index i = 0; i < n; ++i) ASSERT_EQ(map(i), expected[usize(i)]) << i;
   // Every piece of small tensors; of larger ones those that begin or end at an edge.
   for (Index first = 0; first <= n; first += n > 60 ? 7 : 1) {
     for (Index last = first; last <= n; last += n > 60 ? std::max<Index>(1, (n - last) / 3) : 1) {
       std::vector<Index> params(usize(last - first), -1);
       Index runs = 0;
+      bool lawful = true;
       const auto record = [&](const ParamRun& run) {
-        ASSERT_GE(run.count, 1);
-        ASSERT_TRUE(run.rows == 1 || (run.follows && run.rows > 1));
+        lawful = lawful && run.count >= 1 && (run.rows == 1 || (run.follows && run.rows > 1));
         for (Index i = 0; i < run.rows * run.count; ++i) {
           params[usize(run.offset + i)] = run.param + (run.follows ? i % run.count : 0);
         }
         ++runs;
       };
       for_each_run(map, first, last, record);
-      for (Index i = first; i < last; ++i) {
-        ASSERT_EQ(params[usize(i - first)], static_cast<Index>(expected[usize(i)]))
-            << first << ".." << last << ": " << i;
-        ASSERT_EQ(map(i), static_cast<Index>(expected[usize(i)]));
-      }
+      ASSERT_TRUE(std::equal(params.begin(), params.end(), expected.begin() + first)) << first << ".." << last;
       const Index runs_of_params = runs;
       for_each_run(slots.map, first, last, record);
-      for (Index i = first; i < last; ++i) {
-        ASSERT_LT(params[usize(i - first)], slots.map.count);
-        ASSERT_EQ(slots.param(params[usize(i - first)]), static_cast<Index>(expected[usize(i)]))
-            << first << ".." << last << ": " << i;
+      for (Index& slot : params) {
+        lawful = lawful && slot < slots.map.count;
+        slot = slots.param(slot);
       }
+      ASSERT_TRUE(std::equal(params.begin(), params.end(), expected.begin() + first)) << first << ".." << last;
+      ASSERT_TRUE(lawful) << first << ".." << last;
       if (sharing.kind == Sharing::tensor && last > first) {
         ASSERT_EQ(runs_of_params, 1);
       }
