@@ -35,6 +35,20 @@ struct Differences {
   }
 };
 
+/// The bounds of differences of so many operands: of 8 bits they are reached; smaller operands and their zero points
+/// are at most 2^bits - 1 apart.
+template <int bits>
+void check_bounds(const detail::Extremes& bounds, const Differences& most, Index steps) {
+  if (bits == 8) {
+    ASSERT_EQ(bounds.positive, most.positive);
+    ASSERT_EQ(bounds.negative, most.negative);
+  } else {
+    ASSERT_EQ(bounds.positive, steps * ((1 << bits) - 1));
+    ASSERT_EQ(bounds.negative, bounds.positive);
+    ASSERT_LE(std::max(most.positive, most.negative), bounds.positive);
+  }
+}
+
 template <class Operands>
 void check_operands(const Operands& packed, const IntMatrix& rhs, std::int32_t shift) {
   using Used = typename Operands::KernelType;
@@ -79,10 +93,8 @@ void check_operands(const Operands& packed, const IntMatrix& rhs, std::int32_t s
     for (const Differences& column : whole) most_of_columns.cover(column);
   }
   ASSERT_EQ(bytes, reinterpret_cast<const std::uint8_t*>(packed.panel(0)) + packed.layout().size() * bits / 8);
-  ASSERT_EQ(packed.column_extremes().positive, most_of_columns.positive);
-  ASSERT_EQ(packed.column_extremes().negative, most_of_columns.negative);
-  ASSERT_EQ(packed.group_extremes().positive, most_of_groups.positive);
-  ASSERT_EQ(packed.group_extremes().negative, most_of_groups.negative);
+  check_bounds<bits>(packed.column_extremes(), most_of_columns, k);
+  check_bounds<bits>(packed.group_extremes(), most_of_groups, std::min(group, k));
 }
 
 template <class Kernel, class F, class G>
@@ -120,6 +132,14 @@ TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt2) { check_format<TypePar
 
 TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfUInt2) { check_format<TypeParam, UInt<2>>(); }
 
+TEST(PackSmall, HoldsSumsOfColumnsToo) {
+  using Kernel = PortableSmallKernel<4, 3, 6, 4, S8>;
+  for (const Index k : {0, 1, 100, 530}) {
+    check_panels<Kernel, Int<4>, PerChannel<0>>(13, k, kPerRow, Fill::random, Fill::random);
+    check_panels<Kernel, UInt<3>, PerTensor>(6, k, kOne, Fill::highest, Fill::zero);
+  }
+}
+
 TYPED_TEST(PackPanel, SumsOfTheLongestRowsAreExact) {
   check_panels<TypeParam, UInt<8>, PerTensor>(2, 70000, kOne, Fill::highest, Fill::zero);
 }
@@ -154,12 +174,12 @@ void check_large(Index n, Index k, G granularity) {
     }
     most.cover(column);
   }
-  EXPECT_EQ(packed.column_extremes().positive, most.positive);
-  EXPECT_EQ(packed.column_extremes().negative, most.negative);
+  check_bounds<kRhsBits<typename PackedRhs<F, G>::KernelType>>(packed.column_extremes(), most, k);
 }
 
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt8) { check_large<Int<8>>(1030, 4100, PerChannel<0>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfUInt8) { check_large<UInt<8>>(1030, 4103, PerChannel<0>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfInt8InGroups) { check_large<Int<8>>(1030, 4132, PerGroup<192>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt4InGroups) { check_large<Int<4>>(2050, 4130, PerGroup<64>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt2InGroups) { check_large<Int<2>>(4100, 4132, PerGroup<32>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt3InGroups) { check_large<Int<3>>(2050, 4129, PerGroup<128>{}); }

@@ -16,6 +16,7 @@
 #include <quanta/gemm/interleave.hpp>
 #include <quanta/gemm/layout.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
+#include <quanta/gemm/pack_lines.hpp>
 #include <quanta/gemm/panel_sums.hpp>
 #include <quanta/gemm/read_ahead.hpp>
 #include <quanta/simd/lanes.hpp>
@@ -37,10 +38,13 @@ template <MicroKernel Kernel>
 class PanelPacker {
   using Rhs = typename Kernel::Rhs;
   static constexpr int kNr = Kernel::kNr, kKr = Kernel::kKr;
-  using Sums = PanelSums<Rhs, kNr, kKr, kRhsBits<Kernel>>;
+  using Sums = PanelSums<Rhs, kNr, kKr>;
+  using Lines = LinePacker<Kernel>;
 
  public:
   static constexpr Index kInAByte = 8 / kRhsBits<Kernel>;
+  /// Are sums taken of the operands? Smaller ones have bounds that hardly any product comes near.
+  static constexpr bool kTakesSums = kRhsBits<Kernel> == 8;
   static constexpr Index kBlockBytes = Index{kNr} * kKr / kInAByte;
 
   /// `zero_point` is that of columns without one of their own, in operand terms.
@@ -49,8 +53,10 @@ class PanelPacker {
     // A cache line of every row: rows that lie a power of two apart would drive each other out of the cache before the
     // rest of a line is read.
     steps_ = std::min(kSteps, round_up(8 * Index{kCacheLine} / codes.bits / 8 * 8, kKr));
-    // Short groups that end with a block are packed several at a time: they follow each other in rows and panels.
-    if (layout.group % kKr == 0) groups_at_once_ = std::max<Index>(1, steps_ / layout.group);
+    // Short groups that end with a block are packed several at a time: they follow each other in rows and panels. All
+    // are as one where they have no sums.
+    if (layout.group % kKr == 0)
+      groups_at_once_ = kTakesSums ? std::max<Index>(1, steps_ / layout.group) : layout.groups();
     is_large_ = layout.size() / kInAByte >= kLarge;
   }
   ~PanelPacker() {
@@ -59,7 +65,8 @@ class PanelPacker {
   PanelPacker(const PanelPacker&) = delete;
   PanelPacker& operator=(const PanelPacker&) = delete;
 
-  /// Writes operands and, kNr for each group, sums; zero_points as sums are, or null. Adds to what the extremes cover.
+  /// Writes operands and, where they are taken, kNr sums for each group; zero_points as sums are, or null. Adds to what
+  /// the extremes cover, with sums.
   void pack(Index panel, const std::int32_t* zero_points, Rhs* operands, std::int32_t* sums, Extremes& group,
             Extremes& column);
 
@@ -74,6 +81,14 @@ class PanelPacker {
   static_assert(kNr % kInAByte == 0,
                 "quanta: operands of 4 bits take a kernel with an even kNr, of 2 one that 4 divides");
 
+  /// Do lines of this panel get packed in registers? Then pack_lines does so with those of the steps [first, first +
+  /// steps), and adds their sums where they are taken.
+  bool can_take_lines(Index panel) const;
+  void pack_lines(Index panel, Index first, Index steps, Rhs* to);
+  /// The bits of a byte that are turned to make operands of codes, where these have as many bits.
+  std::uint8_t turned_bits() const {
+    return static_cast<std::uint8_t>(in_every(kRhsBits<Kernel>, static_cast<std::uint64_t>(codes_.shift)) & 255);
+  }
   /// The first bytes of piece_ to memory.
   void write_piece(Rhs* to, Index bytes) const;
   /// Lays steps [first, first + steps) of the panel's columns side by side.
@@ -107,22 +122,31 @@ void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs
   std::int64_t positive[kNr], negative[kNr];  // of a group; the most of all groups, and the sums of them
   std::int64_t most_positive[kNr] = {}, most_negative[kNr] = {}, all_positive[kNr] = {}, all_negative[kNr] = {};
   const int columns = static_cast<int>(std::min<Index>(kNr, layout_.n - panel * kNr));
+  const bool has_lines = can_take_lines(panel);
   for (Index g = 0; g < layout_.groups(); g += groups_at_once_) {
     const Index start = g * layout_.group, end = std::min(start + groups_at_once_ * layout_.group, layout_.k);
-    for (Index first = start; first < end; first += steps_) {
-      const Index steps = std::min(steps_, end - first);
+    for (Index first = start, steps; first < end; first += steps) {
+      const bool in_lines = has_lines && end - first >= Lines::kSteps;
+      steps = in_lines ? (end - first) / Lines::kSteps * Lines::kSteps : std::min(steps_, end - first);
       const Index bytes = ceil_div(steps, kKr) * kBlockBytes;
       Rhs* const packed = is_large_ ? piece_ : operands;
-      ahead_.advance(steps * columns * codes_.bits / 8);
-      pack_steps(panel, first, steps, packed);
-      if (is_large_) write_piece(operands, bytes);  // which goes on while sums are taken
-      operands += bytes;
+      if (!in_lines) {
+        ahead_.advance(steps * columns * codes_.bits / 8);
+        pack_steps(panel, first, steps, packed);
+        if (is_large_) write_piece(operands, bytes);  // which goes on while sums are taken
+      } else if (!kTakesSums) {
+        pack_lines(panel, first, steps, operands);
+      }
       const Rhs* blocks = packed;
-      for (Index step = first; step < first + steps;) {
+      for (Index step = first; kTakesSums && step < first + steps;) {
         const Index at = step / layout_.group, length = layout_.group_length(at);
         const Index count = std::min(first + steps, at * layout_.group + length) - step;
         if (step == at * layout_.group) sums_.begin(zero_points == nullptr ? nullptr : zero_points + at * kNr);
-        sums_.add(blocks, ceil_div(count, kKr));
+        if (in_lines) {
+          pack_lines(panel, first, steps, operands);
+        } else {
+          sums_.add(blocks, ceil_div(count, kKr));
+        }
         blocks += ceil_div(count, kKr) * kBlockBytes;
         step += count;
         if (step != at * layout_.group + length) continue;
@@ -135,11 +159,34 @@ void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs
           all_negative[c] += negative[c];
         }
       }
+      operands += bytes;
     }
   }
   for (int c = 0; c < columns; ++c) {
     group.cover({most_positive[c], most_negative[c]});
     column.cover({all_positive[c], all_negative[c]});
+  }
+}
+
+template <MicroKernel Kernel>
+bool PanelPacker<Kernel>::can_take_lines(Index panel) const {
+  if constexpr (Lines::kThere && (Sums::kTakesVectors || !kTakesSums)) {
+    return codes_.bits == kRhsBits<Kernel> && (panel + 1) * kNr <= layout_.n && layout_.k % kInAByte == 0 &&
+           (groups_at_once_ == 1 || !kTakesSums);
+  }
+  return false;
+}
+
+template <MicroKernel Kernel>
+void PanelPacker<Kernel>::pack_lines(Index panel, Index first, Index steps, Rhs* to) {
+  if constexpr (Lines::kThere && (Sums::kTakesVectors || !kTakesSums)) {
+    const Lines lines(layout_.k / kInAByte, turned_bits(), kStreams && is_large_);
+    lines.pack(
+        codes_.codes + (panel * kNr * layout_.k + first) / kInAByte, steps / Lines::kSteps, to,
+        [&](Index bytes) QUANTA_INLINE_LAMBDA { ahead_.advance(bytes); },
+        [&](int byte, const auto& words) QUANTA_INLINE_LAMBDA {
+          if constexpr (kTakesSums) sums_.add_vectors(byte, words);
+        });
   }
 }
 
@@ -222,7 +269,7 @@ void PanelPacker<Kernel>::join_rows(Index code, Index steps) {
     constexpr Index shared = kNr / kInAByte, kWord = sizeof(Word);
     // Codes become operands by turning their highest bit, or as they are.
     Word turned;
-    std::memset(&turned, static_cast<int>(in_every(bits, std::uint64_t(codes_.shift)) & 255), kWord);
+    std::memset(&turned, turned_bits(), kWord);
     const auto join = [&](Word(&words)[kInAByte], std::uint8_t* to) QUANTA_INLINE_LAMBDA {
       QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) words[r] = Zip::flip(words[r], turned);
       simd::join_rows<bits, Zip>(words);

@@ -75,8 +75,12 @@ class PackedOperands {
     if (decode_scales_ == &decode_levels<E8M0>) return {GroupScales::powers, scale_codes(p)};
     return {GroupScales::floats, nullptr};
   }
-  /// The same of the sums of their operands, where these are not held.
-  const std::int32_t* sums(Index p, Index g, Index groups, std::int32_t* room) const;
+  /// The same of the sums of their operands, made in `room` where these are not held.
+  const std::int32_t* sums(Index p, Index g, Index groups, std::int32_t* room) const {
+    if constexpr (kHoldsSums) return part<std::int32_t>(sums_at_, row(p, g));
+    make_sums(p, g, groups, room);
+    return room;
+  }
   /// How far apart what is held for panels is.
   Index next_panel() const { return layout_.panel_size() / kInAByte; }
   Index next_params() const { return row(1, 0); }
@@ -85,7 +89,8 @@ class PackedOperands {
   std::int32_t rest_factor() const { return has_zero_points_ ? 1 : -zero_point_; }
   float scale(Index column, Index g = 0) const { return *part<float>(scales_at_, per_tensor ? 0 : place(column, g)); }
 
-  /// The largest of all columns, and of all their groups: what the capacity check starts from.
+  /// What no column exceeds, and no group of any: what the capacity check starts from. Of operands of 8 bits it is the
+  /// largest of them; smaller ones are bounded by their number.
   using Extremes = detail::Extremes;
   const Extremes& column_extremes() const { return column_; }
   const Extremes& group_extremes() const { return group_; }
@@ -123,6 +128,8 @@ class PackedOperands {
     return static_cast<int>(position / kBlockBytes % kInAByte) * kRhsBits<Kernel>;
   }
 
+  /// Sums of operands, from the packed ones.
+  void make_sums(Index p, Index g, Index groups, std::int32_t* sums) const;
   /// Of a panel's columns; those filled up have scales and zero points of 0. Zero points as packing needs them are left
   /// in `zero_points`.
   void pack_params(Index panel, const ParamsData& params, std::int32_t shift, std::int32_t* zero_points);
@@ -193,13 +200,16 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
   if constexpr (per_tensor) *part<float>(scales_at_) = params.scale(0);
   PanelPacker<Kernel> packer(layout_, codes, zero_point_);
   Buffer<std::int32_t> zeros_of_panel(has_zero_points_ ? rows * Kernel::kNr : 0);
-  Buffer<std::int32_t> sums_of_panel(kHoldsSums ? 0 : layout_.groups() * Kernel::kNr);
+  if constexpr (!PanelPacker<Kernel>::kTakesSums) {
+    group_.positive = group_.negative = kMask * std::min(group, k);
+    column_.positive = column_.negative = kMask * k;
+  }
   for (Index p = layout_.panels(); p-- > 0;) {
     pack_params(p, params, codes.shift, zeros_of_panel.data());
     auto* const operands = part<typename Kernel::Rhs>(0, p * next_panel());
-    std::int32_t* const sums =
-        kHoldsSums ? part<std::int32_t>(sums_at_, p * layout_.groups() * Kernel::kNr) : sums_of_panel.data();
+    std::int32_t* const sums = kHoldsSums ? part<std::int32_t>(sums_at_, p * layout_.groups() * Kernel::kNr) : nullptr;
     packer.pack(p, has_zero_points_ ? zeros_of_panel.data() : nullptr, operands, sums, group_, column_);
+    if constexpr (kHoldsSums && !PanelPacker<Kernel>::kTakesSums) make_sums(p, 0, layout_.groups(), sums);
     if constexpr (HasProvenForm<Kernel>) {
       *part<std::uint8_t>(proven_at_, p) = Kernel::proves(operands, layout_.blocks()) ? 1 : 0;
     }
@@ -256,22 +266,18 @@ constexpr std::array<Lhs, size> row_of_ones() {
 
 // What a row of ones gives, 64 blocks at a time.
 template <GranularityKind kind, MicroKernel Kernel>
-const std::int32_t* PackedOperands<kind, Kernel>::sums(Index p, Index g, Index groups, std::int32_t* room) const {
-  if constexpr (!kHoldsSums) {
-    constexpr Index kBlocks = 64;
-    static constexpr auto ones = row_of_ones<typename Kernel::Lhs, usize(kBlocks * Kernel::kKr)>();
-    for (Index i = 0; i < groups; ++i) {
-      const Index of_panel = (g + i) % layout_.groups();
-      const Index count = ceil_div(layout_.group_length(of_panel), Kernel::kKr);
-      const auto* const first = blocks(p + (g + i) / layout_.groups(), of_panel);
-      for (Index b = 0; b < count; b += kBlocks) {
-        Kernel::template run<1>({ones.data(), 0, nullptr}, first + b * kBlockBytes, std::min(kBlocks, count - b),
-                                {room + i * Kernel::kNr, Kernel::kNr}, b > 0);
-      }
+void PackedOperands<kind, Kernel>::make_sums(Index p, Index g, Index groups, std::int32_t* sums) const {
+  constexpr Index kBlocks = 64;
+  static constexpr auto ones = row_of_ones<typename Kernel::Lhs, usize(kBlocks * Kernel::kKr)>();
+  for (Index i = 0; i < groups; ++i) {
+    const Index of_panel = (g + i) % layout_.groups();
+    const Index count = ceil_div(layout_.group_length(of_panel), Kernel::kKr);
+    const auto* const first = blocks(p + (g + i) / layout_.groups(), of_panel);
+    for (Index b = 0; b < count; b += kBlocks) {
+      Kernel::template run<1>({ones.data(), 0, nullptr}, first + b * kBlockBytes, std::min(kBlocks, count - b),
+                              {sums + i * Kernel::kNr, Kernel::kNr}, b > 0);
     }
-    return room;
   }
-  return part<std::int32_t>(sums_at_, row(p, g));
 }
 
 template <GranularityKind kind, MicroKernel Kernel>

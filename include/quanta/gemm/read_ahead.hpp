@@ -46,9 +46,14 @@ class ReadAhead {
 
   /// So many bytes are packed next.
   void advance(Index bytes) {
-    for (owed_ += bytes; owed_ > 0; owed_ -= kLine, at_ += kLine) {
+    for (owed_ += bytes; owed_ > 0;) {
       if (at_ >= last_ && !next()) return;
-      QUANTA_PREFETCH_SOON(codes_ + at_);
+      const Index count = std::min(ceil_div(owed_, kLine), ceil_div(last_ - at_, kLine)) * kLine;
+      for (const std::byte *line = codes_ + at_, *const end = line + count; line < end; line += kLine) {
+        QUANTA_PREFETCH_SOON(line);
+      }
+      at_ += count;
+      owed_ -= count;
     }
   }
 
@@ -65,6 +70,7 @@ class ReadAhead {
         if (panel_ == 0) return false;
         --panel_;
         stretch_ = 0;
+        touch_panel();
       }
       row_ = panel_ * rows_;
     }
@@ -73,6 +79,16 @@ class ReadAhead {
     at_ = begin + stretch_;
     last_ = std::min(begin + std::min(stretch_ + kStretch, row_bytes_), end_);
     return at_ < last_;
+  }
+
+  /// Reads a byte of every page of a panel: pages of a mapped file come here when they are read for the first time, and
+  /// asking for what is not here yet does nothing.
+  void touch_panel() const {
+    constexpr Index kPage = 65536;
+    const Index end = packed_size(std::min((panel_ + 1) * rows_, n_) * k_, bits_);
+    for (Index at = packed_size(panel_ * rows_ * k_, bits_); at < end; at += kPage) {
+      static_cast<void>(*static_cast<const volatile std::byte*>(codes_ + at));
+    }
   }
 
   const std::byte* codes_;

@@ -211,21 +211,41 @@ struct Avx512Lanes {
   static I upper_half(I v) { return _mm512_maskz_srli_epi64(0xff, v, 32); }
 };
 
-/// What squares of 4-byte units are zipped with (simd/square.hpp).
+/// What squares of 64-byte words are turned with (simd/square.hpp): a Zip of four lanes of 16 bytes, each by itself,
+/// and pairs of lanes.
 struct Avx512Zip {
   using Word = __m512i;
 
   template <int unit>
   static Word low(Word a, Word b) {
-    static_assert(unit == 4);
-    const Word turns = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    return _mm512_permutex2var_epi32(a, turns, b);
+    if constexpr (unit == 1) return _mm512_maskz_unpacklo_epi8(kBytes, a, b);
+    return unit == 4 ? _mm512_maskz_unpacklo_epi32(0xffff, a, b) : _mm512_maskz_unpacklo_epi64(0xff, a, b);
   }
   template <int unit>
   static Word high(Word a, Word b) {
-    static_assert(unit == 4);
-    const Word turns = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-    return _mm512_permutex2var_epi32(a, turns, b);
+    if constexpr (unit == 1) return _mm512_maskz_unpackhi_epi8(kBytes, a, b);
+    return unit == 4 ? _mm512_maskz_unpackhi_epi32(0xffff, a, b) : _mm512_maskz_unpackhi_epi64(0xff, a, b);
+  }
+  template <int bits>
+  static void swap_fields(Word& a, Word& b) {
+    const Word even = _mm512_set1_epi8(bits == 4 ? 0x0f : 0x33), all_of_b = b;
+    constexpr int choose = 0xca;  // of the second and third, as the bits of the first say
+    b = _mm512_ternarylogic_epi64(even, _mm512_srli_epi16(a, bits), b, choose);
+    a = _mm512_ternarylogic_epi64(even, a, _mm512_slli_epi16(all_of_b, bits), choose);
+  }
+  static Word flip(Word a, Word bits) { return _mm512_xor_si512(a, bits); }
+
+  /// Of the lanes of a, then those of b: the first two of each, the last two, those at even places, at odd ones.
+  static Word first_lanes(Word a, Word b) { return pick_lanes<0x44>(a, b); }
+  static Word last_lanes(Word a, Word b) { return pick_lanes<0xee>(a, b); }
+  static Word even_lanes(Word a, Word b) { return pick_lanes<0x88>(a, b); }
+  static Word odd_lanes(Word a, Word b) { return pick_lanes<0xdd>(a, b); }
+
+ private:
+  static constexpr __mmask64 kBytes = ~__mmask64{0};
+  template <int lanes>
+  static Word pick_lanes(Word a, Word b) {
+    return _mm512_maskz_shuffle_i32x4(0xffff, a, b, lanes);
   }
 };
 

@@ -109,16 +109,32 @@ struct ZippedSquare {
 };
 
 #if QUANTA_HAS_AVX512
-/// Of 64 bytes, in units of 4.
+/// Of 64 bytes, in units of 4: squares of four words within their lanes of 16 bytes, then lanes change places.
 struct Avx512Square {
-  using Word = Avx512Zip::Word;
+  using Zip = Avx512Zip;
+  using Word = Zip::Word;
   using Smaller = ZippedSquare<Avx2Zip>;
   template <int unit>
   static constexpr int kSide = unit == 4 ? 16 : 0;
 
   template <int unit>
   QUANTA_ALWAYS_INLINE static void turn(Word (&words)[16]) {
-    QUANTA_UNROLL for (int step = 1; step < 16; step *= 2) zip_halves<unit, Avx512Zip>(words);
+    Word turned[4][4];  // word i of four rows has unit i of every lane
+    QUANTA_UNROLL for (int r = 0; r < 16; r += 4) {
+      Word(&rows)[4] = turned[r / 4];
+      QUANTA_UNROLL for (int i = 0; i < 4; ++i) rows[i] = words[r + i];
+      zip_halves<unit, Zip>(rows);
+      zip_halves<unit, Zip>(rows);
+    }
+    QUANTA_UNROLL for (int i = 0; i < 4; ++i) {
+      const Word first = Zip::first_lanes(turned[0][i], turned[1][i]),
+                 last = Zip::last_lanes(turned[0][i], turned[1][i]);
+      const Word then = Zip::first_lanes(turned[2][i], turned[3][i]), end = Zip::last_lanes(turned[2][i], turned[3][i]);
+      words[i] = Zip::even_lanes(first, then);
+      words[4 + i] = Zip::odd_lanes(first, then);
+      words[8 + i] = Zip::even_lanes(last, end);
+      words[12 + i] = Zip::odd_lanes(last, end);
+    }
   }
 };
 #endif
