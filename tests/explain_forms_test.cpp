@@ -17,8 +17,9 @@ Index panels_of(const Explanation& e, const std::string& form) {
 
 TEST(ExplainForms, AreThoseThatRun) {
   constexpr int nr = NativeKernel::kNr;
-  // Whole panels, a narrow one, one that is filled but for a column, and weights that prove nothing in the last.
-  for (const Index n : {3 * nr, 3 * nr + 1, 4 * nr - 1}) {
+  // Whole panels, a thin one, a narrow one, one that is filled but for a column, and weights that prove nothing in the
+  // last.
+  for (const Index n : {3 * nr, 3 * nr + 1, 3 * nr + 3, 4 * nr - 1}) {
     const auto weights = weights_of<Int<8>>(n, 70, 3, -128);
     EXPECT_EQ(difference_to_explained<UInt<8>>(3, weights), "") << n;
     EXPECT_EQ(difference_to_explained<Int<8>>(3, weights), "") << n;

@@ -213,16 +213,19 @@
 #if QUANTA_GNU_SYNTAX
 #define QUANTA_ALWAYS_INLINE inline __attribute__((always_inline))
 #define QUANTA_INLINE_LAMBDA __attribute__((always_inline))
+#define QUANTA_NOINLINE __attribute__((noinline))
 #define QUANTA_COLD __attribute__((noinline, cold))
 #define QUANTA_RESTRICT __restrict__
 #elif defined(_MSC_VER)
 #define QUANTA_ALWAYS_INLINE __forceinline
 #define QUANTA_INLINE_LAMBDA
+#define QUANTA_NOINLINE __declspec(noinline)
 #define QUANTA_COLD __declspec(noinline)
 #define QUANTA_RESTRICT __restrict
 #else
 #define QUANTA_ALWAYS_INLINE inline
 #define QUANTA_INLINE_LAMBDA
+#define QUANTA_NOINLINE
 #define QUANTA_COLD
 #define QUANTA_RESTRICT
 #endif

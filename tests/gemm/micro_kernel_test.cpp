@@ -43,6 +43,20 @@ struct NarrowForm : Kernel {
   }
 };
 
+/// A kernel's thin form for a column or two, and its first form for the others.
+template <HasThinForm Kernel>
+struct ThinForm : Kernel {
+  template <int rows>
+  static void run(const LhsTile<typename Kernel::Lhs>& lhs, const typename Kernel::Rhs* panel, Index blocks,
+                  const SumTile& tile, bool accumulate) {
+    const Index columns = 1 + blocks % Kernel::kThin;
+    std::vector<std::int32_t> thin(tile.data, tile.data + (rows - 1) * tile.stride + Kernel::kNr);
+    Kernel::run_thin(lhs, rows, panel, blocks, columns, {thin.data(), tile.stride}, accumulate);
+    Kernel::template run<rows>(lhs, panel, blocks, tile, accumulate);
+    for (int r = 0; r < rows; ++r) std::copy_n(&thin[usize(r * tile.stride)], columns, tile.data + r * tile.stride);
+  }
+};
+
 /// A kernel's paired form as if it were its first.
 template <HasPairedForm Kernel>
 struct PairedForm : Kernel {
@@ -91,6 +105,14 @@ struct NarrowFormOf<Kernel> {
   using List = KernelList<NarrowForm<Kernel>>;
 };
 template <class Kernel>
+struct ThinFormOf {
+  using List = KernelList<>;
+};
+template <HasThinForm Kernel>
+struct ThinFormOf<Kernel> {
+  using List = KernelList<ThinForm<Kernel>>;
+};
+template <class Kernel>
 struct PairedFormOf {
   using List = KernelList<>;
 };
@@ -101,8 +123,9 @@ struct PairedFormOf<Kernel> {
 template <class List>
 struct AllForms;
 template <class... K>
-struct AllForms<KernelList<K...>> : Joined<KernelList<K...>, typename SecondFormOf<K>::List...,
-                                           typename NarrowFormOf<K>::List..., typename PairedFormOf<K>::List...> {};
+struct AllForms<KernelList<K...>>
+    : Joined<KernelList<K...>, typename SecondFormOf<K>::List..., typename NarrowFormOf<K>::List...,
+             typename ThinFormOf<K>::List..., typename PairedFormOf<K>::List...> {};
 
 using ContractKernels =
     AllForms<WithOtherSigns<CompiledKernels>::List>::List::Plus<PortableKernel<5, 12, 3, S8, U8>,
@@ -169,6 +192,17 @@ TYPED_TEST(Contract, EveryNumberOfRowsBlocksAndTail) {
                                     accumulate, random);
         }
       }
+    }
+  }
+}
+
+// So many that a thin form takes whole registers of a row, and more than one piece of k.
+TYPED_TEST(Contract, EveryTailBehindManyBlocks) {
+  Random random(2);
+  for (const Index blocks : {31, 32, 33, 47, 1023, 1024, 1025, 2077}) {
+    for (const bool with_tail : {false, true}) {
+      check<TypeParam, 1>(blocks, with_tail, 0, true, random);
+      check<TypeParam, TypeParam::kMr>(blocks, with_tail, 3, false, random);
     }
   }
 }

@@ -67,6 +67,11 @@ struct RecordingKernel : Kernel {
     ++recorded_forms["narrow"];
     Kernel::template run_narrow<rows>(lhs, panel, blocks, tile, accumulate);
   }
+  static void run_thin(const Tile& lhs, Index rows, const Rhs* panel, Index blocks, Index columns, const SumTile& tile,
+                       bool accumulate) requires HasThinForm<Kernel> {
+    ++recorded_forms["thin"];
+    Kernel::run_thin(lhs, rows, panel, blocks, columns, tile, accumulate);
+  }
   template <int rows>
   static void run_paired(const Tile& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
                          bool accumulate) requires HasPairedForm<Kernel> {

@@ -13,9 +13,9 @@ QUANTA_NAMESPACE_BEGIN
 
 /// Some panels of the weights, and the form of the kernel that multiplies them (gemm/micro_kernel.hpp).
 struct FormOfPanels {
-  /// "general"; "proven", faster, of weights that it is exact for; "narrow", of panels that are filled in part;
-  /// "grouped", which keeps float sums in registers from one group's scales to the next; "paired", of rows side by
-  /// side.
+  /// "general"; "proven", faster, of weights that it is exact for; "narrow", of panels that are filled in part; "thin",
+  /// of those that hold a column or two; "grouped", which keeps float sums in registers from one group's scales to the
+  /// next; "paired", of rows side by side.
   std::string form;
   Index panels;  ///< how many
 };
@@ -49,12 +49,17 @@ class FormCount {
 
  public:
   FormCount(Index rows, const RhsLayout& layout)
-      : grouped_(Panel::by_group && Product::kGrouped && layout.groups() > 0),
+      : rows_(rows),
+        blocks_(layout.group_blocks()),
+        grouped_(Panel::by_group && Product::kGrouped && layout.groups() > 0),
         paired_(pairs_rows<typename Product::Reader>(rows, layout.panels())) {}
 
   /// So many panels, with so many columns in use. proven: is the proven form exact for their weights?
   void add(bool proven, Index columns, Index panels) {
-    const char* const form = grouped_ ? "grouped" : form_of_panel<typename Product::Reader>(paired_, proven, columns);
+    const char* form = grouped_ ? "grouped" : form_of_panel<typename Product::Reader>(paired_, proven, columns);
+    if constexpr (HasThinForm<typename Product::Reader>) {
+      if (!grouped_ && runs_thin<typename Product::Reader>(columns, rows_, blocks_)) form = "thin";
+    }
     for (FormOfPanels& f : forms_) {
       if (f.form == form) {
         f.panels += panels;
@@ -68,6 +73,7 @@ class FormCount {
   bool asks_for_proof() const { return !grouped_ && HasProvenForm<typename Product::Reader>; }
 
  private:
+  Index rows_, blocks_;
   bool grouped_, paired_;
   std::vector<FormOfPanels> forms_;
 };

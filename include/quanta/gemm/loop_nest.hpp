@@ -153,12 +153,22 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
   std::byte* const room = std::exchange(scratch, scratch + Product::room_bytes(rhs));
   const Index together = Outputs::most_panels(rhs, last_row - first_row);
   const bool far = is_far(output.dst);
+  // A thin last panel comes by itself: it is done so fast that its blocks must be in the first-level cache.
+  const auto panels_from = [&](Index first) {
+    const Index panels = std::min(together, last_panel - first), last = first + panels - 1;
+    if constexpr (HasThinForm<typename Product::Reader>) {
+      const bool thin = runs_thin<typename Product::Reader>(rhs.n() - last * Product::nr, last_row - first_row,
+                                                            rhs.layout().group_blocks());
+      if (thin && panels > 1) return panels - 1;
+    }
+    return panels;
+  };
   // Blocks of nearly equal height: a low last one would fetch every panel for next to nothing.
   for_each_part(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
     const Index row = first_row + from, rows = to - from;
     const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, rhs.rest_factor(), scratch);
-    for (Index first = first_panel; first < last_panel; first += together) {
-      const Index panels = std::min(together, last_panel - first);
+    for (Index first = first_panel, panels = 0; first < last_panel; first += panels) {
+      panels = panels_from(first);
       Outputs outputs(output, rhs, first, panels);
       for_each_tile<Kernel>(rows, [&](Index begin, Index end) {
         Index p = end - begin == 1 ? write_row(outputs, prepared, rhs, begin, row + begin, first, panels, room) : 0;

@@ -52,10 +52,10 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 /// all of these blocks, whatever the lhs? Asked once per panel when weights are packed. run_proven<rows> is the
 /// contract of `run` where it is. Both forms read one layout.
 ///
-/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, HasPairedForm's,
-/// ReadsBothSigns', HasNibbles', HasCrumbs' and HasGroupedForm's. It is without them that hides their names: `static
-/// void proves() = delete`, `kNarrow = 0`, `static void run_paired() = delete`, `using OtherSign = void`, `using
-/// Nibbles = void`, `using Crumbs = void`, `kPanelsOfRow = 0`.
+/// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, HasThinForm's,
+/// HasPairedForm's, ReadsBothSigns', HasNibbles', HasCrumbs' and HasGroupedForm's. It is without them that hides their
+/// names: `static void proves() = delete`, `kNarrow = 0`, `kThin = 0`, `static void run_paired() = delete`, `using
+/// OtherSign = void`, `using Nibbles = void`, `using Crumbs = void`, `kPanelsOfRow = 0`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
@@ -71,6 +71,16 @@ concept HasNarrowForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
   requires K::kNarrow >= 1 && K::kNarrow < K::kNr;
   K::template run_narrow<K::kMr>(lhs, panel, Index{}, tile, bool{});
+};
+
+/// A kernel may have a thin form for panels of a column or two: run_thin(lhs, rows, panel, blocks, columns, tile,
+/// accumulate), the same for the first `columns` columns alone, at most kThin; the rest of the tile may be left as it
+/// is. It is worth while from two rows and kThinBlocks blocks on.
+template <class K>
+concept HasThinForm = MicroKernel<K> &&
+    requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
+  requires K::kThin >= 1 && K::kThinBlocks >= 1;
+  K::run_thin(lhs, Index{}, panel, Index{}, Index{}, tile, bool{});
 };
 
 /// A kernel may have a form that reads rows of the lhs in pairs, for instructions that want two rows side by side:

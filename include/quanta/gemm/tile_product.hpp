@@ -58,6 +58,12 @@ RunKernel<Kernel> pick_kernel(bool paired, bool proven, Index columns, Index row
   return table[usize(rows - 1)];
 }
 
+/// Is the thin form worth while, for as many columns in use, rows and blocks?
+template <HasThinForm Kernel>
+constexpr bool runs_thin(Index columns, Index rows, Index blocks) {
+  return columns <= Kernel::kThin && rows > 1 && blocks >= Kernel::kThinBlocks;
+}
+
 template <class Kernel>
 using RunGrouped = void (*)(const GroupedLhs<typename Kernel::Lhs>&, const GroupedPanel<typename Kernel::Rhs>&, float*);
 
@@ -165,10 +171,17 @@ struct TileProduct {
   }
   void group_sums(Index g, const SumTile& to, bool accumulate) const {
     const RhsLayout& layout = rhs.layout();
-    const Index length = layout.group_length(g), kr = Kernel::kKr;
-    pick_kernel<Reader>(prepared.paired(), rhs.proven(panel), rhs.n() - panel * nr, rows)(
-        prepared.tile(row, g), rhs.blocks(panel, g), prepared.paired() ? ceil_div(length, kr) : length / kr, to,
-        accumulate);
+    const Index length = layout.group_length(g), kr = Kernel::kKr, columns = rhs.n() - panel * nr;
+    const Index blocks = prepared.paired() ? ceil_div(length, kr) : length / kr;
+    bool done = false;
+    if constexpr (HasThinForm<Reader>) {
+      done = runs_thin<Reader>(columns, rows, layout.group_blocks());
+      if (done) Reader::run_thin(prepared.tile(row, g), rows, rhs.blocks(panel, g), blocks, columns, to, accumulate);
+    }
+    if (!done) {
+      pick_kernel<Reader>(prepared.paired(), rhs.proven(panel), columns, rows)(
+          prepared.tile(row, g), rhs.blocks(panel, g), blocks, to, accumulate);
+    }
     correct_zero_points<Kernel>(rhs, panel, g, prepared.zero_points(row), prepared.rests(row, g), rows, to);
   }
 };

@@ -13,9 +13,10 @@
 //
 //   per block of 4 steps: 2 loads of rhs, mr broadcast loads of lhs, 2 mr dot products
 //
-// Its narrow form is the left half. Its grouped form goes on from group to group with the float sums in registers, of
-// half of the rows. With 4 bits an operand, b0 are the low halves of the block's bytes and b1 the high ones; with 2,
-// the block is half a register, and b0 are the two low quarters of its bytes, one after another, and b1 the high ones.
+// Its narrow form is the left half; its thin form, of a column or two, is in kernels/thin_columns.hpp. Its grouped form
+// goes on from group to group with the float sums in registers, of half of the rows. With 4 bits an operand, b0 are the
+// low halves of the block's bytes and b1 the high ones; with 2, the block is half a register, and b0 are the two low
+// quarters of its bytes, one after another, and b1 the high ones.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +24,7 @@
 
 #include <quanta/core/buffer.hpp>
 #include <quanta/core/unroll.hpp>
-#include <quanta/gemm/micro_kernel.hpp>
+#include <quanta/gemm/kernels/thin_columns.hpp>
 #include <quanta/simd/levels.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -55,6 +56,8 @@ struct DotTile {
   static constexpr int kNarrow = V::kLanes;                ///< columns of the narrow form
   static constexpr int kRhsBits = V::kRhsBits;             ///< of an operand of the rhs
   static constexpr int kPanelsOfRow = V::kRegisters / 8;   ///< that run_grouped_row takes
+  static constexpr int kThin = 2;                          ///< columns of the thin form
+  static constexpr Index kThinBlocks = V::kLanes;          ///< that are a register of a row
 
   /// See MicroKernel.
   template <int rows>
@@ -73,6 +76,12 @@ struct DotTile {
       multiply<rows - first, 1>({lhs.data + first * lhs.stride, lhs.stride, tail}, panel, blocks,
                                 {tile.data + first * tile.stride, tile.stride}, accumulate);
     }
+  }
+
+  /// See HasThinForm.
+  static void run_thin(const LhsTile<Lhs>& lhs, Index rows, const Rhs* panel, Index blocks, Index columns,
+                       const SumTile& tile, bool accumulate) requires(V::kRhsBits == 8) {
+    detail::multiply_thin<V>(lhs, rows, panel, blocks, columns, tile, accumulate);
   }
 
   /// See HasGroupedForm.
