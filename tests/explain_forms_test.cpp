@@ -22,6 +22,7 @@ TEST(ExplainForms, AreThoseThatRun) {
   for (const Index n : {3 * nr, 3 * nr + 1, 3 * nr + 3, 4 * nr - 1}) {
     const auto weights = weights_of<Int<8>>(n, 70, 3, -128);
     EXPECT_EQ(difference_to_explained<UInt<8>>(3, weights), "") << n;
+    EXPECT_EQ(difference_to_explained<UInt<8>>(std::min(NativeKernel::kMr, 4), weights), "") << n;
     EXPECT_EQ(difference_to_explained<Int<8>>(3, weights), "") << n;
     EXPECT_EQ(difference_to_explained<UInt<8>>(1, weights_of<Int<4>>(n, 70, 3, -8)), "") << n;
     const auto grouped = weights_of<Int<4>>(n, 70, 3, -8, PerGroup<32>{});

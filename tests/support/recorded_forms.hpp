@@ -91,7 +91,7 @@ struct RecordingKernel : Kernel {
   }
 };
 
-/// Multiplies m rows, at most 3, which are one tile, by these weights, and says how explain differs from what ran; ""
+/// Multiplies m rows, which are one tile, by these weights, and says how explain differs from what ran; ""
 /// when it does not.
 template <IntegerFormat Lhs, class Kernel = NativeKernel, IntegerFormat Rhs, Granularity G>
 std::string difference_to_explained(Index m, const QuantizedTensor<Rhs, 2, G>& weights) {

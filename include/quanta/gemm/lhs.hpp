@@ -172,6 +172,8 @@ class LhsRows {
     }
   }
 
+  /// How many they are.
+  Index rows() const { return rows_; }
   /// What the kernel reads for group g of the rows from `row` on (counted from the first prepared row).
   LhsTile<Operand> tile(Index row, Index g) const {
     if (paired_) {  // row is even

@@ -75,11 +75,11 @@ concept HasNarrowForm = MicroKernel<K> &&
 
 /// A kernel may have a thin form for panels of a column or two: run_thin(lhs, rows, panel, blocks, columns, tile,
 /// accumulate), the same for the first `columns` columns alone, at most kThin; the rest of the tile may be left as it
-/// is. It is worth while from two rows and kThinBlocks blocks on.
+/// is. It is worth while from kThinRows rows and kThinBlocks blocks on.
 template <class K>
 concept HasThinForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
-  requires K::kThin >= 1 && K::kThinBlocks >= 1;
+  requires K::kThin >= 1 && K::kThinRows >= 1 && K::kThinBlocks >= 1;
   K::run_thin(lhs, Index{}, panel, Index{}, Index{}, tile, bool{});
 };
 

@@ -58,10 +58,10 @@ RunKernel<Kernel> pick_kernel(bool paired, bool proven, Index columns, Index row
   return table[usize(rows - 1)];
 }
 
-/// Is the thin form worth while, for as many columns in use, rows and blocks?
+/// Is the thin form worth while, for as many columns in use, rows that are prepared together, and blocks?
 template <HasThinForm Kernel>
 constexpr bool runs_thin(Index columns, Index rows, Index blocks) {
-  return columns <= Kernel::kThin && rows > 1 && blocks >= Kernel::kThinBlocks;
+  return columns <= Kernel::kThin && rows >= Kernel::kThinRows && blocks >= Kernel::kThinBlocks;
 }
 
 template <class Kernel>
@@ -175,7 +175,7 @@ struct TileProduct {
     const Index blocks = prepared.paired() ? ceil_div(length, kr) : length / kr;
     bool done = false;
     if constexpr (HasThinForm<Reader>) {
-      done = runs_thin<Reader>(columns, rows, layout.group_blocks());
+      done = runs_thin<Reader>(columns, prepared.rows(), layout.group_blocks());
       if (done) Reader::run_thin(prepared.tile(row, g), rows, rhs.blocks(panel, g), blocks, columns, to, accumulate);
     }
     if (!done) {

@@ -57,6 +57,7 @@ struct DotTile {
   static constexpr int kRhsBits = V::kRhsBits;             ///< of an operand of the rhs
   static constexpr int kPanelsOfRow = V::kRegisters / 8;   ///< that run_grouped_row takes
   static constexpr int kThin = 2;                          ///< columns of the thin form
+  static constexpr Index kThinRows = 4;                    ///< that are worth gathering a column for
   static constexpr Index kThinBlocks = V::kLanes;          ///< that are a register of a row
 
   /// See MicroKernel.

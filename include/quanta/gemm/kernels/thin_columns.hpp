@@ -48,19 +48,14 @@ QUANTA_NOINLINE void multiply_thin(const LhsTile<typename V::Lhs>& lhs, Index ro
       if (takes_tail) copy(of_tail, blocks);
       for (Index r = 0; r < rows; ++r) {
         const typename V::Lhs* const row = lhs.data + r * lhs.stride + first * kr;
-        typename V::Register sum = V::zero(), other = V::zero();  // so that none waits for the one before
-        Index b = 0;
-        for (; b + 2 * V::kLanes <= count; b += 2 * V::kLanes) {
-          sum = V::dot(sum, load(row + b * kr, V::kLanes), V::load(column + b * kr));
-          other = V::dot(other, load(row + b * kr + width, V::kLanes), V::load(column + b * kr + width));
-        }
-        for (; b < count; b += V::kLanes) {
+        typename V::Register sum = V::zero();
+        for (Index b = 0; b < count; b += V::kLanes) {
           sum = V::dot(sum, load(row + b * kr, count - b), V::load(column + b * kr));
         }
-        if (takes_tail) other = V::dot(other, load(lhs.tail + r * kr, 1), V::load(of_tail));
+        if (takes_tail) sum = V::dot(sum, load(lhs.tail + r * kr, 1), V::load(of_tail));
         std::int32_t& to = tile.data[r * tile.stride + c];
         const std::int32_t before = accumulate || first > 0 ? to : 0;
-        to = simd::ScalarLanes::add(before, Lanes::reduce_add_int(V::add(sum, other)));
+        to = simd::ScalarLanes::add(before, Lanes::reduce_add_int(sum));
       }
     }
     first += count;
