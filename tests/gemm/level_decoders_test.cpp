@@ -29,16 +29,16 @@ struct Five {
 template <class... F>
 struct Formats {};
 using Decoded = Formats<Signs, Int<2>, UInt<2>, UInt<3>, Int<3>, Int<4>, UInt<4>, Int<5>, UInt<6>, Int<7>, Int<8>,
-                        UInt<8>, Int<16>, UInt<16>, NF4, E2M1, Five, E2M3, E3M2, E4M3, E5M2, Dynamic8, Fp16, Bf16>;
+                        UInt<8>, Int<16>, UInt<16>, NF4, E2M1, FP4, Five, E2M3, E3M2, E4M3, E5M2, Dynamic8, Fp16, Bf16>;
 
 /// Bit `i` of a stream.
 int bit_of(const std::vector<std::byte>& stream, Index i) {
   return std::to_integer<int>(stream[static_cast<std::size_t>(i / 8)]) >> (i % 8) & 1;
 }
 
-template <class L, class F>
-void check_decoder() {
-  using D = detail::DecoderOf<L, F>;
+/// D is a decoder of F. Codes of 8 bits beyond `last_code`, but for the highest bit, do not occur.
+template <class L, class F, class D>
+void check_decoder(int last_code = (1 << F::bits) - 1) {
   std::vector<double> levels = levels_of<F>();
   levels.resize(std::size_t{1} << F::bits);  // 0 for codes that a codebook does not have
   if (IntegerFormat<F> && std::is_signed_v<typename F::Code>) {
@@ -50,7 +50,10 @@ void check_decoder() {
   for (const Index k : {1, 7, 32, 77}) {
     Random random(static_cast<std::uint64_t>(k + F::bits));
     std::vector<std::byte> stream(static_cast<std::size_t>(detail::packed_size(n * k, F::bits)));
-    for (std::byte& byte : stream) byte = static_cast<std::byte>(random.bits());
+    for (std::byte& byte : stream) {
+      byte = static_cast<std::byte>(random.bits());
+      if (std::to_integer<int>(byte & std::byte{0x7f}) > last_code) byte &= std::byte{0x80};
+    }
     if (n * k * F::bits % 8 != 0) stream.back() &= static_cast<std::byte>((1 << (n * k * F::bits % 8)) - 1);
     const int beside = k % 2 == 0 ? 1 : 3;
     const detail::PackedCodes packed(n, k, F::bits, L::width, detail::kHeldFlip<F>, stream.data(), beside);
@@ -88,9 +91,19 @@ void check_decoder() {
   }
 }
 
+template <class L, class F>
+void check_decoders_of() {
+  using D = detail::DecoderOf<L, F>;
+  check_decoder<L, F, D>();
+  if constexpr (detail::HasFinite<L, D>) {
+    using Finite = detail::Finite<L, D>;
+    check_decoder<L, F, typename Finite::Decoder>(Finite::last);
+  }
+}
+
 template <class L, class... F>
 void check_decoders(Formats<F...>) {
-  (check_decoder<L, F>(), ...);
+  (check_decoders_of<L, F>(), ...);
 }
 
 template <class L>

@@ -44,6 +44,13 @@ TYPED_TEST(WeightOnlyFormats, AreTheDefinitionToTheBit) {
     ASSERT_TRUE(same_bits(y, weight_only(x, plain, bias.data()))) << n << 'x' << k;
     const RowTensor<float, 1> first = layer(Eigen::TensorMap<const RowTensor<float, 1>>(x.data(), k));
     ASSERT_TRUE(same_bits(first.data(), y.data(), n)) << n << 'x' << k;
+    for (Index m = 2; m < 8; ++m) {  // a few rows take another way than many
+      using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+      const Eigen::Map<const Rows> rows(x.data(), m, k);
+      const RowTensor<float, 2> few = layer(rows), strided = layer(Eigen::MatrixXf(rows));
+      ASSERT_TRUE(same_bits(few.data(), y.data(), m * n)) << m << 'x' << n << 'x' << k;
+      ASSERT_TRUE(same_bits(strided.data(), y.data(), m * n)) << m << 'x' << n << 'x' << k;
+    }
   }
 }
 
@@ -93,6 +100,34 @@ TEST(WeightOnlyFormat, TakesCodesThatAreNoNumbers) {
   const WeightOnlyLinear<Fp16> unscaled(QuantizedTensor<Fp16, 2, Unscaled>(halves, QuantParams<Unscaled>()));
   EXPECT_EQ(unscaled(Eigen::Vector2f(0.5f, 0.5f))(0), std::numeric_limits<float>::infinity());
   EXPECT_EQ(unscaled(x)(1, 0), std::numeric_limits<float>::infinity());
+}
+
+// One code that is NaN, wherever it is, takes the quick way from a layer.
+TEST(WeightOnlyFormat, TakesNaNAnywhere) {
+  const Index n = 37, k = 130;
+  const RowTensor<float, 2> x = random_tensor<2>({9, k}, 21), weight = random_tensor<2>({n, k}, 22);
+  const auto quantized = WeightOnlyLinear<E4M3, PerChannel<0>>(weight).weights();
+  const RowTensor<float, 2> y = WeightOnlyLinear<E4M3, PerChannel<0>>(quantized)(x);
+  for (const Index at : {Index{0}, Index{63}, n * k / 2, n * k - 1}) {
+    for (const std::uint8_t nan : {std::uint8_t{0x7f}, std::uint8_t{0xff}}) {
+      RowTensor<std::uint8_t, 2> codes = quantized.codes();
+      codes.data()[at] = nan;
+      const WeightOnlyLinear<E4M3, PerChannel<0>> layer(
+          QuantizedTensor<E4M3, 2, PerChannel<0>>(codes, quantized.params()));
+      const RowTensor<float, 2> z = layer(x);
+      for (Index row = 0; row < 9; ++row) {
+        const RowTensor<float, 1> one = layer(Eigen::TensorMap<const RowTensor<float, 1>>(x.data() + row * k, k));
+        for (Index column = 0; column < n; ++column) {
+          if (column == at / k) {
+            ASSERT_TRUE(std::isnan(z(row, column)) && std::isnan(one(column))) << at;
+          } else {
+            ASSERT_EQ(z(row, column), y(row, column)) << at;
+            ASSERT_EQ(one(column), y(row, column)) << at;
+          }
+        }
+      }
+    }
+  }
 }
 
 // Columns that share scales, which are codes: along the outputs.

@@ -5,13 +5,15 @@
 //
 //   SmallLevels    up to 4 bits, any format           a table in registers
 //   IntegerLevels  integers of up to 16 bits          the integer as float
-//   WordLevels     4 bits, any format, on NEON        tables of bytes in registers
+//   WordLevels     4 bits, where lanes can            tables of bytes in registers
 //   FloatLevels    floating formats                   by their bits
 //   HalfLevels     Fp16 and E5M2, where the CPU can   by an instruction
 //   TableLevels    codebooks of 5 to 8 bits           a table in memory
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 
 #include <quanta/core/unroll.hpp>
 #include <quanta/format/coding.hpp>
@@ -20,13 +22,13 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// Every decoder has `bits`, and the type `Code` that codes of 8 and 16 bits are loaded as. It is made of a table of
-/// levels, for lanes L, where it needs one: 16 for SmallLevels, one for each code for TableLevels.
-/// level<at>(word) is that of the code in the bits [at, at + bits) of each lane, whatever the others are; codes of 8
-/// and 16 bits come alone.
+/// Every decoder has `bits`, the type `Code` that codes of 8 and 16 bits are loaded as, and `cost`, about how many
+/// instructions a level takes. It is made of a table of levels, for lanes L, where it needs one: 16 for SmallLevels,
+/// one for each code for TableLevels. level<at>(word) is that of the code in the bits [at, at + bits) of each lane,
+/// whatever the others are (prepare_word); codes of 8 and 16 bits come alone.
 template <class L, int b>
 struct SmallLevels {
-  static constexpr int bits = b;
+  static constexpr int bits = b, cost = L::kQuickLookup ? 2 : 5;
   using Code = std::uint8_t;
 
   explicit SmallLevels(const float* levels) : table_(L::load_table(levels)) {}
@@ -43,18 +45,21 @@ struct SmallLevels {
 /// Codes of 8 bits that are signed are loaded as they are; of all others 0 stands for the lowest.
 template <class L, int b, bool is_signed>
 struct IntegerLevels {
-  static constexpr int bits = b;
+  static constexpr int bits = b, cost = 2;
   using Code = std::conditional_t<is_signed, std::int8_t, std::uint8_t>;
 
   explicit IntegerLevels(const float*) {}
+  /// What words are made before `level` takes codes of fewer than 8 bits from them: with every bit of a float's
+  /// exponent set, so that one AND leaves a code and the exponent it needs.
+  static typename L::I prepare(typename L::I word) { return L::or_int(word, L::set_int(kExponents)); }
   template <int at = 0>
   QUANTA_ALWAYS_INLINE typename L::F level(typename L::I word) const {
     if constexpr (b < 8) {
+      static_assert(at + b <= 23);
       // Under the exponent of `offset` a code is that much too large, wherever in the fraction it is.
       constexpr float offset = static_cast<float>(1 << (23 - at));
-      const typename L::I code = L::and_int(word, L::set_int(((1 << b) - 1) << at));
-      const typename L::F above = L::from_bits(L::or_int(code, L::float_bits(L::set(offset))));
-      return L::add_real(above, L::set(kLowest - offset));
+      constexpr std::int32_t fields = std::bit_cast<std::int32_t>(offset) | ((1 << b) - 1) << at;
+      return L::add_real(L::from_bits(L::and_int(word, L::set_int(fields))), L::set(kLowest - offset));
     } else if constexpr (b == 16 && is_signed) {
       return L::add_real(L::to_float(word), L::set(kLowest));
     } else {
@@ -64,12 +69,14 @@ struct IntegerLevels {
 
  private:
   static constexpr float kLowest = is_signed ? -static_cast<float>(1 << (b - 1)) : 0.0f;
+  static constexpr std::int32_t kExponents = 0x7f800000;
 };
 
 template <class L, int e, int m, Specials s>
 struct FloatLevels {
   static constexpr int bits = 1 + e + m;
   static constexpr bool kSignedBytes = bits == 8 && s != Specials::ieee;
+  static constexpr int cost = simd::FloatCodes<e, m, s>::kUpperHalf ? 2 : s == Specials::none ? 4 : 7;
   using Code = std::conditional_t<kSignedBytes, std::int8_t, std::uint8_t>;
 
   explicit FloatLevels(const float*) {}
@@ -86,31 +93,32 @@ struct FloatLevels {
   }
 };
 
-/// Formats of 4 bits, all codes of a word at once. Levels are looked up byte by byte: of integers the upper two bytes,
-/// the others are 0.
-template <class L, bool is_integer>
+/// Formats of 4 bits, all codes of a word at once. Levels are looked up byte by byte, or the upper two bytes alone
+/// where the others are 0.
+template <class L, bool upper_halves>
 struct WordLevels : SmallLevels<L, 4> {
+  static constexpr int cost = 3;
   explicit WordLevels(const float* levels) : SmallLevels<L, 4>(levels), bytes_(L::load_byte_tables(levels)) {}
-  QUANTA_ALWAYS_INLINE void decode_word(typename L::I word, typename L::F (&levels)[8]) const {
-    L::template lookup_nibbles<is_integer>(bytes_, word, levels);
+  QUANTA_ALWAYS_INLINE auto look_up(typename L::I word) const {
+    return L::template lookup_nibbles<upper_halves>(bytes_, word);
   }
 
  private:
   typename L::ByteTables bytes_;
 };
-template <class L>
-concept LooksUpNibbles = requires(const float* p) {
-  L::load_byte_tables(p);
+template <class L, bool upper_halves>
+concept LooksUpNibbles = requires(typename L::ByteTables tables, typename L::I word) {
+  L::template lookup_nibbles<upper_halves>(tables, word);
 };
 template <class D>
 concept DecodesWords = requires {
-  &D::decode_word;
+  &D::look_up;
 };
 
 /// IEEE halves, all their bits or the upper 8 alone, where loading them is converting them.
 template <class L, int b>
 struct HalfLevels {
-  static constexpr int bits = b;
+  static constexpr int bits = b, cost = 2;
   using Code = std::conditional_t<b == 16, std::uint16_t, std::uint8_t>;
 
   explicit HalfLevels(const float*) {}
@@ -140,7 +148,7 @@ concept LoadsWords = requires(const typename D::Code* p) {
 
 template <class L, int b>
 struct TableLevels {
-  static constexpr int bits = b;
+  static constexpr int bits = b, cost = 2 * L::width;
   using Code = std::uint8_t;
 
   explicit TableLevels(const float* levels) : table_(levels) {}
@@ -170,33 +178,6 @@ template <IntegerFormat F>
 inline constexpr std::uint32_t kHeldFlip<F> =
     std::is_signed_v<typename F::Code> && !kHeldSigned<F> ? std::uint32_t{1} << (F::bits - 1) : 0;
 
-template <class L, ValueFormat F>
-constexpr auto pick_decoder() {
-  if constexpr (IntegerFormat<F>) {
-    constexpr bool is_signed = std::is_signed_v<typename F::Code>;
-    if constexpr (F::bits == 4 && LooksUpNibbles<L>) {
-      return std::type_identity<WordLevels<L, true>>{};
-    } else if constexpr (F::bits <= 4 && L::kQuickLookup) {
-      return std::type_identity<SmallLevels<L, F::bits>>{};
-    } else {
-      return std::type_identity<IntegerLevels<L, F::bits, is_signed>>{};
-    }
-  } else if constexpr (F::bits == 4 && LooksUpNibbles<L>) {
-    return std::type_identity<WordLevels<L, false>>{};
-  } else if constexpr (F::bits <= 4) {
-    return std::type_identity<SmallLevels<L, F::bits>>{};
-  } else if constexpr (LoadsHalves<L> && IsHalf<F>) {
-    return std::type_identity<HalfLevels<L, F::bits>>{};
-  } else if constexpr (FloatingFormat<F>) {
-    return std::type_identity<FloatLevels<L, F::exponent_bits, F::fraction_bits, F::specials>>{};
-  } else {
-    return std::type_identity<TableLevels<L, F::bits>>{};
-  }
-}
-/// The decoder of a format.
-template <class L, ValueFormat F>
-using DecoderOf = typename decltype(pick_decoder<L, F>())::type;
-
 /// Sixteen levels, by the low four bits of anything that ends in a code as it is held.
 template <ValueFormat F>
 constexpr std::array<float, 16> sixteen_levels() {
@@ -215,6 +196,54 @@ constexpr std::array<float, 16> sixteen_levels() {
 template <ValueFormat F>
 inline constexpr auto kSixteenLevels = sixteen_levels<F>();
 
+/// Are levels of up to 4 bits the upper halves of floats, the lower ones 0?
+template <ValueFormat F>
+constexpr bool in_upper_halves() {
+  if constexpr (F::bits > 4) return false;
+  return std::all_of(kSixteenLevels<F>.begin(), kSixteenLevels<F>.end(),
+                     [](float level) { return (std::bit_cast<std::uint32_t>(level) & 0xffffu) == 0; });
+}
+
+template <class L, class F>
+concept InNibbles = F::bits == 4 && LooksUpNibbles<L, in_upper_halves<F>()> && !(IntegerFormat<F> && L::kQuickIntegers);
+
+template <class L, ValueFormat F>
+constexpr auto pick_decoder() {
+  if constexpr (InNibbles<L, F>) {
+    return std::type_identity<WordLevels<L, in_upper_halves<F>()>>{};
+  } else if constexpr (IntegerFormat<F>) {
+    if constexpr (F::bits <= 4 && L::kQuickLookup) {
+      return std::type_identity<SmallLevels<L, F::bits>>{};
+    } else {
+      return std::type_identity<IntegerLevels<L, F::bits, std::is_signed_v<typename F::Code>>>{};
+    }
+  } else if constexpr (F::bits <= 4) {
+    return std::type_identity<SmallLevels<L, F::bits>>{};
+  } else if constexpr (LoadsHalves<L> && IsHalf<F>) {
+    return std::type_identity<HalfLevels<L, F::bits>>{};
+  } else if constexpr (FloatingFormat<F>) {
+    return std::type_identity<FloatLevels<L, F::exponent_bits, F::fraction_bits, F::specials>>{};
+  } else {
+    return std::type_identity<TableLevels<L, F::bits>>{};
+  }
+}
+/// The decoder of a format.
+template <class L, ValueFormat F>
+using DecoderOf = typename decltype(pick_decoder<L, F>())::type;
+
+/// The decoder of a format of 8 bits, but for codes that are infinite or NaN, where those cost instructions.
+template <class L, class D>
+struct Finite {};
+template <class L, int e, int m, Specials s>
+requires(1 + e + m == 8 && s != Specials::none) struct Finite<L, FloatLevels<L, e, m, s>> {
+  using Decoder = FloatLevels<L, e, m, Specials::none>;
+  static constexpr int last = simd::FloatCodes<e, m, s>::max_code;
+};
+template <class L, class D>
+concept HasFinite = requires {
+  typename Finite<L, D>::Decoder;
+};
+
 template <ValueFormat F>
 constexpr const float* held_levels() {
   if constexpr (F::bits <= 4) return kSixteenLevels<F>.data();
@@ -225,73 +254,126 @@ constexpr const float* held_levels() {
 template <ValueFormat F>
 inline constexpr const float* kHeldLevels = held_levels<F>();
 
-/// Calls step(k, p, level) for the steps [first, last) of every panel p, of each panel in order. Panels take turns from
-/// step to step, or from word to word where a decoder makes all levels of a word at once. `stride` bytes after each row
-/// of a panel the next begins.
+/// Do words hold whole codes, and so many of them? Words are then decoded at once, see for_each_word.
+template <class D>
+inline constexpr bool kWholeWords = D::bits < 8 && 32 % D::bits == 0;
+template <class D>
+inline constexpr Index kWordSteps = kWholeWords<D> ? 32 / D::bits : 1;
+
+/// Asks for what will be read soon, once for each cache line of the rows side by side of several panels.
+template <class L, class D>
+QUANTA_ALWAYS_INLINE void prefetch_row(int panel, const std::byte* row) {
+  constexpr Index kAhead = 4096;  // bytes; by themselves CPUs do not look into the next page
+  constexpr Index kBytes = L::width * (D::bits < 8 ? 4 : D::bits / 8);
+  if (panel * kBytes % Index{kCacheLine} == 0) QUANTA_PREFETCH(row + kAhead);
+}
+
+/// What D takes codes of fewer than 8 bits from.
+template <class L, class D>
+concept Prepares = D::bits < 8 && requires(typename L::I word){D::prepare(word);
+};  // namespace detail
+template <class L, class D>
+QUANTA_ALWAYS_INLINE typename L::I prepare_word(typename L::I word) {
+  if constexpr (Prepares<L, D>) return D::prepare(word);
+  return word;
+}
+
+/// Calls step(i, p, level) for the steps i of one word, at rows[p], of every panel p, in order for each panel. Panels
+/// take turns from step to step, or from word to word where a decoder makes all levels of a word at once.
+template <class L, class D, int panels, class Step>
+QUANTA_ALWAYS_INLINE void for_each_in_word(const D& decoder, const std::byte* const (&rows)[panels], Step step) {
+  constexpr int all = kWordSteps<D>;
+  const auto load = [](const std::byte* row)
+                        QUANTA_INLINE_LAMBDA { return L::load_int(reinterpret_cast<const std::int32_t*>(row)); };
+  if constexpr (DecodesWords<D>) {
+    constexpr int at_once = L::kNibbleWords;
+    static_assert(panels % at_once == 0);
+    QUANTA_UNROLL for (int p = 0; p < panels; p += at_once) {
+      decltype(decoder.look_up(load(rows[p]))) found[at_once];
+      QUANTA_UNROLL for (int j = 0; j < at_once; ++j) found[j] = decoder.look_up(load(rows[p + j]));
+      unroll<all>([&](auto i) QUANTA_INLINE_LAMBDA {
+        QUANTA_UNROLL for (int j = 0; j < at_once; ++j) {
+          step(static_cast<int>(i), p + j, L::template nibble_level<i>(found[j]));
+        }
+      });
+    }
+  } else {
+    // The levels of several panels first, then what is done with them, where registers hold so many.
+    constexpr int side_by_side = L::width == 16 ? panels : 1;
+    typename L::I words[panels];
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) words[p] = prepare_word<L, D>(load(rows[p]));
+    unroll<all>([&](auto i) QUANTA_INLINE_LAMBDA {
+      constexpr int at = D::bits * i % 16;
+      QUANTA_UNROLL for (int p = 0; p < panels; p += side_by_side) {
+        typename L::F levels[side_by_side];
+        QUANTA_UNROLL for (int j = 0; j < side_by_side; ++j) {
+          auto& word = words[p + j];
+          if constexpr (i > 0 && at == 0) {  // what is prepared has lost its upper bits
+            if constexpr (Prepares<L, D>) word = load(left_in_memory(rows[p + j]));
+            word = prepare_word<L, D>(L::template shift_right<16>(word));
+          }
+          levels[j] = decoder.template level<at>(word);
+        }
+        QUANTA_UNROLL for (int j = 0; j < side_by_side; ++j) step(static_cast<int>(i), p + j, levels[j]);
+      }
+    });
+  }
+}
+
+/// Calls step(k, p, level) for the steps [first, last), whole words, of every panel p, of each panel in order. `stride`
+/// bytes after each row of a panel the next begins.
+template <class L, class D, int panels, class Step>
+QUANTA_ALWAYS_INLINE void for_each_word(const D& decoder, const std::byte* const (&from)[panels], Index stride,
+                                        Index first, Index last, Step step) {
+  constexpr Index all = kWordSteps<D>;
+  const std::byte* rows[panels];
+  QUANTA_UNROLL for (int p = 0; p < panels; ++p) rows[p] = from[p] + first / all * stride;
+  for (Index k = first; k < last; k += all) {
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) prefetch_row<L, D>(p, rows[p]);
+    for_each_in_word<L>(decoder, rows,
+                        [&](int i, int p, const typename L::F& level) QUANTA_INLINE_LAMBDA { step(k + i, p, level); });
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) rows[p] += stride;
+  }
+}
+
+/// The same of any steps: of those that are not whole words, one after the other.
 template <class L, class D, int panels, class Step>
 QUANTA_ALWAYS_INLINE void for_each_step(const D& decoder, const std::byte* const (&from)[panels], Index stride,
                                         Index first, Index last, Step step) {
-  constexpr Index kAhead = 4096;             // bytes; by themselves CPUs do not look into the next page
-  constexpr bool whole = 32 % D::bits == 0;  // words hold whole codes
-  const auto load_word = [&](int p, Index number) QUANTA_INLINE_LAMBDA {
-    return L::load_int(reinterpret_cast<const std::int32_t*>(from[p] + number * stride));
-  };
-  constexpr Index row = L::width * (D::bits < 8 ? 4 : D::bits / 8);
-  const auto prefetch = [&](int p, Index number) QUANTA_INLINE_LAMBDA {
-    if (p * row % Index{kCacheLine} == 0) QUANTA_PREFETCH(from[p] + number * stride + kAhead);
-  };
+  const auto load_word = [](const std::byte* row)
+                             QUANTA_INLINE_LAMBDA { return L::load_int(reinterpret_cast<const std::int32_t*>(row)); };
   const auto one = [&](Index k) QUANTA_INLINE_LAMBDA {
     QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
       typename L::I word;
-      if constexpr (!whole) prefetch(p, k * D::bits / 32);
+      const Index number = D::bits < 8 ? k * D::bits / 32 : k;
+      const std::byte* const row = from[p] + number * stride;
+      // Where rows of two panels fill less than a cache line, each line would be asked for more than once.
+      constexpr bool fills_line = 2 * L::width * D::bits >= 8 * kCacheLine;
+      if constexpr (D::bits < 8 ? !kWholeWords<D> : fills_line) prefetch_row<L, D>(p, row);
       if constexpr (LoadsWords<D>) {
-        word = D::load_words(reinterpret_cast<const typename D::Code*>(from[p] + k * stride));
+        word = D::load_words(reinterpret_cast<const typename D::Code*>(row));
       } else if constexpr (D::bits == 16) {
-        word = L::load_words(reinterpret_cast<const std::uint16_t*>(from[p] + k * stride));
+        word = L::load_words(reinterpret_cast<const std::uint16_t*>(row));
       } else if constexpr (D::bits == 8) {
-        word = L::load_bytes(reinterpret_cast<const typename D::Code*>(from[p] + k * stride));
+        word = L::load_bytes(reinterpret_cast<const typename D::Code*>(row));
       } else {
-        const Index number = k * D::bits / 32;
         const int shift = static_cast<int>(k * D::bits % 32);
-        word = L::shift_right_by(load_word(p, number), shift);
-        if (!whole && shift > 32 - D::bits) {
-          word = L::or_int(word, L::shift_left_by(load_word(p, number + 1), 32 - shift));
+        word = L::shift_right_by(load_word(row), shift);
+        if (!kWholeWords<D> && shift > 32 - D::bits) {
+          word = L::or_int(word, L::shift_left_by(load_word(row + stride), 32 - shift));
         }
+        word = prepare_word<L, D>(word);
       }
       step(k, p, decoder.template level<0>(word));
     }
   };
   Index k = first;
-  if constexpr (D::bits < 8 && whole) {
-    constexpr int all = 32 / D::bits;
+  if constexpr (kWholeWords<D>) {
+    constexpr Index all = kWordSteps<D>;
     for (; k < last && k % all != 0; ++k) one(k);
-    for (; k + all <= last; k += all) {
-      typename L::I words[panels];
-      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        words[p] = load_word(p, k / all);
-        prefetch(p, k / all);
-      }
-      if constexpr (DecodesWords<D>) {
-        QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-          typename L::F levels[all];
-          decoder.decode_word(words[p], levels);
-          QUANTA_UNROLL for (int i = 0; i < all; ++i) step(k + i, p, levels[i]);
-        }
-      } else {
-        // The levels of several panels first, then what is done with them, where registers hold so many.
-        constexpr int side_by_side = L::width == 16 ? panels : 1;
-        unroll<all>([&](auto i) QUANTA_INLINE_LAMBDA {
-          constexpr int at = D::bits * i % 16;
-          QUANTA_UNROLL for (int p = 0; p < panels; p += side_by_side) {
-            typename L::F levels[side_by_side];
-            QUANTA_UNROLL for (int j = 0; j < side_by_side; ++j) {
-              if constexpr (i > 0 && at == 0) words[p + j] = L::template shift_right<16>(words[p + j]);
-              levels[j] = decoder.template level<at>(words[p + j]);
-            }
-            QUANTA_UNROLL for (int j = 0; j < side_by_side; ++j) step(k + i, p + j, levels[j]);
-          }
-        });
-      }
+    if (const Index whole = last - last % all; k < whole) {
+      for_each_word<L>(decoder, from, stride, k, whole, step);
+      k = whole;
     }
   }
   for (; k < last; ++k) one(k);

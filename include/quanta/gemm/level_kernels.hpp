@@ -28,17 +28,30 @@ struct PanelSteps {
 /// those of four lanes CPUs start up to four in a cycle.
 inline constexpr int kPanelsAtOnce = simd::NativeLanes::width == 4 ? 8 : 4;
 
+/// Fewer than a whole float tile. Lanes of four have registers for tiles that do well with two rows.
+inline constexpr int kMostFewRows = simd::NativeLanes::width >= 8 ? FloatTile::kRows - 1 : 1;
+
 struct LevelKernels {
-  int bits;
-  std::uint32_t flip;   ///< kHeldFlip
-  const float* levels;  ///< kHeldLevels
-  /// Both without zero points, and with them where the format has them.
-  struct {
+  struct Functions {
     /// To the sums of each panel, one after another, adds the scaled sums of whole groups (the last may end early).
     void (*multiply_row)(const float* levels, const PanelSteps<kPanelsAtOnce>&, const float* x, float* sums);
     /// Writes the levels of the panels of a float tile, zero points taken off, as that reads them.
     void (*decode)(const float* levels, const PanelSteps<FloatTile::kVectors>&, float* to);
-  } plain, from_zeros;
+    /// Making levels anew for each of so many rows of x takes less time than laying them out once: at least 1, and at
+    /// most kMostFewRows.
+    int few_rows;
+  };
+  int bits;
+  std::uint32_t flip;    ///< kHeldFlip
+  const float* levels;   ///< kHeldLevels
+  Functions plain;       ///< without zero points
+  Functions from_zeros;  ///< with them, where the format has them
+  /// Quicker than plain, where no code of 8 bits is beyond `last_finite` but for its highest bit; if there are such.
+  Functions finite;
+  std::uint8_t last_finite;
+
+  /// Those for these codes, a stream as in format/bits.hpp.
+  QUANTA_LAZY const Functions& pick(const std::byte* codes, Index count, bool has_zero_points) const;
 };
 
 /// Of format F, for this unit's lanes.
@@ -49,6 +62,21 @@ inline constexpr LevelKernels kLevelKernels = make_level_kernels<F>();
 
 // ---- bodies ----
 
+QUANTA_LAZY_BODY const LevelKernels::Functions& LevelKernels::pick(const std::byte* codes, Index count,
+                                                                   bool has_zero_points) const {
+  if (has_zero_points) return from_zeros;
+  if (finite.multiply_row == nullptr) return plain;
+  constexpr Index kPiece = 4096;
+  for (Index first = 0; first < count; first += kPiece) {
+    const Index last = std::min(first + kPiece, count);
+    int worst = 0;
+    QUANTA_VECTORIZE_LOOP
+    for (Index i = first; i < last; ++i) worst = std::max(worst, std::to_integer<int>(codes[i]) & 0x7f);
+    if (worst > last_finite) return plain;
+  }
+  return finite;
+}
+
 /// Calls use(first, last, row) for all groups of the steps; `row` is where their parameters are.
 template <int panels, class Use>
 QUANTA_ALWAYS_INLINE void for_each_group(const PanelSteps<panels>& steps, Use use) {
@@ -58,8 +86,9 @@ QUANTA_ALWAYS_INLINE void for_each_group(const PanelSteps<panels>& steps, Use us
   }
 }
 
-/// Calls use(k, p, level) for all steps of a group of every panel p, zero points taken off: see for_each_step.
-template <class L, bool from_zeros, class D, int panels, class Use>
+/// Calls use(k, p, level) for all steps of a group of every panel p, zero points taken off: see for_each_step, or,
+/// where they are whole words, for_each_word.
+template <class L, bool from_zeros, bool words, class D, int panels, class Use>
 QUANTA_ALWAYS_INLINE void for_each_level(const D& decoder, const PanelSteps<panels>& steps, Index first, Index last,
                                          Index row, Use use) {
   using F = typename L::F;
@@ -67,11 +96,39 @@ QUANTA_ALWAYS_INLINE void for_each_level(const D& decoder, const PanelSteps<pane
   if constexpr (from_zeros) {
     QUANTA_UNROLL for (int p = 0; p < panels; ++p) minus_zero[p] = L::load(steps.minus_zeros[p] + row);
   }
-  for_each_step<L>(decoder, steps.codes, steps.codes_stride, first, last,
-                   [&](Index k, int p, F level) QUANTA_INLINE_LAMBDA {
-                     if constexpr (from_zeros) level = L::add_real(level, minus_zero[p]);
-                     use(k, p, level);
-                   });
+  const auto step = [&](Index k, int p, F level) QUANTA_INLINE_LAMBDA {
+    if constexpr (from_zeros) level = L::add_real(level, minus_zero[p]);
+    use(k, p, level);
+  };
+  if constexpr (words) {
+    for_each_word<L>(decoder, steps.codes, steps.codes_stride, first, last, step);
+  } else {
+    for_each_step<L>(decoder, steps.codes, steps.codes_stride, first, last, step);
+  }
+}
+
+/// The sums of one group, from 0, of as many panels as `acc` has room for.
+template <class L, bool from_zeros, bool words, class D>
+QUANTA_ALWAYS_INLINE void sum_group(const D& decoder, const PanelSteps<kPanelsAtOnce>& steps, Index first, Index last,
+                                    Index row, const float* x, typename L::F (&acc)[kPanelsAtOnce]) {
+  using F = typename L::F;
+  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::set(0.0f);
+  for_each_level<L, from_zeros, words>(
+      decoder, steps, first, last, row, [&](Index k, int p, F level) QUANTA_INLINE_LAMBDA {
+        // With the levels of a few panels after those of others registers suffice; 16 of them where x is read anew.
+        const float* const from = DecodesWords<D> && L::width == 8 ? left_in_memory(x + k) : x + k;
+        acc[p] = L::fma(L::broadcast(from), level, acc[p]);
+        if constexpr (DecodesWords<D>) acc[p] = in_order(acc[p]);
+      });
+}
+
+/// The same of a group that ends within words; out of line, so that it takes no registers from those that do not.
+template <class L, class D, bool from_zeros>
+void sum_ragged_group(const float* levels, const PanelSteps<kPanelsAtOnce>& steps, Index first, Index last, Index row,
+                      const float* x, float* sums) {
+  typename L::F acc[kPanelsAtOnce];
+  sum_group<L, from_zeros, false>(D(levels), steps, first, last, row, x, acc);
+  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) L::store(sums + p * L::width, acc[p]);
 }
 
 template <class L, class D, bool from_zeros>
@@ -82,12 +139,15 @@ void multiply_row(const float* levels, const PanelSteps<kPanelsAtOnce>& steps, c
   QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) total[p] = L::load(sums + p * L::width);
   for_each_group(steps, [&](Index first, Index last, Index row) QUANTA_INLINE_LAMBDA {
     F acc[kPanelsAtOnce];
-    QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::set(0.0f);
-    for_each_level<L, from_zeros>(decoder, steps, first, last, row, [&](Index k, int p, F level) QUANTA_INLINE_LAMBDA {
-      acc[p] = L::fma(L::broadcast(x + k), level, acc[p]);
-      // With the levels of one panel after another registers suffice.
-      if constexpr (DecodesWords<D>) acc[p] = in_order(acc[p]);
-    });
+    if constexpr (!kWholeWords<D>) {
+      sum_group<L, from_zeros, false>(decoder, steps, first, last, row, x, acc);
+    } else if ((first | last) % kWordSteps<D> == 0) {
+      sum_group<L, from_zeros, true>(decoder, steps, first, last, row, x, acc);
+    } else {
+      alignas(kCacheLine) float group[kPanelsAtOnce * L::width];
+      sum_ragged_group<L, D, from_zeros>(levels, steps, first, last, row, x, group);
+      QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::load(group + p * L::width);
+    }
     QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) {
       total[p] = L::fma(acc[p], L::load(steps.scales[p] + row), total[p]);
     }
@@ -99,20 +159,31 @@ template <class L, class D, bool from_zeros>
 void decode_panels(const float* levels, const PanelSteps<FloatTile::kVectors>& steps, float* to) {
   const D decoder(levels);
   for_each_group(steps, [&](Index first, Index last, Index row) QUANTA_INLINE_LAMBDA {
-    for_each_level<L, from_zeros>(decoder, steps, first, last, row,
-                                  [&](Index k, int p, const typename L::F& level) QUANTA_INLINE_LAMBDA {
-                                    L::store(to + (k - steps.first) * FloatTile::kColumns + p * L::width, level);
-                                  });
+    for_each_level<L, from_zeros, false>(decoder, steps, first, last, row,
+                                         [&](Index k, int p, const typename L::F& level) QUANTA_INLINE_LAMBDA {
+                                           L::store(to + (k - steps.first) * FloatTile::kColumns + p * L::width, level);
+                                         });
   });
+}
+
+template <class L, class D, bool from_zeros>
+constexpr LevelKernels::Functions make_functions() {
+  constexpr int cost = D::cost + (from_zeros ? 1 : 0);
+  return {&multiply_row<L, D, from_zeros>, &decode_panels<L, D, from_zeros>,
+          std::clamp(FloatTile::kRows + 1 - cost, 1, kMostFewRows)};
 }
 
 template <ValueFormat F>
 constexpr LevelKernels make_level_kernels() {
   using L = simd::NativeLanes;
   using D = DecoderOf<L, F>;
-  LevelKernels kernels{F::bits, kHeldFlip<F>, kHeldLevels<F>, {}, {}};
-  kernels.plain = {&multiply_row<L, D, false>, &decode_panels<L, D, false>};
-  if constexpr (IntegerFormat<F>) kernels.from_zeros = {&multiply_row<L, D, true>, &decode_panels<L, D, true>};
+  LevelKernels kernels{F::bits, kHeldFlip<F>, kHeldLevels<F>, {}, {}, {}, 0};
+  kernels.plain = make_functions<L, D, false>();
+  if constexpr (IntegerFormat<F>) kernels.from_zeros = make_functions<L, D, true>();
+  if constexpr (HasFinite<L, D>) {
+    kernels.finite = make_functions<L, typename Finite<L, D>::Decoder, false>();
+    kernels.last_finite = Finite<L, D>::last;
+  }
   return kernels;
 }
 

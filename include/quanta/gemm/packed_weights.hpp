@@ -4,7 +4,7 @@
 // scales. Codes become floats where they are multiplied, in registers or in a block of the first-level cache; there
 // never is a float copy of the weights.
 //
-//   one row of x     4 panels side by side, over all of k                                     gemm/level_kernels.hpp
+//   a few rows of x  each by itself with 4 panels side by side, whose codes caches hold       gemm/level_kernels.hpp
 //   more rows        240 at a time, for every block of at most 128 steps of k of the panels side by side:
 //                      codes -> levels -> float tile, scaled at the end of each group         gemm/float_product.hpp
 #pragma once
@@ -26,6 +26,7 @@ class PackedWeights {
   PackedWeights(const LevelKernels& kernels, Index n, Index k, const GranularityInfo& granularity,
                 const std::byte* stream, const HeldScales& scales, const std::int32_t* zero_points)
       : kernels_(&kernels),
+        functions_(&kernels.pick(stream, n * k, zero_points != nullptr)),
         codes_(n, k, kernels.bits, kLanes, kernels.flip, stream, side_by_side(kernels.bits)),
         params_(n, k, granularity, scales, zero_points, codes_.beside()) {}
 
@@ -46,6 +47,7 @@ class PackedWeights {
   static constexpr Index kSteps = 128;    ///< of a block, at most: it stays in the first-level cache
   static constexpr Index kRows = 240;     ///< of x: a multiple of every tile, whose sums stay in the second-level cache
   static constexpr Index kMadeRows = 32;  ///< of parameters, at a time
+  static constexpr Index kFewSteps = 512;  ///< of a few rows, at most: codes stay in the first-level cache
 
   /// How many panels lie side by side: those that are multiplied by one row at once, so that they are read as one
   /// stream; where codes are wide and a CPU finds two streams as well, those of one float tile.
@@ -68,15 +70,16 @@ class PackedWeights {
   template <int panels>
   void point(PanelSteps<panels>& steps, int p, Index panel, float* room) const;
 
-  /// One row of x times the panels [first, last).
+  /// A few rows of x, `stride` floats apart, times the panels [first, last).
   template <class Store>
-  void multiply_row(const float* x, Index first, Index last, float* room, Store store) const;
+  void multiply_few(const float* x, Index stride, Index rows, Index first, Index last, float* room, Store store) const;
   /// Rows of x times the outputs of `tiles` float tiles, from number `tile` on, which lie side by side.
   template <class Store>
   void multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index tile, Index tiles,
                      float* room, Store store) const;
 
   const LevelKernels* kernels_;
+  const LevelKernels::Functions* functions_;  ///< of those, for these codes
   PackedCodes codes_;
   PanelParams params_;
 };
@@ -104,26 +107,33 @@ void PackedWeights::point(PanelSteps<panels>& steps, int p, Index panel, float* 
 }
 
 template <class Store>
-void PackedWeights::multiply_row(const float* x, Index first, Index last, float* room, Store store) const {
-  const auto& kernel = params_.has_zero_points() ? kernels_->from_zeros : kernels_->plain;
+void PackedWeights::multiply_few(const float* x, Index stride, Index rows, Index first, Index last, float* room,
+                                 Store store) const {
   // Where parameters are made, as many steps at a time as there is room for their rows.
-  const Index group = params_.group(), most = params_.has_rows() ? k() : kMadeRows * group;
+  const Index group = params_.group();
+  Index most = params_.has_rows() ? k() : kMadeRows * group;
+  if (rows > 1) most = std::min(most, std::max<Index>(kFewSteps / group, 1) * group);
   const Index room_of_panel = made_params();
   for (Index panel = first, count = 0; panel < last; panel += count) {
     // As many as there are, and none of a narrower block; of fewer than there must be, the last stands for several.
     count = std::min<Index>(kPanelsAtOnce, last - panel);
     while (codes_.stride(panel + count - 1) != codes_.stride(panel)) --count;
-    alignas(kCacheLine) float sums[kPanelsAtOnce * kLanes] = {};
+    alignas(kCacheLine) float sums[kMostFewRows][kPanelsAtOnce * kLanes];
+    std::fill_n(sums[0], rows * kPanelsAtOnce * kLanes, 0.0f);
     for (Index k_first = 0; k_first < k(); k_first += most) {
       PanelSteps<kPanelsAtOnce> steps{k_first, std::min(k_first + most, k()), group, 0, 0, {}, {}, {}};
       for (int p = 0; p < kPanelsAtOnce; ++p) {
         point(steps, p, panel + std::min<Index>(p, count - 1), room + p * room_of_panel);
       }
-      kernel.multiply_row(kernels_->levels, steps, x, sums);
+      for (Index row = 0; row < rows; ++row) {
+        functions_->multiply_row(kernels_->levels, steps, x + row * stride, sums[row]);
+      }
     }
-    for (Index p = 0; p < count; ++p) {
-      const Index column = (panel + p) * kLanes;
-      store(column, std::min<Index>(kLanes, n() - column), sums + p * kLanes);
+    for (Index row = 0; row < rows; ++row) {
+      for (Index p = 0; p < count; ++p) {
+        const Index column = (panel + p) * kLanes;
+        store(row, column, std::min<Index>(kLanes, n() - column), sums[row] + p * kLanes);
+      }
     }
   }
 }
@@ -131,7 +141,6 @@ void PackedWeights::multiply_row(const float* x, Index first, Index last, float*
 template <class Store>
 void PackedWeights::multiply_rows(const TensorView<const float, 2>& x, Index first_row, Index last_row, Index tile,
                                   Index tiles, float* room, Store store) const {
-  const auto& kernel = params_.has_zero_points() ? kernels_->from_zeros : kernels_->plain;
   constexpr Index columns = FloatTile::kColumns;
   const Index rows = last_row - first_row, size = columns * rows;
   float* const block = std::exchange(room, room + columns * kSteps);
@@ -152,7 +161,7 @@ void PackedWeights::multiply_rows(const TensorView<const float, 2>& x, Index fir
         groups.scales[p] = steps.scales[p];
       }
       groups.stride = steps.params_stride;
-      kernel.decode(kernels_->levels, steps, block);
+      functions_->decode(kernels_->levels, steps, block);
       if (!in_parts()) {
         FloatTile::add_groups(part, first_row, last_row, block, groups, sums);
         continue;
@@ -174,24 +183,29 @@ template <class Store>
 void PackedWeights::multiply(Context& context, const TensorView<const float, 2>& x, Store store) const {
   const Index m = x.extent(0), at_once = std::min(m, kRows);
   const FloatSplit split = split_float_product(context, m, n(), k(), true);
-  const bool one_row = m == 1;
-  const Index floats = one_row ? (x.stride(1) != 1 ? k() : 0) + kPanelsAtOnce * made_params()
-                               : FloatTile::kColumns * (kSteps + tiles_beside() * (in_parts() ? 2 : 1) * at_once) +
-                                     FloatTile::kVectors * made_params();
+  const bool few_rows = m <= functions_->few_rows;
+  const Index floats = few_rows ? (x.stride(1) != 1 ? m * k() : 0) + kPanelsAtOnce * made_params()
+                                : FloatTile::kColumns * (kSteps + tiles_beside() * (in_parts() ? 2 : 1) * at_once) +
+                                      FloatTile::kVectors * made_params();
   context.reserve_scratch(split.tasks, floats * Index{sizeof(float)});
   context.parallel(split.tasks, split.cycles, [&](Index task) {
     const FloatSplit::Part part = split.part(task);
     float* room = reinterpret_cast<float*>(context.scratch(task));
-    if (one_row) {
-      if (part.first_row == part.last_row) return;
+    if (few_rows) {
+      const Index rows = part.last_row - part.first_row;
+      if (rows == 0) return;
       const Index last = std::min(part.last_panel * FloatTile::kVectors, codes_.panels());
-      const float* row = x.data();
+      const float* from = x.data() + part.first_row * x.stride(0);
+      Index stride = x.stride(0);
       if (x.stride(1) != 1) {
-        for (Index i = 0; i < k(); ++i) room[i] = x.data()[i * x.stride(1)];
-        row = std::exchange(room, room + k());
+        for (Index i = 0; i < rows * k(); ++i) room[i] = from[i / k() * x.stride(0) + i % k() * x.stride(1)];
+        from = std::exchange(room, room + rows * k());
+        stride = k();
       }
-      return multiply_row(row, part.first_panel * FloatTile::kVectors, last, room,
-                          [&](Index column, Index count, const float* sums) { store(0, column, count, sums); });
+      return multiply_few(from, stride, rows, part.first_panel * FloatTile::kVectors, last, room,
+                          [&](Index row, Index column, Index count, const float* sums) {
+                            store(part.first_row + row, column, count, sums);
+                          });
     }
     for (Index tile = part.first_panel, tiles; tile < part.last_panel; tile += tiles) {
       tiles = std::min(tiles_beside() - tile % tiles_beside(), part.last_panel - tile);

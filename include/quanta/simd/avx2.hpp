@@ -131,6 +131,49 @@ struct Avx2Lanes {
     const F low = _mm256_permutevar8x32_ps(table.low, i), high = _mm256_permutevar8x32_ps(table.high, i);
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
   }
+  /// Sixteen floats whose lower halves are 0: the bytes of their upper halves, the lower of all of them, then the
+  /// upper.
+  struct ByteTables {
+    I byte[2];
+  };
+  static ByteTables load_byte_tables(const float* p) {
+    alignas(16) std::uint8_t bytes[2][16];
+    for (int i = 0; i < 16; ++i) {
+      const auto bits = std::bit_cast<std::uint32_t>(p[i]);
+      bytes[0][i] = static_cast<std::uint8_t>(bits >> 16);
+      bytes[1][i] = static_cast<std::uint8_t>(bits >> 24);
+    }
+    const auto twice = [&](int i) {
+      return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes[i])));
+    };
+    return {{twice(0), twice(1)}};
+  }
+  /// The upper halves that the eight numbers of 4 bits in each lane count: two of them in a lane of `pairs`.
+  struct Nibbles {
+    I pairs[4];
+  };
+  template <bool upper_halves>
+  requires upper_halves static Nibbles lookup_nibbles(const ByteTables& tables, I v) {
+    // Within quarters, bytes 0 and 1 of the four lanes, then bytes 2 and 3: so zipping brings the bytes of a lane's
+    // floats back to it.
+    const I turns = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,  //
+                                     0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+    const I low = _mm256_set1_epi8(15), bytes = _mm256_shuffle_epi8(v, turns);
+    const I even = _mm256_and_si256(bytes, low), odd = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low);
+    const auto look_up = [&](int i, I number) { return _mm256_shuffle_epi8(tables.byte[i], number); };
+    const I even0 = look_up(0, even), even1 = look_up(1, even), odd0 = look_up(0, odd), odd1 = look_up(1, odd);
+    return {{_mm256_unpacklo_epi8(even0, even1), _mm256_unpacklo_epi8(odd0, odd1), _mm256_unpackhi_epi8(even0, even1),
+             _mm256_unpackhi_epi8(odd0, odd1)}};
+  }
+  /// The float of number i.
+  template <int i>
+  static F nibble_level(const Nibbles& found) {
+    const I pair = found.pairs[i / 4 * 2 + i % 2];
+    return _mm256_castsi256_ps(i % 4 < 2 ? _mm256_slli_epi32(pair, 16)
+                                         : _mm256_and_si256(pair, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+  static constexpr int kNibbleWords = 2;        ///< that are looked up at once, as registers suffice for
+  static constexpr bool kQuickIntegers = true;  ///< in fewer instructions than a lookup
   static I sign_mask(F v) { return _mm256_srai_epi32(_mm256_castps_si256(v), 31); }
   static I magnitude_bits(F v) { return _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff)); }
   template <class T>

@@ -141,8 +141,12 @@ struct NeonLanes {
   /// in each lane count, the lowest first. upper_half: their lower two bytes are 0.
   using ByteTables = uint8x16x4_t;
   static ByteTables load_byte_tables(const float* p) { return vld4q_u8(reinterpret_cast<const std::uint8_t*>(p)); }
-  template <bool upper_half>
-  static void lookup_nibbles(const ByteTables& tables, I v, F (&values)[8]) {
+  struct Nibbles {
+    F levels[8];
+  };
+  template <bool upper_halves>
+  static Nibbles lookup_nibbles(const ByteTables& tables, I v) {
+    Nibbles found;
     const uint8x16_t bytes = vreinterpretq_u8_s32(v);
     const uint8x16_t halves[2] = {vandq_u8(bytes, vdupq_n_u8(15)), vshrq_n_u8(bytes, 4)};
     QUANTA_UNROLL for (int i = 0; i < 2; ++i) {
@@ -150,17 +154,25 @@ struct NeonLanes {
       // Of bytes 0 and 2 of a lane, and 1 and 3.
       const uint16x8_t even = vreinterpretq_u16_u8(vtrn1q_u8(b2, b3)), odd = vreinterpretq_u16_u8(vtrn2q_u8(b2, b3));
       uint16x8_t low_even = vdupq_n_u16(0), low_odd = low_even;
-      if constexpr (!upper_half) {
+      if constexpr (!upper_halves) {
         const uint8x16_t b0 = vqtbl1q_u8(tables.val[0], halves[i]), b1 = vqtbl1q_u8(tables.val[1], halves[i]);
         low_even = vreinterpretq_u16_u8(vtrn1q_u8(b0, b1));
         low_odd = vreinterpretq_u16_u8(vtrn2q_u8(b0, b1));
       }
-      values[i] = vreinterpretq_f32_u16(vtrn1q_u16(low_even, even));
-      values[2 + i] = vreinterpretq_f32_u16(vtrn1q_u16(low_odd, odd));
-      values[4 + i] = vreinterpretq_f32_u16(vtrn2q_u16(low_even, even));
-      values[6 + i] = vreinterpretq_f32_u16(vtrn2q_u16(low_odd, odd));
+      found.levels[i] = vreinterpretq_f32_u16(vtrn1q_u16(low_even, even));
+      found.levels[2 + i] = vreinterpretq_f32_u16(vtrn1q_u16(low_odd, odd));
+      found.levels[4 + i] = vreinterpretq_f32_u16(vtrn2q_u16(low_even, even));
+      found.levels[6 + i] = vreinterpretq_f32_u16(vtrn2q_u16(low_odd, odd));
     }
+    return found;
   }
+  /// That of number i.
+  template <int i>
+  static F nibble_level(const Nibbles& found) {
+    return found.levels[i];
+  }
+  static constexpr int kNibbleWords = 1;         ///< that are looked up at once, as registers suffice for
+  static constexpr bool kQuickIntegers = false;  ///< in fewer instructions than a lookup
   static I sign_mask(F v) { return vshrq_n_s32(vreinterpretq_s32_f32(v), 31); }
   static I magnitude_bits(F v) { return vreinterpretq_s32_f32(vabsq_f32(v)); }
   template <class T>
