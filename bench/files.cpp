@@ -26,6 +26,10 @@
 #include <quanta/io.hpp>
 #include <quanta/quanta.hpp>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include "read_rate.hpp"
 
 namespace {
@@ -221,6 +225,10 @@ int main(int argc, char** argv) {
   using namespace quanta;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+#if defined(__GLIBC__)
+  // Else memory that was given back is kept after a while: then it is not new, and nothing clears it.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
   const char* const text = std::getenv("QUANTA_BENCH_MEGABYTES");
   const double megabytes = text != nullptr ? std::atof(text) : 1000.0;
   FileBench<Int<8>, PerChannel<0>> int8(megabytes, {});

@@ -45,7 +45,14 @@ QUANTA_COLD inline void* allocate(std::size_t bytes) {
   bytes = bytes_of_memory(bytes);
   void* const data = ::operator new(bytes, alignment);
 #if QUANTA_HAS_POSIX_FILES && defined(MADV_HUGEPAGE)
-  if (bytes >= kLargePage) static_cast<void>(::madvise(data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE));
+  if (bytes >= kLargePage) {
+    const std::size_t large = bytes / kLargePage * kLargePage;
+    static_cast<void>(::madvise(data, large, MADV_HUGEPAGE));
+#if defined(MADV_POPULATE_WRITE)
+    // Small pages all at once: each by itself, when it is touched, takes longer.
+    static_cast<void>(::madvise(static_cast<std::byte*>(data) + large, bytes - large, MADV_POPULATE_WRITE));
+#endif
+  }
 #endif
   return data;
 }

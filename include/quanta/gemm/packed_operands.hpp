@@ -11,6 +11,7 @@
 
 #include <quanta/gemm/kernels/native.hpp>
 #include <quanta/gemm/pack_panel.hpp>
+#include <quanta/gemm/unpack_panels.hpp>
 #include <quanta/quant/params.hpp>
 
 QUANTA_NAMESPACE_BEGIN
@@ -106,7 +107,9 @@ class PackedOperands {
   Buffer<std::int32_t> unpack_zero_points(std::int32_t shift) const;
   /// Their codes: `pack` is pack_bytes of the format.
   void unpack_codes(std::int32_t shift, void (*pack)(const std::uint8_t*, Index first, Index count, std::byte* stream),
-                    std::byte* stream) const;
+                    std::byte* stream) const {
+    unpack_panels<Kernel>(layout_, first_operand(), shift, pack, stream);
+  }
 
  protected:
   /// There is a parameter for every output or group.
@@ -204,7 +207,12 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
     group_.positive = group_.negative = kMask * std::min(group, k);
     column_.positive = column_.negative = kMask * k;
   }
+  // Scales of groups can take an eighth of what operands of 4 bits take: they are asked for as codes are.
+  const void* const scales = decode_scales_ == nullptr ? static_cast<const void*>(params.scales) : params.narrow.codes;
+  ReadAhead scales_ahead(static_cast<const std::byte*>(scales), per_group ? n : 0, rows,
+                         8 * static_cast<int>(scale_bytes_), Kernel::kNr);
   for (Index p = layout_.panels(); p-- > 0;) {
+    scales_ahead.advance(next_params() * scale_bytes_);
     pack_params(p, params, codes.shift, zeros_of_panel.data());
     auto* const operands = part<typename Kernel::Rhs>(0, p * next_panel());
     std::int32_t* const sums = kHoldsSums ? part<std::int32_t>(sums_at_, p * layout_.groups() * Kernel::kNr) : nullptr;
@@ -305,39 +313,6 @@ Buffer<std::int32_t> PackedOperands<kind, Kernel>::unpack_zero_points(std::int32
   for_each_param(
       [&](Index column, Index g) { any |= zero_points[column * rows + g] = zero_point_of(column, g) - shift; });
   return any == 0 ? Buffer<std::int32_t>() : std::move(zero_points);
-}
-
-template <GranularityKind kind, MicroKernel Kernel>
-void PackedOperands<kind, Kernel>::unpack_codes(std::int32_t shift,
-                                                void (*pack)(const std::uint8_t*, Index, Index, std::byte*),
-                                                std::byte* stream) const {
-  // The columns of as many panels at a time as begin with a whole byte of the stream.
-  constexpr int kNr = Kernel::kNr, kKr = Kernel::kKr, columns = kNr / static_cast<int>(kInAByte);
-  const Index k = layout_.k, at_once = kNr * k % 8 == 0 ? 1 : 8;
-  Buffer<std::uint8_t> codes(std::min(at_once, layout_.panels()) * kNr * k);
-  for (Index first = 0; first < layout_.panels(); first += at_once) {
-    const Index count = std::min(at_once * kNr, layout_.n - first * kNr) * k;
-    for (Index p = first; p < std::min(first + at_once, layout_.panels()); ++p) {
-      std::uint8_t* const rows = codes.data() + (p - first) * kNr * k;
-      for (Index g = 0; g < layout_.groups(); ++g) {
-        const Index start = g * layout_.group, units = layout_.group_length(g) / kKr;
-        std::byte* to[columns];
-        for (int c = 0; c < columns; ++c) to[c] = reinterpret_cast<std::byte*>(rows + c * k + start);
-        const auto* from = reinterpret_cast<const std::byte*>(blocks(p, g));
-        separate<kKr>(from, columns, units, to);
-        for (int c = 0; c < columns; ++c) {
-          std::memcpy(to[c] + units * kKr, from + (units * columns + c) * kKr, usize(layout_.group_length(g) % kKr));
-        }
-      }
-      for (Index part = kInAByte - 1; kInAByte > 1 && part >= 0; --part) {
-        for (Index i = 0; i < columns * k; ++i) {
-          rows[part * columns * k + i] = static_cast<std::uint8_t>(rows[i] >> (part * kRhsBits<Kernel>)&kMask);
-        }
-      }
-    }
-    for (Index i = 0; shift != 0 && i < count; ++i) codes[i] = static_cast<std::uint8_t>(codes[i] - shift);
-    pack(codes.data(), first * kNr * k, count, stream);
-  }
 }
 
 template <GranularityKind kind, MicroKernel Kernel>

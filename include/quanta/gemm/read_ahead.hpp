@@ -1,8 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Asking for codes before they are packed. Packing reads a little of every row of a panel in turn: from so many places
-// that no CPU guesses which bytes come next. It is told, and in an order that memory likes: a stretch of one row after
-// the other.
+// Asking for codes, or what goes with them, before they are packed. Packing reads a little of every row of a panel in
+// turn: from so many places that no CPU guesses which bytes come next. It is told, and in an order that memory likes: a
+// stretch of one row after the other.
 //
 //   row 0   | first | 4th ...
 //   row 1   | 2nd   |              of the last panel, then of that before it, and so on
@@ -81,12 +81,12 @@ class ReadAhead {
     return at_ < last_;
   }
 
-  /// Reads a byte of every page of a panel: pages of a mapped file come here when they are read for the first time, and
-  /// asking for what is not here yet does nothing.
+  /// Reads a byte here and there of a panel: pages of a mapped file come here when they are read for the first time,
+  /// with their neighbours within 64 KB, and asking for what is not here yet does nothing.
   void touch_panel() const {
-    constexpr Index kPage = 65536;
+    constexpr Index kPages = 65536;
     const Index end = packed_size(std::min((panel_ + 1) * rows_, n_) * k_, bits_);
-    for (Index at = packed_size(panel_ * rows_ * k_, bits_); at < end; at += kPage) {
+    for (Index at = packed_size(panel_ * rows_ * k_, bits_); at < end; at += kPages) {
       static_cast<void>(*static_cast<const volatile std::byte*>(codes_ + at));
     }
   }
