@@ -3,7 +3,7 @@
 // Packed codes give back their stream, and every decoder gives what the format's specification says, for all lane types
 // and from any step on.
 #include <quanta/format/scale_formats.hpp>
-#include <quanta/gemm/level_decoders.hpp>
+#include <quanta/gemm/level_steps.hpp>
 
 #include "tests/quant/format_cases.hpp"
 #include "tests/support/lane_types.hpp"

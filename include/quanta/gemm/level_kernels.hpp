@@ -8,7 +8,7 @@
 #pragma once
 
 #include <quanta/gemm/float_product.hpp>
-#include <quanta/gemm/level_decoders.hpp>
+#include <quanta/gemm/level_steps.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
