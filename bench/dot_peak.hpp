@@ -11,7 +11,7 @@
 
 #include <quanta/gemm/kernels/native.hpp>
 
-#if QUANTA_HAS_AVX2
+#if QUANTA_HAS_SSE2
 #include <immintrin.h>
 #elif QUANTA_HAS_NEON
 #include <arm_neon.h>
@@ -67,6 +67,13 @@ double dot_peak() {
   if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::Avx2>>) {
     return dot_rate<__m256i, 16, 8>(_mm256_setzero_si256(), _mm256_set1_epi16(1),
                                     [](__m256i acc, __m256i a, __m256i) { return _mm256_madd_epi16(acc, a); });
+  }
+#endif
+#if QUANTA_HAS_SSE2
+  // pmaddwd, as above.
+  if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::Sse2>>) {
+    return dot_rate<__m128i, 8, 8>(_mm_setzero_si128(), _mm_set1_epi16(1),
+                                   [](__m128i acc, __m128i a, __m128i) { return _mm_madd_epi16(acc, a); });
   }
 #endif
 #if QUANTA_HAS_AVXVNNI

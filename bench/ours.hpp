@@ -105,14 +105,15 @@ Kernel kernel_of() {
           [] { return dot_peak<K>(); }};
 }
 
-/// The kernels this build has, best first; the portable one only where there is no other.
+/// The kernels this build has, best first; those of builds without flags only where there is no other.
 template <class... Archs>
 std::vector<Kernel> all_kernels(quanta::arch::List<Archs...>) {
   std::vector<Kernel> kernels;
   const auto add = [&](auto arch) {
     using Arch = decltype(arch);
     if constexpr (quanta::detail::HasKernel<Arch>::value) {
-      if (!std::is_same_v<Arch, quanta::arch::Scalar> || kernels.empty()) {
+      constexpr bool plain = std::is_same_v<Arch, quanta::arch::Scalar> || std::is_same_v<Arch, quanta::arch::Sse2>;
+      if (!plain || kernels.empty()) {
         kernels.push_back(kernel_of<quanta::Int8Kernel<Arch>>());
       }
     }

@@ -32,6 +32,8 @@ TEST(Arch, NativeIsTheBestThatTheFlagsAllow) {
   expected = "AvxVnniInt8";
 #elif defined(__AVX2__)
   expected = "Avx2";
+#elif defined(__SSE2__)
+  expected = "Sse2";
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_MATMUL_INT8)
   expected = "NeonI8mm";
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
@@ -45,7 +47,7 @@ TEST(Arch, NativeIsTheBestThatTheFlagsAllow) {
 
 TEST(Config, SwitchesAreZeroOrOne) {
   for (const int has :
-       {QUANTA_HAS_FMA, QUANTA_HAS_AVX2, QUANTA_HAS_AVX512, QUANTA_HAS_AVX512VNNI, QUANTA_HAS_AVXVNNI,
+       {QUANTA_HAS_FMA, QUANTA_HAS_SSE2, QUANTA_HAS_AVX2, QUANTA_HAS_AVX512, QUANTA_HAS_AVX512VNNI, QUANTA_HAS_AVXVNNI,
         QUANTA_HAS_AVXVNNIINT8, QUANTA_HAS_NEON, QUANTA_HAS_NEONDOT, QUANTA_HAS_NEONI8MM, QUANTA_HAS_EXCEPTIONS}) {
     EXPECT_TRUE(has == 0 || has == 1);
   }

@@ -28,12 +28,14 @@ namespace {
 
 // What this CPU can run. Nothing here depends on the flags of the build.
 struct Cpu {
-  bool avx2 = false, fma = false, avx512 = false, avx512_vnni = false, avx_vnni = false, avx_vnni_int8 = false;
+  bool sse2 = false, avx2 = false, fma = false, avx512 = false, avx512_vnni = false, avx_vnni = false,
+       avx_vnni_int8 = false;
   bool neon = false, neon_dot = false, neon_i8mm = false;
 
   Cpu() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    sse2 = __builtin_cpu_supports("sse2") != 0;
     avx2 = __builtin_cpu_supports("avx2") != 0;
     fma = __builtin_cpu_supports("fma") != 0;
     avx512 = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
@@ -105,6 +107,7 @@ void print_isas() {
     if (can_run) runs += std::string(" ") + Isa::name;
   };
   add(arch::Scalar{}, true);
+  add(arch::Sse2{}, cpu.sse2);
   add(arch::Avx2{}, cpu.avx2 && cpu.fma);
   add(arch::AvxVnniInt8{}, cpu.avx_vnni_int8);
   add(arch::AvxVnni{}, cpu.avx_vnni || cpu.avx512_vnni);  // two encodings of one instruction

@@ -37,6 +37,12 @@ struct Avx2 {
   static constexpr bool compiled = QUANTA_HAS_AVX2 != 0;  ///< do this unit's flags allow it?
   static constexpr const char* flags = "-mavx2 -mfma";    ///< of g++ and clang, which would
 };
+/// SSE2: 16-bit multipliers (every x86-64).
+struct Sse2 {
+  static constexpr const char* name = "Sse2";             ///< as programs print it
+  static constexpr bool compiled = QUANTA_HAS_SSE2 != 0;  ///< do this unit's flags allow it?
+  static constexpr const char* flags = "-msse2";          ///< of g++ and clang, which would
+};
 /// arm64 with I8MM: products of 2 x 8 and 8 x 2 bytes (Neoverse V1, Cortex-A710, Apple M2 and their successors).
 struct NeonI8mm {
   static constexpr const char* name = "NeonI8mm";             ///< as programs print it
@@ -67,7 +73,7 @@ template <class... Archs>
 struct List {};
 
 /// All of them, best first. AvxVnniInt8 stands behind AvxVnni, which is as fast, because it has not been run yet.
-using All = List<Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, NeonI8mm, NeonDot, Neon, Scalar>;
+using All = List<Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, Sse2, NeonI8mm, NeonDot, Neon, Scalar>;
 
 /// The first tag of a list for which `Usable<Tag>::value` holds.
 template <template <class> class Usable, class List>

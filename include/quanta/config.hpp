@@ -76,8 +76,10 @@
 
 /// \def QUANTA_HAS_FMA
 /// 1: the fused multiply-add is an instruction; 0: it is computed exactly without (core/fp.hpp).
+/// \def QUANTA_HAS_SSE2
+/// May this unit use SSE2, which every x86-64 has? As all below it is 0 with QUANTA_FORCE_SCALAR.
 /// \def QUANTA_HAS_AVX2
-/// May this unit use AVX2? As all below it is 0 with QUANTA_FORCE_SCALAR.
+/// May this unit use AVX2?
 /// \def QUANTA_HAS_F16C
 /// AVX2, and conversions from half?
 /// \def QUANTA_HAS_AVX512
@@ -104,6 +106,12 @@
 #define QUANTA_SCALAR_ONLY 1
 #else
 #define QUANTA_SCALAR_ONLY 0
+#endif
+
+#if !QUANTA_SCALAR_ONLY && (defined(__SSE2__) || defined(_M_X64) || (defined(_M_IX86_FP) && _M_IX86_FP >= 2))
+#define QUANTA_HAS_SSE2 1
+#else
+#define QUANTA_HAS_SSE2 0
 #endif
 
 #if !QUANTA_SCALAR_ONLY && defined(__AVX2__)

@@ -31,6 +31,7 @@ TEST(Cpu, HasWhatTheOperatingSystemSays) {
 #if QUANTA_CPU_ASK == 1
   const bool avx512 = has("avx512f") && has("avx512bw") && has("avx512dq") && has("avx512vl");
   const detail::CpuFeatures& cpu = detail::cpu_features();
+  EXPECT_EQ(cpu.sse2, has("sse2"));
   EXPECT_EQ(cpu.avx2, has("avx2") && has("fma"));
   EXPECT_EQ(cpu.avx512_vnni, avx512 && has("avx512_vnni"));
   EXPECT_EQ(cpu.avx_vnni, has("avx_vnni"));
@@ -49,8 +50,9 @@ TEST(Cpu, RunsWhatThisTestIsCompiledFor) {
 }
 
 TEST(Cpu, IsOfOneKind) {
-  EXPECT_FALSE((cpu_runs<arch::Avx2>() && cpu_runs<arch::Neon>()));
+  EXPECT_FALSE((cpu_runs<arch::Sse2>() && cpu_runs<arch::Neon>()));
   EXPECT_TRUE(cpu_runs<arch::Neon>() || !(cpu_runs<arch::NeonI8mm>() || cpu_runs<arch::NeonDot>()));
+  EXPECT_TRUE(cpu_runs<arch::Sse2>() || !cpu_runs<arch::Avx2>());
   EXPECT_TRUE(cpu_runs<arch::Avx2>() || !cpu_runs<arch::Avx512Vnni>());
 }
 

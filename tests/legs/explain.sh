@@ -24,8 +24,8 @@ with=$compiler runner=()
 check Scalar -DQUANTA_FORCE_SCALAR
 case $(uname -m) in
   x86_64)
-    check Scalar -march=x86-64
-    # Who falls back to Scalar on a CPU that has better is told so, once, and why.
+    check Sse2 -march=x86-64
+    # Who falls back to less on a CPU that has better is told so, once, and why.
     if [[ -z $(lacking avx2) ]]; then
       for why in 'QUANTA_FORCE_SCALAR is defined' 'compile it with -march=native'; do
         count=$(grep -c "^This CPU has .*, which this unit was not compiled for: $why" "$dir/log" || true)

@@ -107,6 +107,7 @@ for compiler in "$@"; do
   case $("$compiler" -dumpmachine) in
     x86_64*)
       x86=(' (vpdpbusd|vpmaddwd|vpmaddubsw)|\tvp(dpbusd|maddwd|maddubsw)' '%[xyz]mm' '[(]%rsp|[\t ]-[0-9]+[(]%rbp[)]')
+      check "$compiler" Sse2 -march=x86-64 '\tpmaddwd' '%xmm' "${x86[2]}"
       check "$compiler" Avx2 '-mavx2 -mfma' "${x86[@]}"
       check "$compiler" AvxVnni '-mavx2 -mfma -mavxvnni' "${x86[@]}"
       check "$compiler" Avx512Vnni '-march=x86-64-v4 -mavx512vnni' "${x86[@]}"

@@ -126,7 +126,7 @@ TYPED_TEST(Passes, ScaleLevelsFollowsTheDefinitionAtEveryLength) {
 
 TEST(SimdLanes, NativeIsOneOfTheTestedTypes) {
   static_assert(simd::NativeLanes::width >= 1);
-  constexpr int widest = QUANTA_HAS_AVX512 ? 16 : QUANTA_HAS_AVX2 ? 8 : QUANTA_HAS_NEON ? 4 : 1;
+  constexpr int widest = QUANTA_HAS_AVX512 ? 16 : QUANTA_HAS_AVX2 ? 8 : QUANTA_HAS_SSE2 || QUANTA_HAS_NEON ? 4 : 1;
   EXPECT_EQ(simd::NativeLanes::width, widest);
 }
 

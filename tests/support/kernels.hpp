@@ -48,8 +48,11 @@ template <class Arch>
 struct KernelOf {
   using List = KernelList<>;
 };
+/// Where there is AVX2 nobody uses SSE2: it is tested by builds without.
+template <class Arch>
+inline constexpr bool kIsSuperseded = std::is_same_v<Arch, arch::Sse2>&& arch::Avx2::compiled;
 template <detail::KernelIsThere Arch>
-struct KernelOf<Arch> {
+requires(!kIsSuperseded<Arch>) struct KernelOf<Arch> {
   using List = KernelList<Int8Kernel<Arch>>;
 };
 template <class Archs>
@@ -57,7 +60,7 @@ struct KernelsOf;
 template <class... Arch>
 struct KernelsOf<arch::List<Arch...>> : Joined<typename KernelOf<Arch>::List...> {};
 
-/// Every kernel of this build, the native one first.
+/// Every kernel of this build that can be the native one of some, that of this build first.
 using CompiledKernels = KernelsOf<arch::All>::List;
 
 using U8 = std::uint8_t;
@@ -112,11 +115,11 @@ struct PortableTurningKernel : PortableKernel<mr, nr, kr, U8, S8> {
   };
 };
 
-/// The tiles of Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, NeonI8mm, NeonDot, Neon and Scalar, on any CPU, and signed
-/// codes read as AvxVnni reads them.
+/// The tiles of Avx512Vnni, AvxVnni, AvxVnniInt8, Avx2, Sse2, NeonI8mm, NeonDot, Neon and Scalar, on any CPU, and
+/// signed codes read as AvxVnni reads them.
 using EmulatedKernels =
     KernelList<PortableNarrowKernel<14, 32, 4, 16, U8, S8>, PortableKernel<6, 16, 4, U8, S8>,
-               PortableKernel<6, 16, 4, S8, S8>, PortableKernel<4, 16, 4, U8, S8>,
+               PortableKernel<6, 16, 4, S8, S8>, PortableKernel<4, 16, 4, U8, S8>, PortableKernel<4, 8, 4, U8, S8>,
                PortablePairedKernel<4, 16, 8, U8, S8>, PortableKernel<8, 8, 4, S8, S8>,
                PortableKernel<3, 8, 16, S8, S8>, PortableKernel<4, 8, 16, U8, S8>, PortableTurningKernel<6, 16, 4>>;
 

@@ -25,6 +25,8 @@ struct LaneList {
 using X86Lanes = LaneList<simd::Avx512Lanes, simd::Avx2Lanes>;
 #elif QUANTA_HAS_AVX2
 using X86Lanes = LaneList<simd::Avx2Lanes>;
+#elif QUANTA_HAS_SSE2
+using X86Lanes = LaneList<simd::Sse2Lanes>;
 #else
 using X86Lanes = LaneList<>;
 #endif

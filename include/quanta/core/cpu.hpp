@@ -21,7 +21,7 @@ namespace detail {
 
 /// By the names of arch.hpp; false too where the operating system does not keep the registers.
 struct CpuFeatures {
-  bool avx2 = false, avx512_vnni = false, avx_vnni = false, avx_vnni_int8 = false;
+  bool sse2 = false, avx2 = false, avx512_vnni = false, avx_vnni = false, avx_vnni_int8 = false;
   bool neon = false, neon_dot = false, neon_i8mm = false;
 };
 
@@ -59,6 +59,7 @@ inline CpuFeatures read_cpu_features() {
   const auto has = [](unsigned word, int bit) { return (word >> bit & 1u) != 0; };
   CpuFeatures cpu;
   const CpuId basic = cpuid(1, 0);
+  cpu.sse2 = has(basic.edx, 26);
   if (!has(basic.ecx, 27)) return cpu;  // OSXSAVE
   const unsigned kept = kept_registers();
   const CpuId seven = cpuid(7, 0), more = cpuid(7, 1);
@@ -97,6 +98,7 @@ inline CpuFeatures read_cpu_features() {
 // Nobody to ask: what the unit was compiled for must be there, or it would not run.
 inline CpuFeatures read_cpu_features() {
   CpuFeatures cpu;
+  cpu.sse2 = arch::Sse2::compiled;
   cpu.neon = arch::Neon::compiled;
   cpu.neon_dot = arch::NeonDot::compiled;
   cpu.neon_i8mm = arch::NeonI8mm::compiled;
@@ -123,6 +125,7 @@ bool cpu_runs() {
   if (is(arch::AvxVnni{})) return evex ? cpu.avx512_vnni : cpu.avx_vnni;
   if (is(arch::AvxVnniInt8{})) return cpu.avx_vnni_int8;
   if (is(arch::Avx2{})) return cpu.avx2;
+  if (is(arch::Sse2{})) return cpu.sse2;
   if (is(arch::NeonI8mm{})) return cpu.neon_i8mm;
   if (is(arch::NeonDot{})) return cpu.neon_dot;
   if (is(arch::Neon{})) return cpu.neon;

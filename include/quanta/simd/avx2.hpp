@@ -285,31 +285,6 @@ struct Avx2Lanes {
   }
 };
 
-/// What squares and rows are zipped with (simd/square.hpp).
-struct Avx2Zip {
-  using Word = __m128i;
-
-  template <int unit>
-  static Word low(Word a, Word b) {
-    if constexpr (unit == 1) return _mm_unpacklo_epi8(a, b);
-    if constexpr (unit == 2) return _mm_unpacklo_epi16(a, b);
-    return unit == 4 ? _mm_unpacklo_epi32(a, b) : _mm_unpacklo_epi64(a, b);
-  }
-  template <int unit>
-  static Word high(Word a, Word b) {
-    if constexpr (unit == 1) return _mm_unpackhi_epi8(a, b);
-    if constexpr (unit == 2) return _mm_unpackhi_epi16(a, b);
-    return unit == 4 ? _mm_unpackhi_epi32(a, b) : _mm_unpackhi_epi64(a, b);
-  }
-  template <int bits>
-  static void swap_fields(Word& a, Word& b) {
-    const Word even = _mm_set1_epi8(bits == 4 ? 0x0f : 0x33), all_of_b = b;
-    b = _mm_or_si128(_mm_and_si128(even, _mm_srli_epi16(a, bits)), _mm_andnot_si128(even, b));
-    a = _mm_or_si128(_mm_and_si128(even, a), _mm_andnot_si128(even, _mm_slli_epi16(all_of_b, bits)));
-  }
-  static Word flip(Word a, Word bits) { return _mm_xor_si128(a, bits); }
-};
-
 }  // namespace simd
 QUANTA_NAMESPACE_END
 #endif

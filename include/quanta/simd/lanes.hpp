@@ -9,6 +9,7 @@
 #include <quanta/simd/avx512.hpp>
 #include <quanta/simd/neon.hpp>
 #include <quanta/simd/scalar.hpp>
+#include <quanta/simd/sse2.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace simd {
@@ -17,6 +18,8 @@ namespace simd {
 using NativeLanes = Avx512Lanes;
 #elif QUANTA_HAS_AVX2
 using NativeLanes = Avx2Lanes;
+#elif QUANTA_HAS_SSE2
+using NativeLanes = Sse2Lanes;
 #elif QUANTA_HAS_NEON
 using NativeLanes = NeonLanes;
 #else

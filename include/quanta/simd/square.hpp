@@ -11,6 +11,7 @@
 
 #include <quanta/simd/avx512.hpp>
 #include <quanta/simd/neon.hpp>
+#include <quanta/simd/sse2.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace simd {
@@ -113,7 +114,7 @@ struct ZippedSquare {
 struct Avx512Square {
   using Zip = Avx512Zip;
   using Word = Zip::Word;
-  using Smaller = ZippedSquare<Avx2Zip>;
+  using Smaller = ZippedSquare<Sse2Zip>;
   template <int unit>
   static constexpr int kSide = unit == 4 ? 16 : 0;
 
@@ -141,10 +142,10 @@ struct Avx512Square {
 
 #if QUANTA_HAS_AVX512
 using NativeSquare = Avx512Square;
-using NativeZip = Avx2Zip;
-#elif QUANTA_HAS_AVX2
-using NativeSquare = ZippedSquare<Avx2Zip>;
-using NativeZip = Avx2Zip;
+using NativeZip = Sse2Zip;
+#elif QUANTA_HAS_SSE2
+using NativeSquare = ZippedSquare<Sse2Zip>;
+using NativeZip = Sse2Zip;
 #elif QUANTA_HAS_NEON
 using NativeSquare = ZippedSquare<NeonZip>;
 using NativeZip = NeonZip;

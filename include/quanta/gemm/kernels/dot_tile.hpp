@@ -132,7 +132,7 @@ struct DotTile {
       load([&](Index i) QUANTA_INLINE_LAMBDA { return L::load(floats + i); });
     } else if (panel.scales_are == GroupScales::powers) {
       load([&](Index i) QUANTA_INLINE_LAMBDA { return simd::PowersOfTwo::decode_lanes<L>(L::load_bytes(bytes + i)); });
-    } else if (panel.scales_are == GroupScales::upper_halves) {
+    } else if (!kLoadsHalves || panel.scales_are == GroupScales::upper_halves) {
       load([&](Index i)
                QUANTA_INLINE_LAMBDA { return L::from_bits(L::template shift_left<16>(L::load_words(words + i))); });
     } else if constexpr (kLoadsHalves) {

@@ -11,6 +11,7 @@
 #include <quanta/gemm/kernels/neon_dot.hpp>
 #include <quanta/gemm/kernels/neon_i8mm.hpp>
 #include <quanta/gemm/kernels/portable.hpp>
+#include <quanta/gemm/kernels/sse2.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 
