@@ -5,12 +5,16 @@
 // disk is, is not measured.
 //
 //   open      Safetensors::open and a view of every weight: maps the file and reads its header
-//   read      all codes through such views, and nothing done with them: the mapped pages come here for the first time
+//   read      all codes and scales through such views, and nothing done with them: the mapped pages come here for the
+//             first time
 //   memcpy    the same, copied to memory that has been written before
 //   copy      the same, copied to new memory, as packing has it: the system clears its pages first
-//   pack      from the views to what products read; of_memcpy and of_copy are the times of these over that of pack
+//   pack      from the views to what products read; of_memcpy and of_copy: the bytes that are read and written per
+//             second over those of these two
 //   load      a whole model: opens and packs
 //   save      a whole model, to a file that has reached the disk
+//
+// Bytes per second are of codes and scales.
 //
 //   QUANTA_BENCH_MEGABYTES  in the environment: of codes, 1000 unless set; and Google Benchmark's own flags
 #include <chrono>
@@ -57,6 +61,7 @@ quanta::QuantizedTensor<F, 2, G> some_weight(G granularity) {
 /// A model of one kind of layer, in a file as long as this lives.
 template <class F, class G>
 class ModelFile {
+  using View = quanta::QuantizedView<F, 2, G>;
   using Layer = quanta::DynamicLinear<F, G>;
   using Packed = quanta::PackedRhs<F, G>;
 
@@ -66,9 +71,10 @@ class ModelFile {
               ("quanta_bench_" + std::string(F::name) + "_" +
                std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + ".safetensors")) {
     const auto weight = some_weight<F, G>(granularity);
-    const double one = static_cast<double>(weight.size()) * F::bits / 8;
-    layers_ = std::max<Index>(1, static_cast<Index>(megabytes * 1e6 / one + 0.5));
-    bytes_ = static_cast<double>(layers_) * one;
+    const View view = weight.view();
+    layers_ = std::max<Index>(1, static_cast<Index>(megabytes * 1e6 / static_cast<double>(code_bytes(view)) + 0.5));
+    bytes_ = static_cast<double>(layers_ * (code_bytes(view) + scale_bytes(view)));
+    packed_bytes_ = static_cast<double>(layers_ * quanta::pack(view).packed_bytes());
     quanta::Sequential model;
     for (Index i = 0; i < layers_; ++i) model.push_back(Layer(weight));
     quanta::save(path_, model);
@@ -81,12 +87,14 @@ class ModelFile {
   ModelFile& operator=(const ModelFile&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  /// Of all codes.
+  /// Of all codes and scales.
   double bytes() const { return bytes_; }
+  /// Of what products read.
+  double packed_bytes() const { return packed_bytes_; }
 
   struct Views {
     quanta::Safetensors file;
-    std::vector<quanta::QuantizedView<F, 2, G>> weights;
+    std::vector<View> weights;
   };
   /// The file, mapped afresh, and all weights in it.
   Views open() const {
@@ -98,7 +106,8 @@ class ModelFile {
   }
   void read(const Views& views) const {
     for (const auto& weight : views.weights) {
-      bench::read_once<0>(reinterpret_cast<const float*>(weight.data()), bytes_of(weight));
+      bench::read_once<0>(reinterpret_cast<const float*>(weight.data()), code_bytes(weight));
+      bench::read_once<0>(weight.params().scales, scale_bytes(weight));
     }
   }
   /// Into buffers of the right size, or new ones where there are none.
@@ -106,8 +115,11 @@ class ModelFile {
                                               std::vector<quanta::Buffer<std::byte>> copies = {}) const {
     copies.resize(views.weights.size());
     for (std::size_t i = 0; i < copies.size(); ++i) {
-      copies[i].reserve(bytes_of(views.weights[i]));
-      std::memcpy(copies[i].data(), views.weights[i].data(), copies[i].bytes());
+      const View& weight = views.weights[i];
+      copies[i].reserve(code_bytes(weight) + scale_bytes(weight));
+      std::memcpy(copies[i].data(), weight.data(), static_cast<std::size_t>(code_bytes(weight)));
+      std::memcpy(copies[i].data() + code_bytes(weight), weight.params().scales,
+                  static_cast<std::size_t>(scale_bytes(weight)));
     }
     return copies;
   }
@@ -118,11 +130,12 @@ class ModelFile {
   }
 
  private:
-  static Index bytes_of(const quanta::QuantizedView<F, 2, G>& weight) { return weight.size() * F::bits / 8; }
+  static Index code_bytes(const View& weight) { return weight.size() * F::bits / 8; }
+  static Index scale_bytes(const View& weight) { return weight.params().size * static_cast<Index>(sizeof(float)); }
 
   std::filesystem::path path_;
   Index layers_ = 0;
-  double bytes_ = 0.0;
+  double bytes_ = 0.0, packed_bytes_ = 0.0;
 };
 
 template <class Run>
@@ -168,8 +181,10 @@ class FileBench {
   void run_copy(benchmark::State& state) { report(state, times().copy, model().bytes()); }
   void run_pack(benchmark::State& state) {
     report(state, times().pack, model().bytes());
-    state.counters["of_memcpy"] = times().memcpy / times().pack;
-    state.counters["of_copy"] = times().copy / times().pack;
+    const double moved =
+        (model().bytes() + model().packed_bytes()) / (2.0 * model().bytes());  // by pack, and by a copy
+    state.counters["of_memcpy"] = moved * times().memcpy / times().pack;
+    state.counters["of_copy"] = moved * times().copy / times().pack;
   }
   void run_load(benchmark::State& state) {
     quanta::Sequential loaded;
@@ -232,9 +247,11 @@ int main(int argc, char** argv) {
   const char* const text = std::getenv("QUANTA_BENCH_MEGABYTES");
   const double megabytes = text != nullptr ? std::atof(text) : 1000.0;
   FileBench<Int<8>, PerChannel<0>> int8(megabytes, {});
-  FileBench<Int<4>, PerGroup<64>> int4(megabytes, {});
+  FileBench<Int<4>, PerGroup<64>> groups(megabytes, {});
+  FileBench<Int<4>, PerChannel<0>> int4(megabytes, {});
   add(int8, "int8");
-  add(int4, "int4 per 64");
+  add(groups, "int4 per 64");
+  add(int4, "int4");
   benchmark::AddCustomContext("native_kernel", NativeKernel::name);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -1,8 +1,11 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Rows side by side, for every square that this build's flags allow, byte by byte; and apart again. Rows of small codes
-// joined, bit by bit.
+// joined, bit by bit, and spread.
+#include <algorithm>
+#include <cstring>
 #include <numeric>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -65,43 +68,72 @@ TYPED_TEST(Interleave, PutsUnitsOfAllRowsSideBySideAndApartAgain) {
 }
 
 template <class Zip>
-class JoinRows : public testing::Test {};
+class Rows : public testing::Test {};
 #if QUANTA_HAS_AVX512
 using Zips = testing::Types<simd::ScalarZip, simd::NativeZip, simd::Avx512Zip>;
 #else
 using Zips = testing::Types<simd::ScalarZip, simd::NativeZip>;
 #endif
-TYPED_TEST_SUITE(JoinRows, Zips);
+TYPED_TEST_SUITE(Rows, Zips);
+
+/// The bytes of words of lanes of 16 bytes, the first lane of every word first.
+template <class Word, std::size_t count>
+std::vector<std::uint8_t> bytes_by_lane(const Word (&words)[count]) {
+  const int lane = std::min<int>(sizeof(Word), 16), lanes = sizeof(Word) / lane;
+  std::vector<std::uint8_t> bytes(sizeof words);
+  for (int i = 0; i < int(count) * lanes; ++i) {
+    const auto* from = reinterpret_cast<const std::byte*>(words + i % int(count)) + i / int(count) * lane;
+    std::memcpy(bytes.data() + i * lane, from, usize(lane));
+  }
+  return bytes;
+}
 
 template <class Zip, int bits>
 void check_join() {
   constexpr int rows = 8 / bits, bytes = sizeof(typename Zip::Word);
   Random random(bits);
   for (int round = 0; round < 100; ++round) {
-    std::uint8_t from[rows][bytes], joined[rows * bytes];
+    std::uint8_t from[rows][bytes];
     typename Zip::Word words[rows];
     for (int r = 0; r < rows; ++r) {
       for (std::uint8_t& byte : from[r]) byte = static_cast<std::uint8_t>(random.bits());
       std::memcpy(&words[r], from[r], bytes);
     }
     simd::join_rows<bits, Zip>(words);
-    constexpr int lane = std::min(bytes, 16);  // lanes are joined by themselves
-    for (int at = 0; at < rows * bytes; at += lane) {
-      std::memcpy(joined + at,
-                  reinterpret_cast<const std::byte*>(words) + at / lane % rows * bytes + at / lane / rows * lane, lane);
-    }
+    const std::vector<std::uint8_t> joined = bytes_by_lane(words);
     for (int step = 0; step < rows * bytes; ++step) {
       for (int r = 0; r < rows; ++r) {
         const int mask = (1 << bits) - 1, field = from[r][step / rows] >> (step % rows * bits) & mask;
-        ASSERT_EQ(joined[step] >> (r * bits) & mask, field) << bits << " bits, row " << r << ", step " << step;
+        ASSERT_EQ(joined[usize(step)] >> (r * bits) & mask, field) << bits << " bits, row " << r << ", step " << step;
       }
     }
   }
 }
 
-TYPED_TEST(JoinRows, PutsFieldsOfAllRowsInAByte) {
+TYPED_TEST(Rows, AreJoinedWithFieldsOfAllInAByte) {
   check_join<TypeParam, 4>();
   check_join<TypeParam, 2>();
+}
+
+TYPED_TEST(Rows, AreSpreadWithAFieldToAByte) {
+  using Word = typename TypeParam::Word;
+  Random random(1);
+  for (int round = 0; round < 300; ++round) {
+    std::uint8_t from[sizeof(Word)], turned[sizeof(Word)], less[sizeof(Word)];
+    for (std::uint8_t& byte : from) byte = static_cast<std::uint8_t>(random.bits());
+    std::fill_n(turned, sizeof turned, static_cast<std::uint8_t>(random.bits()));
+    std::fill_n(less, sizeof less, static_cast<std::uint8_t>(random.bits()));
+    Word row, turned_word, less_word, words[2];
+    std::memcpy(&row, from, sizeof row);
+    std::memcpy(&turned_word, turned, sizeof row);
+    std::memcpy(&less_word, less, sizeof row);
+    simd::spread_row<TypeParam>(row, turned_word, less_word, words);
+    const std::vector<std::uint8_t> spread = bytes_by_lane(words);
+    for (std::size_t step = 0; step < spread.size(); ++step) {
+      const int field = from[step / 2] >> (step % 2 * 4) & 15;
+      ASSERT_EQ(spread[step], static_cast<std::uint8_t>((field ^ turned[0]) - less[0])) << "step " << step;
+    }
+  }
 }
 
 }  // namespace

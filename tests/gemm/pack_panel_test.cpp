@@ -179,6 +179,8 @@ void check_large(Index n, Index k, G granularity) {
 
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt8) { check_large<Int<8>>(1030, 4100, PerChannel<0>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfUInt8) { check_large<UInt<8>>(1030, 4103, PerChannel<0>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfInt4) { check_large<Int<4>>(1030, 4103, PerChannel<0>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfUInt4) { check_large<UInt<4>>(1030, 4174, PerChannel<0>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt8InGroups) { check_large<Int<8>>(1030, 4132, PerGroup<192>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt4InGroups) { check_large<Int<4>>(2050, 4130, PerGroup<64>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt2InGroups) { check_large<Int<2>>(4100, 4132, PerGroup<32>{}); }

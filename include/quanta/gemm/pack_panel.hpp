@@ -29,6 +29,7 @@ namespace detail {
 struct CodeStream {
   const std::byte* codes;
   int bits;  ///< of a code
+  bool is_signed;
   void (*unpack)(const std::byte* stream, Index first, Index count, std::uint8_t* bytes);
   std::int32_t shift;
 };
@@ -39,7 +40,7 @@ class PanelPacker {
   using Rhs = typename Kernel::Rhs;
   static constexpr int kNr = Kernel::kNr, kKr = Kernel::kKr;
   using Sums = PanelSums<Rhs, kNr, kKr>;
-  using Lines = LinePacker<Kernel>;
+  using Zip = simd::NativeZip;
 
  public:
   static constexpr Index kInAByte = 8 / kRhsBits<Kernel>;
@@ -78,6 +79,7 @@ class PanelPacker {
   /// May operands pass by the caches? Not where the kernel reads them once more (Kernel::proves).
   static constexpr bool kStreams = L::width > 1 && kBlockBytes % kVector == 0 && !HasProvenForm<Kernel>;
   static constexpr Index kLarge = Index{4} << 20;  ///< bytes of operands: more than second-level caches hold
+  static constexpr bool kTakesLines = kPacksLines<Kernel> && (Sums::kTakesVectors || !kTakesSums);
   static_assert(kNr % kInAByte == 0,
                 "quanta: operands of 4 bits take a kernel with an even kNr, of 2 one that 4 divides");
 
@@ -85,6 +87,7 @@ class PanelPacker {
   /// steps), and adds their sums where they are taken.
   bool can_take_lines(Index panel) const;
   void pack_lines(Index panel, Index first, Index steps, Rhs* to);
+  Index line_steps() const { return Index{kCacheLine} * 8 / codes_.bits; }
   /// The bits of a byte that are turned to make operands of codes, where these have as many bits.
   std::uint8_t turned_bits() const {
     return static_cast<std::uint8_t>(in_every(kRhsBits<Kernel>, static_cast<std::uint64_t>(codes_.shift)) & 255);
@@ -126,8 +129,8 @@ void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs
   for (Index g = 0; g < layout_.groups(); g += groups_at_once_) {
     const Index start = g * layout_.group, end = std::min(start + groups_at_once_ * layout_.group, layout_.k);
     for (Index first = start, steps; first < end; first += steps) {
-      const bool in_lines = has_lines && end - first >= Lines::kSteps;
-      steps = in_lines ? (end - first) / Lines::kSteps * Lines::kSteps : std::min(steps_, end - first);
+      const bool in_lines = has_lines && end - first >= line_steps();
+      steps = in_lines ? (end - first) / line_steps() * line_steps() : std::min(steps_, end - first);
       const Index bytes = ceil_div(steps, kKr) * kBlockBytes;
       Rhs* const packed = is_large_ ? piece_ : operands;
       if (!in_lines) {
@@ -170,23 +173,28 @@ void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs
 
 template <MicroKernel Kernel>
 bool PanelPacker<Kernel>::can_take_lines(Index panel) const {
-  if constexpr (Lines::kThere && (Sums::kTakesVectors || !kTakesSums)) {
-    return codes_.bits == kRhsBits<Kernel> && (panel + 1) * kNr <= layout_.n && layout_.k % kInAByte == 0 &&
-           (groups_at_once_ == 1 || !kTakesSums);
-  }
-  return false;
+  const bool has_bits = codes_.bits == kRhsBits<Kernel> || (kRhsBits<Kernel> == 8 && codes_.bits == 4);
+  return kTakesLines && has_bits && (panel + 1) * kNr <= layout_.n && layout_.k * codes_.bits % 8 == 0 &&
+         (groups_at_once_ == 1 || !kTakesSums);
 }
 
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::pack_lines(Index panel, Index first, Index steps, Rhs* to) {
-  if constexpr (Lines::kThere && (Sums::kTakesVectors || !kTakesSums)) {
-    const Lines lines(layout_.k / kInAByte, turned_bits(), kStreams && is_large_);
-    lines.pack(
-        codes_.codes + (panel * kNr * layout_.k + first) / kInAByte, steps / Lines::kSteps, to,
-        [&](Index bytes) QUANTA_INLINE_LAMBDA { ahead_.advance(bytes); },
-        [&](int byte, const auto& words) QUANTA_INLINE_LAMBDA {
-          if constexpr (kTakesSums) sums_.add_vectors(byte, words);
-        });
+  if constexpr (kTakesLines) {
+    using LineZip = simd::NativeSquare::Zip;
+    constexpr int bits = kRhsBits<Kernel>;
+    const auto pack_all = [&](const auto& rows) QUANTA_INLINE_LAMBDA {
+      const LinePacker<Kernel, std::decay_t<decltype(rows)>> lines(rows, layout_.k * codes_.bits / 8,
+                                                                   kStreams && is_large_);
+      lines.pack(
+          codes_.codes + (panel * kNr * layout_.k + first) * codes_.bits / 8, steps / line_steps(), to,
+          [&](Index bytes) QUANTA_INLINE_LAMBDA { ahead_.advance(bytes); },
+          [&](int byte, const auto& words) QUANTA_INLINE_LAMBDA {
+            if constexpr (kTakesSums) sums_.add_vectors(byte, words);
+          });
+    };
+    if (codes_.bits == bits) return pack_all(JoinedRows<bits, LineZip>(turned_bits()));
+    if constexpr (bits == 8) pack_all(SpreadRow<LineZip>(codes_.is_signed, codes_.shift));
   }
 }
 
@@ -251,11 +259,24 @@ void PanelPacker<Kernel>::lay_bytes(Index code, Index steps, Rhs* to) const {
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::read_row(int c, Index first, Index steps) {
   std::uint8_t* const row = rows_[c];
-  codes_.unpack(codes_.codes, first, steps, row);
-  const auto shift = static_cast<std::uint8_t>(codes_.shift);
-  if (shift != 0) {
-    QUANTA_VECTORIZE_LOOP
-    for (int i = 0; i < kRow; ++i) row[i] = static_cast<std::uint8_t>(row[i] + shift);
+  if (codes_.bits == 4 && first % 2 == 0) {
+    constexpr Index kWord = sizeof(Zip::Word);
+    const SpreadRow<Zip> spread(codes_.is_signed, codes_.shift);
+    const std::byte* const codes = codes_.codes + first / 2;
+    for (Index at = 0, bytes = ceil_div(steps, 2); at < bytes; at += kWord) {
+      std::byte last[kWord] = {};
+      if (at + kWord > bytes) std::memcpy(last, codes + at, usize(bytes - at));
+      Zip::Word words[2];
+      spread.read(at + kWord > bytes ? last : codes + at, 0, words);
+      std::memcpy(row + 2 * at, words, sizeof words);
+    }
+  } else {
+    codes_.unpack(codes_.codes, first, steps, row);
+    const auto shift = static_cast<std::uint8_t>(codes_.shift);
+    if (shift != 0) {
+      QUANTA_VECTORIZE_LOOP
+      for (int i = 0; i < kRow; ++i) row[i] = static_cast<std::uint8_t>(row[i] + shift);
+    }
   }
   std::fill_n(row + steps, round_up(steps, kKr) - steps, std::uint8_t{0});
 }
@@ -263,16 +284,12 @@ void PanelPacker<Kernel>::read_row(int c, Index first, Index steps) {
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::join_rows(Index code, Index steps) {
   if constexpr (kInAByte > 1) {
-    using Zip = simd::NativeZip;
     using Word = Zip::Word;
-    constexpr int bits = kRhsBits<Kernel>;
     constexpr Index shared = kNr / kInAByte, kWord = sizeof(Word);
-    // Codes become operands by turning their highest bit, or as they are.
-    Word turned;
-    std::memset(&turned, turned_bits(), kWord);
-    const auto join = [&](Word(&words)[kInAByte], std::uint8_t* to) QUANTA_INLINE_LAMBDA {
-      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) words[r] = Zip::flip(words[r], turned);
-      simd::join_rows<bits, Zip>(words);
+    const JoinedRows<kRhsBits<Kernel>, Zip> rows(turned_bits());
+    const auto join = [&](const std::byte* row, Index apart, std::uint8_t* to) QUANTA_INLINE_LAMBDA {
+      Word words[kInAByte];
+      rows.read(row, apart, words);
       QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) std::memcpy(to + r * kWord, &words[r], kWord);  // in registers
     };
     const Index row_bytes = layout_.k / kInAByte, bytes = ceil_div(steps, kInAByte),
@@ -280,16 +297,11 @@ void PanelPacker<Kernel>::join_rows(Index code, Index steps) {
     const std::byte* row = codes_.codes + code / kInAByte;
     for (int c = 0; c < shared; ++c, row += row_bytes) {
       Index at = 0;
-      for (; at + kWord <= bytes; at += kWord) {
-        Word words[kInAByte];
-        QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r)
-            std::memcpy(&words[r], row + r * shared * row_bytes + at, kWord);
-        join(words, rows_[c] + at * kInAByte);
-      }
+      for (; at + kWord <= bytes; at += kWord) join(row + at, shared * row_bytes, rows_[c] + at * kInAByte);
       if (at < bytes) {
-        Word words[kInAByte] = {};
-        for (int r = 0; r < kInAByte; ++r) std::memcpy(&words[r], row + r * shared * row_bytes + at, usize(bytes - at));
-        join(words, rows_[c] + at * kInAByte);
+        std::byte last[kInAByte][kWord] = {};
+        for (int r = 0; r < kInAByte; ++r) std::memcpy(last[r], row + r * shared * row_bytes + at, usize(bytes - at));
+        join(last[0], kWord, rows_[c] + at * kInAByte);
       }
       if (filled > 0) std::fill_n(rows_[c] + steps, filled, std::uint8_t{0});
     }

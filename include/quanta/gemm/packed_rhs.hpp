@@ -88,9 +88,11 @@ class PackedRhs
 
   /// Packs weights (n, k), which are not needed any more then.
   explicit PackedRhs(const QuantizedView<F, 2, G>& weights)
-      : Operands(weights.extent(0), weights.extent(1),
-                 per_group ? weights.granularity().info().group_size : std::max<Index>(weights.extent(1), 1),
-                 weights.params(), {weights.data(), F::bits, &detail::unpack_bytes<F>, operand_shift}) {}
+      : Operands(
+            weights.extent(0), weights.extent(1),
+            per_group ? weights.granularity().info().group_size : std::max<Index>(weights.extent(1), 1),
+            weights.params(),
+            {weights.data(), F::bits, std::is_signed_v<typename F::Code>, &detail::unpack_bytes<F>, operand_shift}) {}
 
   /// What a product reads of it.
   const Operands& operands() const { return *this; }

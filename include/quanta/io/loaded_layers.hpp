@@ -24,7 +24,8 @@ class LoadedRhs : public PackedOperands<kind, RhsKernelFor<NativeKernel, kind, b
       : Operands(weight.shape()[0], weight.shape()[1],
                  Operands::per_group ? weight.granularity().group_size : std::max<Index>(weight.shape()[1], 1),
                  weight.params(),
-                 {weight.data(), weight.bits(), weight.format_info().unpack, shift(weight.format_info())}),
+                 {weight.data(), weight.bits(), weight.format_info().is_signed, weight.format_info().unpack,
+                  shift(weight.format_info())}),
         format_(&weight.format_info()),
         granularity_(weight.granularity()) {}
 

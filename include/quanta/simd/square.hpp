@@ -5,6 +5,8 @@
 //
 // And rows of small codes, joined: words of 8 / bits rows, whose bytes hold as many fields of `bits` bits, 4 or 2. Then
 // byte s of the words, one behind the other, holds field s of all rows, that of row r at bit r * bits.
+//
+// Or a row of codes of 4 bits, spread: byte s of two words, one behind the other, holds field s of one.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +20,8 @@ namespace simd {
 
 /// What words are turned and joined with. A Zip has the type Word and, for units, low(a, b) and high(a, b): those of
 /// the low halves of two words in turns, and of the high ones; swap_fields, by which the fields of `bits` bits at odd
-/// places of a and those at even places of b change places; and flip, which turns bits. Here of eight bytes, in units
-/// of one.
+/// places of a and those at even places of b change places; low_nibbles and high_nibbles, of each byte its low or high
+/// half; flip, which turns bits; and sub, of bytes modulo 256. Here of eight bytes, in units of one.
 struct ScalarZip {
   using Word = std::uint64_t;
 
@@ -38,9 +40,15 @@ struct ScalarZip {
     a ^= changed << bits;
     b ^= changed;
   }
+  static Word low_nibbles(Word a) { return a & kLowNibbles; }
+  static Word high_nibbles(Word a) { return a >> 4 & kLowNibbles; }
   static Word flip(Word a, Word bits) { return a ^ bits; }
+  static Word sub(Word a, Word b) {  // none borrows from the next
+    return ((a | kHighBits) - (b & ~kHighBits)) ^ ((a ^ ~b) & kHighBits);
+  }
 
  private:
+  static constexpr Word kLowNibbles = 0x0f0f0f0f0f0f0f0f, kHighBits = 0x8080808080808080;
   /// The low four bytes, each with a zero above it.
   static Word apart(Word v) {
     v = ((v & 0xffffffff) | v << 16) & 0x0000ffff0000ffff;
@@ -70,12 +78,22 @@ QUANTA_ALWAYS_INLINE void join_rows(typename Zip::Word (&words)[8 / bits]) {
   QUANTA_UNROLL for (int step = 1; step < 8 / bits; step *= 2) zip_halves<1, Zip>(words);
 }
 
+/// Spreads a row; bits of `turned` are turned in what becomes of it, and then `less` is subtracted.
+template <class Zip>
+QUANTA_ALWAYS_INLINE void spread_row(typename Zip::Word row, typename Zip::Word turned, typename Zip::Word less,
+                                     typename Zip::Word (&words)[2]) {
+  words[0] = Zip::sub(Zip::flip(Zip::low_nibbles(row), turned), less);
+  words[1] = Zip::sub(Zip::flip(Zip::high_nibbles(row), turned), less);
+  zip_halves<1, Zip>(words);
+}
+
 /// A square has the type Word, kSide<unit>, how many units a word has, or 0 where it does not turn such units, and
 /// turn. What is too small for it the square Smaller moves, if there is one.
 ///
 /// Of eight bytes: halves of the square change places, then quarters within these, and so on.
 struct ScalarSquare {
-  using Word = std::uint64_t;
+  using Zip = ScalarZip;
+  using Word = Zip::Word;
   using Smaller = void;
   template <int unit>
   static constexpr int kSide = 8 % unit == 0 ? 8 / unit : 0;
@@ -96,8 +114,9 @@ struct ScalarSquare {
 };
 
 /// Of sixteen bytes, in units of 1, 2, 4 or 8: each step zips the first half of the words with the second.
-template <class Zip>
+template <class Zipper>
 struct ZippedSquare {
+  using Zip = Zipper;
   using Word = typename Zip::Word;
   using Smaller = void;
   template <int unit>
