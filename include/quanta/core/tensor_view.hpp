@@ -152,6 +152,7 @@ QUANTA_ALWAYS_INLINE bool may_overlap(const TensorView<A, 2>& a, const TensorVie
       return reinterpret_cast<std::uintptr_t>(x.data()) + static_cast<std::uintptr_t>(element) * sizeof(*x.data());
     };
     const Index none = 0;
+    if ((down | right) >= 0) return std::pair(at(0), at(down + right + 1));
     return std::pair(at(std::min(down, none) + std::min(right, none)),
                      at(std::max(down, none) + std::max(right, none) + 1));
   };

@@ -37,6 +37,7 @@ class RhsLayout {
         groups_(ceil_div(k_, group_)),
         group_blocks_(ceil_div(group_, kr_)) {
     blocks_ = k == 0 ? 0 : first_block(groups_ - 1) + ceil_div(group_length(groups_ - 1), kr);
+    ragged_ = k_ % kr_ != 0 || (groups_ > 1 && group_ % kr_ != 0);
   }
 
   constexpr Index panels() const { return panels_; }         ///< of nr columns; the last one may be filled up
@@ -45,6 +46,7 @@ class RhsLayout {
   /// Steps of k in group g; the last group may be shorter.
   constexpr Index group_length(Index g) const { return g + 1 < groups_ ? group : k - g * group; }
   constexpr Index group_blocks() const { return group_blocks_; }  ///< of a group, but for a shorter last one
+  constexpr bool ragged() const { return ragged_; }               ///< does a group end within a block?
   /// The first block of group g.
   constexpr Index first_block(Index g) const { return g * group_blocks_; }
   constexpr Index blocks() const { return blocks_; }                     ///< of a panel
@@ -61,6 +63,7 @@ class RhsLayout {
 
  private:
   Index panels_ = 0, groups_ = 0, group_blocks_ = 1, blocks_ = 0;
+  bool ragged_ = false;
 };
 
 QUANTA_NAMESPACE_END

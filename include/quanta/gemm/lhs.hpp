@@ -110,8 +110,8 @@ class LhsRows {
   }
 
   /// rest_factor: what rests are multiplied by; 0 where none are needed, because the rhs has no zero points.
-  LhsRows(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index first_row, Index rows, std::int32_t rest_factor,
-          std::byte* scratch)
+  QUANTA_ALWAYS_INLINE LhsRows(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index first_row, Index rows,
+                               std::int32_t rest_factor, std::byte* scratch)
       : layout_(layout) {
     if (lhs.maker != nullptr) lhs.maker->make(first_row, first_row + rows, scratch);
     const TensorView<const Code, 2>& codes = lhs.codes;
@@ -148,7 +148,7 @@ class LhsRows {
       for (Index r = 0; r < rows; ++r) any |= zero_points_[r] = lhs.zero_point(first_row + r) + shift;
       if (any == 0) zero_points_ = nullptr;
     }
-    for (Index g = 0; g < groups; ++g) {
+    for (Index g = 0; (layout.ragged() || rest_factor != 0) && g < groups; ++g) {
       const Index length = layout.group_length(g), whole = length - length % Kernel::kKr;
       const Operand* const group = data_ + g * layout.group;
       for (Index r = 0; whole != length && r < rows; ++r) {
@@ -180,7 +180,7 @@ class LhsRows {
       const Index stride = pair_stride(layout_);
       return {data_ + row / 2 * stride + 2 * Kernel::kKr * layout_.first_block(g), stride, nullptr};
     }
-    const bool has_tail = layout_.group_length(g) % Kernel::kKr != 0;
+    const bool has_tail = layout_.ragged() && layout_.group_length(g) % Kernel::kKr != 0;
     return {data_ + row * stride_ + g * layout_.group, stride_,
             has_tail ? tails_ + (g * rows_ + row) * Kernel::kKr : nullptr};
   }

@@ -93,13 +93,18 @@ QUANTA_ALWAYS_INLINE void write_tile(const Panel& output, const Product& product
     product.scaled_sums(sums);
     output.finish(product.row_of_result, product.rows, sums);
   } else {
+    alignas(kCacheLine) std::int32_t sums[size];
+    SumTile to = {sums, Product::nr};
+    bool accumulate = false;
     if constexpr (requires { output.in_place(product.row_of_result); }) {
       const SumTile in_place = output.in_place(product.row_of_result);
-      if (in_place.data != nullptr) return product.sums(in_place, output.accumulate);
+      if (in_place.data != nullptr) {
+        to = in_place;
+        accumulate = output.accumulate;
+      }
     }
-    alignas(kCacheLine) std::int32_t sums[size];
-    product.sums({sums, Product::nr}, false);
-    output.finish(product.row_of_result, product.rows, sums);
+    product.sums(to, accumulate);
+    if (to.data == sums) output.finish(product.row_of_result, product.rows, sums);
   }
 }
 
@@ -129,9 +134,17 @@ bool is_far(const TensorView<T, 2>& dst) {
   return dst.size() * Index{sizeof(T)} > QUANTA_L2_KILOBYTES * Index{1024};
 }
 
+/// LhsRows, out of line: a block of rows has more to do.
+template <class Rows, class Code>
+QUANTA_NOINLINE Rows rows_of_block(const LhsOperand<Code>& lhs, const RhsLayout& layout, Index first, Index rows,
+                                   std::int32_t rest_factor, std::byte* scratch) {
+  return Rows(lhs, layout, first, rows, rest_factor, scratch);
+}
+
 /// The whole product of rows that are one tile: what these need of run_rows, and no more.
 template <class Rhs, class Code, class Output>
-void run_tile(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output, std::byte* scratch) {
+QUANTA_ALWAYS_INLINE void run_tile(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
+                                   std::byte* scratch) {
   using Kernel = typename Rhs::KernelType;
   using Panel = typename PanelOutputs<Output, Rhs>::Panel;
   constexpr Index nr = Kernel::kNr;
@@ -166,7 +179,8 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
   // Blocks of nearly equal height: a low last one would fetch every panel for next to nothing.
   for_each_part(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
     const Index row = first_row + from, rows = to - from;
-    const LhsRows<Kernel, Code> prepared(lhs, rhs.layout(), row, rows, rhs.rest_factor(), scratch);
+    const auto prepared =
+        rows_of_block<LhsRows<Kernel, Code>>(lhs, rhs.layout(), row, rows, rhs.rest_factor(), scratch);
     for (Index first = first_panel, panels = 0; first < last_panel; first += panels) {
       panels = panels_from(first);
       Outputs outputs(output, rhs, first, panels);
@@ -184,7 +198,8 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
 
 /// The whole product.
 template <class Rhs, class Code, class Output>
-void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output) {
+QUANTA_ALWAYS_INLINE void run_product(Context& context, const LhsOperand<Code>& lhs, const Rhs& rhs,
+                                      const Output& output) {
   using Kernel = typename Rhs::KernelType;
   const Index m = lhs.codes.extent(0), panels = rhs.layout().panels();
   if (m == 0 || panels == 0) return;

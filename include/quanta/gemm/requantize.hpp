@@ -270,8 +270,8 @@ void Requantize<O>::apply(const std::int32_t* sums, Index row, Index rows, const
 
 template <IntegerFormat O>
 template <int nr>
-void Requantize<O>::apply_vectors(const std::int32_t* sums, Index row, Index rows,
-                                  const detail::PanelColumns<Code>& to) const {
+QUANTA_ALWAYS_INLINE void Requantize<O>::apply_vectors(const std::int32_t* sums, Index row, Index rows,
+                                                       const detail::PanelColumns<Code>& to) const {
   using L = detail::LanesFor<nr>;
   if constexpr (kHasFactors && L::width > 1 && nr == 2 * L::width) {
     if (to.count == nr && to.adjacent() && apply_factors<L>(sums, row, rows, to)) return;

@@ -106,7 +106,7 @@ struct TileProduct {
   }
 
   /// The int32 sums over all of k, zero points taken off; added to what the tile holds with `accumulate`.
-  void sums(const SumTile& to, bool accumulate) const {
+  QUANTA_ALWAYS_INLINE void sums(const SumTile& to, bool accumulate) const {
     const Index groups = rhs.layout().groups();
     for (Index g = 0; g < groups; ++g) group_sums(g, to, accumulate || g > 0);
     if (groups > 0 || accumulate) return;
@@ -169,7 +169,7 @@ struct TileProduct {
             rhs.next_panel(),
             rhs.next_params()};
   }
-  void group_sums(Index g, const SumTile& to, bool accumulate) const {
+  QUANTA_ALWAYS_INLINE void group_sums(Index g, const SumTile& to, bool accumulate) const {
     const RhsLayout& layout = rhs.layout();
     const Index length = layout.group_length(g), kr = Kernel::kKr, columns = rhs.n() - panel * nr;
     const Index blocks = prepared.paired() ? ceil_div(length, kr) : length / kr;
@@ -182,7 +182,9 @@ struct TileProduct {
       pick_kernel<Reader>(prepared.paired(), rhs.proven(panel), columns, rows)(
           prepared.tile(row, g), rhs.blocks(panel, g), blocks, to, accumulate);
     }
-    correct_zero_points<Kernel>(rhs, panel, g, prepared.zero_points(row), prepared.rests(row, g), rows, to);
+    if (prepared.zero_points(row) != nullptr || rhs.rest_factor() != 0) {
+      correct_zero_points<Kernel>(rhs, panel, g, prepared.zero_points(row), prepared.rests(row, g), rows, to);
+    }
   }
 };
 
