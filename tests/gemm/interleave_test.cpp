@@ -68,13 +68,13 @@ TYPED_TEST(Interleave, PutsUnitsOfAllRowsSideBySideAndApartAgain) {
 }
 
 template <class Zip>
-class Rows : public testing::Test {};
+class RowsOfCodes : public testing::Test {};
 #if QUANTA_HAS_AVX512
 using Zips = testing::Types<simd::ScalarZip, simd::NativeZip, simd::Avx512Zip>;
 #else
 using Zips = testing::Types<simd::ScalarZip, simd::NativeZip>;
 #endif
-TYPED_TEST_SUITE(Rows, Zips);
+TYPED_TEST_SUITE(RowsOfCodes, Zips);
 
 /// The bytes of words of lanes of 16 bytes, the first lane of every word first.
 template <class Word, std::size_t count>
@@ -110,12 +110,12 @@ void check_join() {
   }
 }
 
-TYPED_TEST(Rows, AreJoinedWithFieldsOfAllInAByte) {
+TYPED_TEST(RowsOfCodes, AreJoinedWithFieldsOfAllInAByte) {
   check_join<TypeParam, 4>();
   check_join<TypeParam, 2>();
 }
 
-TYPED_TEST(Rows, AreSpreadWithAFieldToAByte) {
+TYPED_TEST(RowsOfCodes, AreSpreadWithAFieldToAByte) {
   using Word = typename TypeParam::Word;
   Random random(1);
   for (int round = 0; round < 300; ++round) {
