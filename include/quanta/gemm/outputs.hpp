@@ -211,6 +211,11 @@ struct RealOutput {
       const float* from = out.bias->data() + to.column * stride;
       if (stride == 1 && to.count == nr) {
         bias_ = from;
+      } else if (stride == 1) {
+        for (int c = 0; c < nr; c += L::width) {
+          const Index lanes = std::min<Index>(to.count - c, L::width);
+          L::store(bias_copy_ + c, lanes > 0 ? L::load_first(from + c, lanes) : L::set(0.0f));
+        }
       } else {
         for (Index i = 0; i < nr; ++i) bias_copy_[i] = i < to.count ? from[i * stride] : 0.0f;
       }
