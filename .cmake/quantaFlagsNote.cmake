@@ -20,6 +20,5 @@ set(CMAKE_REQUIRED_QUIET "${quanta_required_quiet}")
 unset(quanta_required_quiet)
 if(QUANTA_FLAGS_LEAVE_OUT_AVX2)
   message(NOTICE "Quanta: CMAKE_CXX_FLAGS allow no AVX2, which this CPU has. Targets that do not allow it by options of "
-                 "their own use the portable kernel, which is many times slower: -march=native, for this machine alone, "
-                 "allows all.")
+                 "their own use SSE2, which is several times slower: -march=native, for this machine alone, allows all.")
 endif()

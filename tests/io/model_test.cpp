@@ -366,14 +366,14 @@ TEST(Model, RefusesTextsAndTensorsThatDoNotFit) {
   };
   change("\"quanta\":\"1\"", "\"quanta\":\"9\"", "layout \"9\"");
   change("\"quanta\":\"1\"", "\"quantum\":\"1\"", "not written by this library");
-  change("\"layers\":\"3\"", "\"layerz\":\"3\"", "has no text \"layers\"");
+  change("\"layers\":\"3\"", "\"layerz\":\"3\"", "has no entry \"layers\"");
   change("\"layers\":\"3\"", "\"layers\":\"2\"", "has 2 layers, but there is a layer 2");
   change("\"1.layers\":\"1\"", "\"1.layers\":\"0\"", "layer 1 has 0 layers, but there is a layer 1.0");
-  change("\"layers\":\"3\"", "\"layers\":\"4\"", "layer 3 has no text \"layer\"");
-  change("\"layers\":\"3\"", "\"layers\":\"9223372036854775807\"", "layer 3 has no text \"layer\"");
+  change("\"layers\":\"3\"", "\"layers\":\"4\"", "layer 3 has no entry \"layer\"");
+  change("\"layers\":\"3\"", "\"layers\":\"9223372036854775807\"", "layer 3 has no entry \"layer\"");
   change("\"layers\":\"3\"", "\"layers\":\"-3\"", "has \"-3\" layers, expected a whole number");
   change("\"0.layer\":\"StaticLinear\"", "\"0.layer\":\"StaticNoise\"", "layer 0 is a \"StaticNoise\"");
-  change("\"1.layers\":\"1\"", "\"1.layers\":\"2\"", "layer 1.1 has no text \"layer\"");
+  change("\"1.layers\":\"1\"", "\"1.layers\":\"2\"", "layer 1.1 has no entry \"layer\"");
   change("\"0.layer\":\"StaticLinear\"", "\"0.layer\":\"Linear\"", "\"0.weight\" is of type \"I8\"");
   change("\"0.layer\":\"StaticLinear\"", "\"0.layer\":\"Clamp\"", "no tensor \"0.low\"");
   change("\"2.weight.format\":\"uint4\"", "\"2.weight.format\":\"uint16\"", "of uint16, expected 12");
@@ -382,7 +382,7 @@ TEST(Model, RefusesTextsAndTensorsThatDoNotFit) {
   change("\"2.weight.group_size\":\"2\"", "\"2.weight.group_size\":\"3\"",
          "4 scales for a tensor of shape (2, 3) that has 2");
   change("\"0.bias\"", "\"0.bios\"", "no tensor \"0.bias\"");
-  change("\"0.activation.format\"", "\"0.activation.formal\"", "no text \"activation.format\"");
+  change("\"0.activation.format\"", "\"0.activation.formal\"", "no entry \"activation.format\"");
   change("\"0.activation.scale\":{\"dtype\":\"F32\"", "\"0.activation.scale\":{\"dtype\":\"I32\"",
          "\"activation.scale\" is a tensor of 0 dimensions of \"I32\", expected one number, F32");
 }
@@ -428,7 +428,7 @@ TEST(Model, IsNotTakenForATensor) {
   list.add("a", model_bias(3));
   save(*path, list);
   EXPECT_FILE_ERROR(load_tensor(*path), "has no tensor \"tensor\"", "quanta::Safetensors");
-  EXPECT_FILE_ERROR(load(*path), "holds no model", "no text \"layers\"", "quanta::Safetensors");
+  EXPECT_FILE_ERROR(load(*path), "holds no model", "no entry \"layers\"", "quanta::Safetensors");
 }
 
 TEST(Model, RefusesWeightsThatALayerCannotHave) {

@@ -186,6 +186,8 @@ TEST_F(QuantizedMatrixTest, RefusesOtherShapes) {
   Context context;
   MatrixXf wrong(33, 8);
   EXPECT_ERROR(w.multiply(context, x, wrong), "QuantizedMatrix", "dst", "(33, 8)", "(33, 9)");
+  EXPECT_ERROR(wrong.noalias() += w * x, "QuantizedMatrix", "dst", "(33, 8)", "(33, 9)");
+  EXPECT_ERROR(wrong.noalias() -= w * x, "QuantizedMatrix", "dst", "(33, 8)", "(33, 9)");
 }
 
 TEST_F(QuantizedMatrixTest, RefusesToWriteOverWhatItReads) {

@@ -94,6 +94,14 @@ void gemm(const L&, const PackedRhs<F, G, K>&, Dst&&, const Stages&...) {
       sizeof(L) == 0,
       "quanta: the lhs of gemm is quantized: quantizer.quantize(x); or int8 or uint8, with a ZeroPoint behind it");
 }
+/// The same of a lhs that is no int8 or uint8, or a rhs that is not packed.
+template <class L, class R, EigenObject Dst, class... Stages>
+void gemm(const L&, ZeroPoint, const R&, Dst&&, const Stages&...) {
+  static_assert(
+      ByteObject<L>,
+      "quanta: with a ZeroPoint the lhs of gemm is int8 or uint8; of 16 bits it is a QuantizedTensor, without");
+  static_assert(!ByteObject<L>, "quanta: the rhs of gemm is packed: quanta::pack(weight) of a quantized weight");
+}
 /// Codes without a Context. `output` is the quantizer of the results, or a Requantize, without options then.
 template <QuantizedLhs L, IntegerFormat F, Granularity G, MicroKernel K, class Output, class... Options>
 auto gemm_requantized(const L& lhs, const PackedRhs<F, G, K>& rhs, const Output& output, const Options&... options) {

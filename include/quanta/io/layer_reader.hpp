@@ -87,7 +87,7 @@ inline std::string LayerReader::where() const {
 
 inline const std::string& LayerReader::text(const std::string& name) const {
   const auto found = file_.metadata().find(prefix_ + name);
-  if (found == file_.metadata().end()) detail::fail<FileError>(where(), " has no text ", detail::in_quotes(name));
+  if (found == file_.metadata().end()) detail::fail<FileError>(where(), " has no entry ", detail::in_quotes(name));
   return found->second;
 }
 

@@ -210,7 +210,8 @@ inline void check_is_model(const Safetensors& file) {
   if (file.metadata().find("layers") != file.metadata().end()) {
     return check_layout_version(file.name(), file.metadata(), true);
   }
-  fail<FileError>(file.name(), ": holds no model: it has no text \"layers\"; read one quantized tensor with ",
+  fail<FileError>(file.name(),
+                  ": holds no model: its metadata has no entry \"layers\"; read one quantized tensor with ",
                   "quanta::load_tensor, and tensors of other files with quanta::Safetensors");
 }
 

@@ -36,7 +36,7 @@ inline void check_layout_version(const std::string& file, const decltype(Safeten
                                  bool required) {
   const auto found = texts.find("quanta");
   if (found == texts.end()) {
-    if (required) fail<FileError>(file, ": has no text \"quanta\": it was not written by this library");
+    if (required) fail<FileError>(file, ": its metadata has no entry \"quanta\": it was not written by this library");
   } else if (found->second != kLayoutVersion) {
     fail<FileError>(file, ": has the layout ", in_quotes(found->second), " of quantized tensors, expected ",
                     kLayoutVersion);

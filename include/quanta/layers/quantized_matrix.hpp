@@ -111,12 +111,18 @@ QuantizedMatrix(const W&) -> QuantizedMatrix<>;
 
 // ---- bodies ----
 
+namespace detail {
+/// Throws Error unless dst of a product has the shape it should have.
+inline void check_product_shape(const Shape<2>& dst, const Shape<2>& expected) {
+  check(dst == expected, "QuantizedMatrix: dst has shape ", dst, ", expected ", expected);
+}
+}  // namespace detail
+
 template <IntegerFormat F, Granularity G>
 template <detail::FloatMatrix X, class Dst>
 void QuantizedMatrix<F, G>::multiply(Context& context, const Eigen::MatrixBase<X>& x, Dst&& dst) const {
   check_inputs(x.rows());
-  detail::check(dst.rows() == rows() && dst.cols() == x.cols(), "QuantizedMatrix: dst has shape ",
-                Shape<2>{dst.rows(), dst.cols()}, ", expected ", Shape<2>{rows(), x.cols()});
+  detail::check_product_shape({dst.rows(), dst.cols()}, {rows(), x.cols()});
   using Output = std::remove_cvref_t<Dst>;
   static_assert(detail::FloatMatrix<Output> && !std::is_const_v<std::remove_reference_t<Dst>>,
                 "quanta: dst of a QuantizedMatrix's product is a writable matrix of float");
@@ -156,6 +162,7 @@ struct generic_product_impl<quanta::QuantizedMatrix<F, G>, X, quanta::detail::Qu
   /// dst += alpha * (W * X).
   template <class Dst>
   static void scaleAndAddTo(Dst& dst, const W& w, const X& x, float alpha) {
+    quanta::detail::check_product_shape({dst.rows(), dst.cols()}, {w.rows(), x.cols()});
     Matrix<typename X::Scalar, Dynamic, Dynamic> product(w.rows(), x.cols());
     evalTo(product, w, x);
     dst += alpha * product;

@@ -98,5 +98,11 @@ struct Endless {
 #elif CASE == 30  // expect: the lhs of gemm is quantized: quantizer.quantize(x); or int8 or uint8, with a ZeroPoint
   Eigen::MatrixXf y;
   quanta::gemm(weight, quanta::pack(codes), y, quanta::Dequantize{});
+#elif CASE == 31  // expect: with a ZeroPoint the lhs of gemm is int8 or uint8
+  Eigen::MatrixXi sums;
+  quanta::gemm(numbers, quanta::ZeroPoint{0}, quanta::pack(codes), sums);
+#elif CASE == 32  // expect: the rhs of gemm is packed: quanta::pack(weight)
+  Eigen::MatrixXi sums;
+  quanta::gemm(Eigen::Matrix<std::int8_t, 2, 2>(), quanta::ZeroPoint{0}, codes, sums);
 #endif
 }
