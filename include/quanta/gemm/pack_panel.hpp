@@ -174,7 +174,9 @@ void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs
 template <MicroKernel Kernel>
 bool PanelPacker<Kernel>::can_take_lines(Index panel) const {
   const bool has_bits = codes_.bits == kRhsBits<Kernel> || (kRhsBits<Kernel> == 8 && codes_.bits == 4);
-  return kTakesLines && has_bits && (panel + 1) * kNr <= layout_.n && layout_.k * codes_.bits % 8 == 0 &&
+  const bool begin_with_bytes =
+      layout_.k * codes_.bits % 8 == 0 && (layout_.groups() == 1 || layout_.group * codes_.bits % 8 == 0);
+  return kTakesLines && has_bits && begin_with_bytes && (panel + 1) * kNr <= layout_.n &&
          (groups_at_once_ == 1 || !kTakesSums);
 }
 
