@@ -96,9 +96,7 @@ class TensorList {
            const GranularityInfo& granularity, const ParamsData& params, std::function<void(std::byte*)> make_codes);
 
   /// A word or two that the reader needs.
-  QUANTA_LAZY void add_text(std::string name, std::string value) {
-    texts_.emplace_back(std::move(name), std::move(value));
-  }
+  QUANTA_LAZY void add_text(std::string_view name, std::string_view value) { texts_.emplace_back(name, value); }
 
   /// Takes over all of another list, with `prefix` before every name.
   QUANTA_LAZY void add_all(const std::string& prefix, TensorList other);
@@ -179,7 +177,7 @@ void TensorList::add_all(const std::string& prefix, TensorList other) {
     entry.name = prefix + entry.name;
     tensors_.push_back(std::move(entry));
   }
-  for (auto& text : other.texts_) add_text(prefix + text.first, std::move(text.second));
+  for (auto& text : other.texts_) add_text(prefix + text.first, text.second);
 }
 
 QUANTA_LAZY_BODY
