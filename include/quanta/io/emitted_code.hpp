@@ -19,6 +19,8 @@ inline constexpr const char kEmittedIncludes[] = R"code(#pragma once
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
@@ -80,6 +82,23 @@ static inline Block load_x(const std::int8_t* from) {
 }
 static inline Sums add(Sums sums, Block x, Block w) { return _mm256_add_epi32(sums, _mm256_madd_epi16(x, w)); }
 static inline __m256i halves(Sums s) { return s; }
+#elif defined(__SSE2__)
+constexpr std::int32_t kMore = 0;
+constexpr std::int32_t kBlock = 8;
+using Block = __m128i;
+using Sums = __m128i;
+static inline Block load(const std::int8_t* from) {
+  const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+  return _mm_srai_epi16(_mm_unpacklo_epi8(codes, codes), 8);
+}
+static inline Block load_x(const std::int8_t* from) { return load(from); }
+static inline Sums add(Sums sums, Block x, Block w) { return _mm_add_epi32(sums, _mm_madd_epi16(x, w)); }
+static inline void total(Sums a, Sums b, Sums c, Sums d, std::uint32_t* to) {
+  const __m128i ab = _mm_add_epi32(_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
+  const __m128i cd = _mm_add_epi32(_mm_unpacklo_epi32(c, d), _mm_unpackhi_epi32(c, d));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd)));
+}
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 constexpr std::int32_t kMore = 0;
 constexpr std::int32_t kBlock = 16;
@@ -269,6 +288,18 @@ static inline void to_codes(const float* x, std::int32_t count, float scale, std
     const __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(real, low), high));
     const __m256i codes = _mm256_add_epi32(whole, _mm256_set1_epi32(zero_point));
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm_packs_epi16(words, words));
+  }
+#elif defined(__SSE2__)
+  const __m128 low = _mm_set1_ps(static_cast<float>(-128 - zero_point));
+  const __m128 high = _mm_set1_ps(static_cast<float>(127 - zero_point));
+  const auto four = [&](const float* from) {
+    __m128 real = _mm_div_ps(_mm_loadu_ps(from), _mm_set1_ps(scale));
+    real = _mm_and_ps(real, _mm_cmpord_ps(real, real));
+    return _mm_add_epi32(_mm_cvtps_epi32(_mm_min_ps(_mm_max_ps(real, low), high)), _mm_set1_epi32(zero_point));
+  };
+  for (; i + 8 <= count; i += 8) {
+    const __m128i words = _mm_packs_epi32(four(x + i), four(x + i + 4));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm_packs_epi16(words, words));
   }
 #elif defined(__aarch64__) && defined(__ARM_NEON)
