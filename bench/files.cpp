@@ -1,11 +1,12 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// A model of int8 or int4 layers in a safetensors file of 1 GB of codes, which is written for it and removed again: all
-// that happens between the file and the first product, on one thread. The file lies in the system's cache; how fast a
-// disk is, is not measured.
+// A model of layers of one format in a safetensors file of 1 GB of codes, which is written for it and removed again:
+// all that happens between the file and the first product, on one thread. The file lies in the system's cache; how fast
+// a disk is, is not measured.
 //
 //   open      Safetensors::open and a view of every weight: maps the file and reads its header
-//   read      all codes and scales through such views, and nothing done with them: the mapped pages come here for the
+//   read      all codes and parameters through such views, and nothing done with them: the mapped pages come here for
+//   the
 //             first time
 //   memcpy    the same, copied to memory that has been written before
 //   copy      the same, copied to new memory, as packing has it: the system clears its pages first
@@ -14,7 +15,7 @@
 //   load      a whole model: opens and packs
 //   save      a whole model, to a file that has reached the disk
 //
-// Bytes per second are of codes and scales.
+// Bytes per second are of codes, scales and zero points.
 //
 //   QUANTA_BENCH_MEGABYTES  in the environment: of codes, 1000 unless set; and Google Benchmark's own flags
 #include <chrono>
@@ -54,8 +55,9 @@ quanta::QuantizedTensor<F, 2, G> some_weight(G granularity) {
   }
   const Index group = granularity.info().group_size;
   const std::vector<float> scales(static_cast<std::size_t>(kSize * (group == 0 ? 1 : kSize / group)), 0x1p-10f);
+  const std::vector<int> zero_points(scales.size(), F::is_signed ? 0 : 1 << (F::bits - 1));
   return quanta::QuantizedTensor<F, 2, G>::from_packed({kSize, kSize}, std::move(codes),
-                                                       quanta::QuantParams<G>(scales, granularity));
+                                                       quanta::QuantParams<G>(scales, zero_points, granularity));
 }
 
 /// A model of one kind of layer, in a file as long as this lives.
@@ -73,7 +75,7 @@ class ModelFile {
     const auto weight = some_weight<F, G>(granularity);
     const View view = weight.view();
     layers_ = std::max<Index>(1, static_cast<Index>(megabytes * 1e6 / static_cast<double>(code_bytes(view)) + 0.5));
-    bytes_ = static_cast<double>(layers_ * (code_bytes(view) + scale_bytes(view)));
+    bytes_ = static_cast<double>(layers_ * (code_bytes(view) + param_bytes(view)));
     packed_bytes_ = static_cast<double>(layers_ * quanta::pack(view).packed_bytes());
     quanta::Sequential model;
     for (Index i = 0; i < layers_; ++i) model.push_back(Layer(weight));
@@ -87,7 +89,7 @@ class ModelFile {
   ModelFile& operator=(const ModelFile&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  /// Of all codes and scales.
+  /// Of all codes, scales and zero points.
   double bytes() const { return bytes_; }
   /// Of what products read.
   double packed_bytes() const { return packed_bytes_; }
@@ -107,7 +109,8 @@ class ModelFile {
   void read(const Views& views) const {
     for (const auto& weight : views.weights) {
       bench::read_once<0>(reinterpret_cast<const float*>(weight.data()), code_bytes(weight));
-      bench::read_once<0>(weight.params().scales, scale_bytes(weight));
+      for_params(weight,
+                 [](const void* at, Index bytes) { bench::read_once<0>(static_cast<const float*>(at), bytes); });
     }
   }
   /// Into buffers of the right size, or new ones where there are none.
@@ -116,10 +119,13 @@ class ModelFile {
     copies.resize(views.weights.size());
     for (std::size_t i = 0; i < copies.size(); ++i) {
       const View& weight = views.weights[i];
-      copies[i].reserve(code_bytes(weight) + scale_bytes(weight));
+      copies[i].reserve(code_bytes(weight) + param_bytes(weight));
       std::memcpy(copies[i].data(), weight.data(), static_cast<std::size_t>(code_bytes(weight)));
-      std::memcpy(copies[i].data() + code_bytes(weight), weight.params().scales,
-                  static_cast<std::size_t>(scale_bytes(weight)));
+      std::byte* to = copies[i].data() + code_bytes(weight);
+      for_params(weight, [&to](const void* at, Index bytes) {
+        std::memcpy(to, at, static_cast<std::size_t>(bytes));
+        to += bytes;
+      });
     }
     return copies;
   }
@@ -131,7 +137,18 @@ class ModelFile {
 
  private:
   static Index code_bytes(const View& weight) { return weight.size() * F::bits / 8; }
-  static Index scale_bytes(const View& weight) { return weight.params().size * static_cast<Index>(sizeof(float)); }
+  /// Calls f(first, bytes) with the scales and, if there are any, with the zero points.
+  template <class Each>
+  static void for_params(const View& weight, const Each& f) {
+    const quanta::ParamsData params = weight.params();
+    f(params.scales, params.size * static_cast<Index>(sizeof(float)));
+    if (params.zero_points != nullptr) f(params.zero_points, params.size * static_cast<Index>(sizeof(std::int32_t)));
+  }
+  static Index param_bytes(const View& weight) {
+    Index all = 0;
+    for_params(weight, [&all](const void*, Index bytes) { all += bytes; });
+    return all;
+  }
 
   std::filesystem::path path_;
   Index layers_ = 0;
@@ -249,9 +266,13 @@ int main(int argc, char** argv) {
   FileBench<Int<8>, PerChannel<0>> int8(megabytes, {});
   FileBench<Int<4>, PerGroup<64>> groups(megabytes, {});
   FileBench<Int<4>, PerChannel<0>> int4(megabytes, {});
+  FileBench<UInt<4>, PerGroup<32>> zero_points(megabytes, {});
+  FileBench<Int<6>, PerChannel<0>> int6(megabytes, {});
   add(int8, "int8");
   add(groups, "int4 per 64");
   add(int4, "int4");
+  add(zero_points, "uint4 per 32, zero points");
+  add(int6, "int6");
   benchmark::AddCustomContext("native_kernel", NativeKernel::name);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -69,7 +69,8 @@ TYPED_TEST(Bits, EveryCodeComesBack) {
   for (std::int32_t code = F::min; code <= F::max; ++code) codes.push_back(static_cast<typename F::Code>(code));
   codes.push_back(static_cast<typename F::Code>(F::min));
   unpacked.resize(codes.size());
-  detail::unpack_bits<F>(packed<F>(codes).data(), 0, static_cast<Index>(codes.size()), unpacked.data());
+  detail::unpack_bits<F>(packed<F>(codes).data(), static_cast<Index>(codes.size()), 0, static_cast<Index>(codes.size()),
+                         unpacked.data());
   EXPECT_EQ(unpacked, codes);
 }
 
@@ -82,7 +83,7 @@ TYPED_TEST(Bits, UnpackReadsAnyPiece) {
     for (Index first = 0; first <= n; ++first) {
       for (Index count = 0; first + count <= n; ++count) {
         std::vector<Code> piece(usize(count) + 1, Code{1});
-        detail::unpack_bits<F>(stream.data(), first, count, piece.data());
+        detail::unpack_bits<F>(stream.data(), n, first, count, piece.data());
         ASSERT_EQ(piece.back(), Code{1});
         piece.pop_back();
         ASSERT_EQ(piece, std::vector<Code>(codes.begin() + first, codes.begin() + first + count))

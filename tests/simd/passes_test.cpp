@@ -104,6 +104,27 @@ TYPED_TEST(Passes, MinMaxOfNothingIsEmpty) {
   EXPECT_TRUE(none.finite);
 }
 
+TYPED_TEST(Passes, AllWithinSeesEveryIntegerOutside) {
+  using L = TypeParam;
+  constexpr std::int32_t least = std::numeric_limits<std::int32_t>::min(), most = -(least + 1);
+  for (const auto& [low, high] : {std::pair{-8, 7}, {0, 255}, {-32768, 32767}}) {
+    for (Index n = 0; n <= 40; ++n) {
+      std::vector<std::int32_t> x(usize(n), low);
+      for (Index i = 0; i < n; i += 2) x[usize(i)] = high;
+      ASSERT_TRUE(simd::all_within<L>(x.data(), n, low, high)) << n;
+      for (Index where = 0; where < n; ++where) {
+        for (const std::int64_t bad : {std::int64_t{low} - 1, std::int64_t{high} + 1, std::int64_t{least},
+                                       std::int64_t{most}, std::int64_t{least} + high, std::int64_t{most} + low}) {
+          if (!std::in_range<std::int32_t>(bad) || (bad >= low && bad <= high)) continue;
+          const std::int32_t good = std::exchange(x[usize(where)], static_cast<std::int32_t>(bad));
+          ASSERT_FALSE(simd::all_within<L>(x.data(), n, low, high)) << n << ' ' << where << ' ' << bad;
+          x[usize(where)] = good;
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST(Passes, ScaleLevelsFollowsTheDefinitionAtEveryLength) {
   Random random(6);
   for (Index n = 0; n <= 70; ++n) {

@@ -74,7 +74,7 @@ void decode_levels(const std::byte* stream, Index first, Index count, float* lev
   typename F::Code codes[kChunk];
   for (Index done = 0; done < count; done += kChunk) {
     const Index n = count - done < kChunk ? count - done : kChunk;
-    unpack_bits<F>(stream, first + done, n, codes);
+    unpack_bits<F>(stream, first + count, first + done, n, codes);
     codes_to_levels<F>(codes, n, levels + done);
   }
 }

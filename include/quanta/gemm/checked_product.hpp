@@ -58,7 +58,7 @@ QUANTA_ALWAYS_INLINE auto lhs_operand(Context& context, const View& lhs) {
   const Code* codes = reinterpret_cast<const Code*>(lhs.data());
   if constexpr (F::bits < 8) {
     Code* unpacked = context.reserve_local<Code>(0, lhs.size());
-    unpack_bits<F>(lhs.data(), 0, lhs.size(), unpacked);
+    unpack_bits<F>(lhs.data(), lhs.size(), 0, lhs.size(), unpacked);
     codes = unpacked;
   }
   const ParamsData& params = lhs.params();

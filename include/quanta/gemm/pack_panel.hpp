@@ -30,7 +30,7 @@ struct CodeStream {
   const std::byte* codes;
   int bits;  ///< of a code
   bool is_signed;
-  void (*unpack)(const std::byte* stream, Index first, Index count, std::uint8_t* bytes);
+  void (*unpack)(const std::byte* stream, Index size, Index first, Index count, std::uint8_t* bytes);
   std::int32_t shift;
 };
 
@@ -51,13 +51,10 @@ class PanelPacker {
   /// `zero_point` is that of columns without one of their own, in operand terms.
   PanelPacker(const RhsLayout& layout, const CodeStream& codes, std::int32_t zero_point)
       : layout_(layout), codes_(codes), ahead_(codes.codes, layout.n, layout.k, codes.bits, kNr), sums_(zero_point) {
-    // A cache line of every row: rows that lie a power of two apart would drive each other out of the cache before the
-    // rest of a line is read.
-    steps_ = std::min(kSteps, round_up(8 * Index{kCacheLine} / codes.bits / 8 * 8, kKr));
     // Short groups that end with a block are packed several at a time: they follow each other in rows and panels. All
     // are as one where they have no sums.
     if (layout.group % kKr == 0)
-      groups_at_once_ = kTakesSums ? std::max<Index>(1, steps_ / layout.group) : layout.groups();
+      groups_at_once_ = kTakesSums ? std::max<Index>(1, kSteps / layout.group) : layout.groups();
     is_large_ = layout.size() / kInAByte >= kLarge;
   }
   ~PanelPacker() {
@@ -90,7 +87,7 @@ class PanelPacker {
   Index line_steps() const { return Index{kCacheLine} * 8 / codes_.bits; }
   /// The bits of a byte that are turned to make operands of codes, where these have as many bits.
   std::uint8_t turned_bits() const {
-    return static_cast<std::uint8_t>(in_every(kRhsBits<Kernel>, static_cast<std::uint64_t>(codes_.shift)) & 255);
+    return static_cast<std::uint8_t>(simd::in_every(kRhsBits<Kernel>, static_cast<std::uint64_t>(codes_.shift)) & 255);
   }
   /// The first bytes of piece_ to memory.
   void write_piece(Rhs* to, Index bytes) const;
@@ -108,7 +105,6 @@ class PanelPacker {
   const RhsLayout& layout_;
   const CodeStream codes_;
   ReadAhead ahead_;
-  Index steps_ = kSteps;  ///< that are packed at a time
   Index groups_at_once_ = 1;
   /// Then blocks are laid out in piece_ first: to write a little of many lines that are not in the caches is slow.
   bool is_large_ = false;
@@ -130,7 +126,7 @@ void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs
     const Index start = g * layout_.group, end = std::min(start + groups_at_once_ * layout_.group, layout_.k);
     for (Index first = start, steps; first < end; first += steps) {
       const bool in_lines = has_lines && end - first >= line_steps();
-      steps = in_lines ? (end - first) / line_steps() * line_steps() : std::min(steps_, end - first);
+      steps = in_lines ? (end - first) / line_steps() * line_steps() : std::min(kSteps, end - first);
       const Index bytes = ceil_div(steps, kKr) * kBlockBytes;
       Rhs* const packed = is_large_ ? piece_ : operands;
       if (!in_lines) {
@@ -261,24 +257,12 @@ void PanelPacker<Kernel>::lay_bytes(Index code, Index steps, Rhs* to) const {
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::read_row(int c, Index first, Index steps) {
   std::uint8_t* const row = rows_[c];
-  if (codes_.bits == 4 && first % 2 == 0) {
-    constexpr Index kWord = sizeof(Zip::Word);
-    const SpreadRow<Zip> spread(codes_.is_signed, codes_.shift);
-    const std::byte* const codes = codes_.codes + first / 2;
-    for (Index at = 0, bytes = ceil_div(steps, 2); at < bytes; at += kWord) {
-      std::byte last[kWord] = {};
-      if (at + kWord > bytes) std::memcpy(last, codes + at, usize(bytes - at));
-      Zip::Word words[2];
-      spread.read(at + kWord > bytes ? last : codes + at, 0, words);
-      std::memcpy(row + 2 * at, words, sizeof words);
-    }
-  } else {
-    codes_.unpack(codes_.codes, first, steps, row);
-    const auto shift = static_cast<std::uint8_t>(codes_.shift);
-    if (shift != 0) {
-      QUANTA_VECTORIZE_LOOP
-      for (int i = 0; i < kRow; ++i) row[i] = static_cast<std::uint8_t>(row[i] + shift);
-    }
+  const Index all = layout_.n * layout_.k;  // some more of them are read than are packed, where there are more
+  codes_.unpack(codes_.codes, all, first, std::min(round_up(steps, 64), all - first), row);
+  const auto shift = static_cast<std::uint8_t>(codes_.shift);
+  if (shift != 0) {
+    QUANTA_VECTORIZE_LOOP
+    for (int i = 0; i < kRow; ++i) row[i] = static_cast<std::uint8_t>(row[i] + shift);
   }
   std::fill_n(row + steps, round_up(steps, kKr) - steps, std::uint8_t{0});
 }

@@ -23,8 +23,9 @@ struct FormatInfo {
   std::int32_t zero_point_max;  ///< the largest zero point; 0 where codes are not integers
   /// levels[i] = the level of code first + i of a packed stream.
   void (*decode)(const std::byte* stream, Index first, Index count, float* levels);
-  /// The codes [first, first + count) of a packed stream, a byte each; null unless they are integers of at most 8 bits.
-  void (*unpack)(const std::byte* stream, Index first, Index count, std::uint8_t* codes) = nullptr;
+  /// The codes [first, first + count) of a packed stream of `size`, a byte each; null unless they are integers of at
+  /// most 8 bits.
+  void (*unpack)(const std::byte* stream, Index size, Index first, Index count, std::uint8_t* codes) = nullptr;
   /// The other way round, for a first that is a multiple of 8, and all codes or a multiple of 8; null as unpack.
   void (*pack)(const std::uint8_t* codes, Index first, Index count, std::byte* stream) = nullptr;
   /// The index of the first of `count` packed codes that is outside the format, or count. Null where all are inside.
@@ -114,7 +115,7 @@ Index first_bad_code(const std::byte* stream, Index count) {
   typename F::Code codes[kChunk];
   for (Index first = 0; first < count; first += kChunk) {
     const Index n = std::min(kChunk, count - first);
-    unpack_bits<F>(stream, first, n, codes);
+    unpack_bits<F>(stream, count, first, n, codes);
     for (Index i = 0; i < n; ++i) {
       if (!is_code<F>(codes[i])) return first + i;
     }

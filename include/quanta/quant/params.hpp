@@ -215,18 +215,21 @@ QUANTA_LAZY void check_params(const char* where, const ParamsData& params, const
     fail(where, ": ", params.size, " scales for a tensor of shape (", shape, ") that has ", map.count,
          " of them at this granularity");
   }
-  constexpr Index kPiece = 256;  // scales that are looked at together, and one by one where some are wrong
-  float scales[kPiece];
+  constexpr Index kPiece = 1024;  // that are looked at together, and one by one where some are wrong
+  float decoded[kPiece];
   for (Index first = 0; first < params.size; first += kPiece) {
     const Index count = std::min(kPiece, params.size - first);
-    params.read_scales(first, count, scales);
+    const float* scales = params.scales == nullptr ? decoded : params.scales + first;
+    if (params.scales == nullptr) params.read_scales(first, count, decoded);
     const simd::MinMax all = simd::min_max(scales, count);
-    if (all.finite && all.min >= fp::kMinScale) continue;
-    for (Index i = 0; i < count; ++i) check_scale(where, scales[i], first + i);
-  }
-  for (Index i = 0; params.zero_points != nullptr && i < params.size; ++i) {
-    check(params.zero_points[i] >= low && params.zero_points[i] <= high, where, ": zero point ", i, " is ",
-          params.zero_points[i], ", expected a code of the format, ", low, " to ", high);
+    if (!all.finite || all.min < fp::kMinScale) {
+      for (Index i = 0; i < count; ++i) check_scale(where, scales[i], first + i);
+    }
+    if (params.zero_points == nullptr || simd::all_within(params.zero_points + first, count, low, high)) continue;
+    for (Index i = first; i < first + count; ++i) {
+      check(params.zero_points[i] >= low && params.zero_points[i] <= high, where, ": zero point ", i, " is ",
+            params.zero_points[i], ", expected a code of the format, ", low, " to ", high);
+    }
   }
 }
 

@@ -153,7 +153,7 @@ class QuantizedTensor {
 template <Format F, int rank, Granularity G>
 auto QuantizedView<F, rank, G>::codes() const -> Tensor<Code, rank> {
   Tensor<Code, rank> result = detail::make_tensor<Code, rank>(shape_);
-  detail::unpack_bits<F>(codes_, 0, size(), result.data());
+  detail::unpack_bits<F>(codes_, size(), 0, size(), result.data());
   return result;
 }
 

@@ -1,7 +1,7 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
 // Smallest and largest: of adjacent floats, and of the columns of adjacent rows. A value that is not finite is found in
-// the same pass; which one it was is the caller's to look for.
+// the same pass; which one it was is the caller's to look for. And are integers within a range?
 #pragma once
 
 #include <limits>
@@ -22,6 +22,10 @@ struct MinMax {
 /// Smallest and largest of x[0, n); of none, +inf and -inf. The sign of a zero is not defined.
 template <class L = NativeLanes>
 MinMax min_max(const float* x, Index n);
+
+/// Are all of x[0, n) in [low, high]? low is from -2^16 to 0, high from 0 to 2^16.
+template <class L = NativeLanes>
+bool all_within(const std::int32_t* x, Index n, std::int32_t low, std::int32_t high);
 
 /// Lowers low[j] and raises high[j] to what column j of `rows` adjacent rows of x holds. Are all values finite? If not,
 /// low and high mean nothing. The sign of a zero is not defined.
@@ -71,6 +75,21 @@ MinMax min_max(const float* x, Index n) {
     result.finite = result.finite && fp::is_finite(x[i]);
   }
   return result;
+}
+
+template <class L>
+bool all_within(const std::int32_t* x, Index n, std::int32_t low, std::int32_t high) {
+  // One of v - low and high - v is negative where v is outside: neither wraps around to what is not.
+  const typename L::I least = L::set_int(low), most = L::set_int(high);
+  typename L::I outside = L::set_int(0);
+  Index i = 0;
+  for (; i + L::width <= n; i += L::width) {
+    const typename L::I v = L::load_int(x + i);
+    outside = L::or_int(outside, L::or_int(L::sub(v, least), L::sub(most, v)));
+  }
+  bool within = L::all_below(L::template shift_right<31>(outside), 1);
+  for (; i < n; ++i) within = within && x[i] >= low && x[i] <= high;
+  return within;
 }
 
 namespace detail {

@@ -1,0 +1,80 @@
+// Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <quanta/simd/fields.hpp>
+
+#include "tests/support/random.hpp"
+
+namespace quanta::test {
+namespace {
+
+// Field i of a stream, one bit at a time: bit j of it is bit i * bits + j.
+std::uint8_t field_at(const std::vector<std::byte>& stream, Index i, int bits, bool is_signed) {
+  int field = 0;
+  for (int j = 0; j < bits; ++j) {
+    const Index bit = i * bits + j;
+    field += (std::to_integer<int>(stream[usize(bit / 8)]) >> bit % 8) % 2 << j;
+  }
+  if (is_signed && field >= 1 << (bits - 1)) field -= 1 << bits;
+  return static_cast<std::uint8_t>(field);
+}
+
+template <int bits, bool is_signed, class Fields>
+void check_fields() {
+  constexpr Index kSize = 150;
+  Random random(bits);
+  // Of the right size: sanitizers tell when a byte behind it is read.
+  std::vector<std::byte> stream(usize((kSize * bits + 7) / 8));
+  for (std::byte& byte : stream) byte = static_cast<std::byte>(random.between(0, 255));
+  for (Index first = 0; first <= kSize; first += first < 20 ? 1 : 13) {
+    for (Index count = 0; first + count <= kSize; ++count) {
+      std::vector<std::uint8_t> fields(usize(count) + 1, 0xa5);
+      simd::read_fields<bits, is_signed, Fields>(stream.data(), kSize, first, count, fields.data());
+      for (Index i = 0; i < count; ++i) {
+        ASSERT_EQ(fields[usize(i)], field_at(stream, first + i, bits, is_signed))
+            << "field " << first + i << " of " << bits << " bits, as one of " << count;
+      }
+      ASSERT_EQ(fields.back(), 0xa5) << count << " of " << bits << " bits: something is written behind them";
+    }
+  }
+}
+
+template <template <int, bool> class Fields, int bits>
+void check_width() {
+  check_fields<bits, false, Fields<bits, false>>();
+  check_fields<bits, true, Fields<bits, true>>();
+}
+
+template <template <int, bool> class Fields>
+void check_all_widths() {
+  check_width<Fields, 1>();
+  check_width<Fields, 2>();
+  check_width<Fields, 3>();
+  check_width<Fields, 4>();
+  check_width<Fields, 5>();
+  check_width<Fields, 6>();
+  check_width<Fields, 7>();
+}
+
+TEST(Fields, AnyPieceIsReadInWords) { check_all_widths<simd::ScalarFields>(); }
+
+TEST(Fields, AnyPieceIsReadByVectors) {
+#if QUANTA_HAS_AVX2
+  check_all_widths<simd::Avx2Fields>();
+#endif
+#if QUANTA_HAS_NEON
+  check_all_widths<simd::NeonFields>();
+#endif
+#if QUANTA_HAS_SSE2
+  check_width<simd::Sse2Fields, 1>();
+  check_width<simd::Sse2Fields, 2>();
+  check_width<simd::Sse2Fields, 4>();
+#else
+  if (!QUANTA_HAS_NEON) GTEST_SKIP() << "compiled without vectors";
+#endif
+}
+
+}  // namespace
+}  // namespace quanta::test
