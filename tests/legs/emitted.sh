@@ -66,4 +66,6 @@ for flag in "${changing[@]}"; do
   if "${alone[@]}" >"$dir/refused" 2>&1; then fail "an emitted header compiles with $flag, which changes what floats give"; fi
   grep -q 'or define QUANTA_NO_FLOAT' "$dir/refused" || fail "an emitted header does not say what is wrong with $flag"
 done
+if "$compiler" -std=c++14 -fsyntax-only -x c++ "$dir/deep.hpp" >"$dir/refused" 2>&1; then fail 'an emitted header compiles as C++14'; fi
+grep -q 'this header needs C++17' "$dir/refused" || fail 'an emitted header does not say that it needs C++17'
 note "$count builds$unrun"

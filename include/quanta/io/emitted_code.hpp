@@ -15,6 +15,10 @@ inline constexpr Index kEmittedBlock = 64;
 /// In front of the namespace.
 inline constexpr const char kEmittedIncludes[] = R"code(#pragma once
 
+#if !(__cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L))
+#error "this header needs C++17: compile with -std=c++17"
+#endif
+
 #include <cstdint>
 
 #if defined(__AVX2__)
