@@ -83,6 +83,11 @@ if [[ -e /usr/include/nlohmann/json.hpp ]]; then
   quiet "$compiler" ${flags/-Wshadow/} -Wno-unused "${includes[@]}" "$dir/snippets.cpp" -o "$dir/snippets" -lpthread
   mkdir -p "$dir/files"
   (cd "$dir/files" && quiet "$dir/snippets")
+  # shellcheck disable=SC2086
+  quiet "$compiler" $flags "${includes[@]}" "$dir/project/network.cpp" -o "$dir/network" -lpthread
+  rm -rf "$dir/files/examples"
+  ln -s "$root/examples" "$dir/files/examples"
+  (cd "$dir/files" && quiet "$dir/network")
 fi
 
 # The CMake blocks: three ways to come by Quanta, a paragraph each, which the leg "consumer" tests further; what a
