@@ -65,9 +65,9 @@ std::puts(formats.text().c_str());                                   // bytes, b
 }
 
 auto calibrate_an_activation() {
-  quanta::EntropyCalibrator<> other;
+  quanta::MseCalibrator<> other;
   other.observe(random_matrix(16, 784));
-quanta::EntropyCalibrator<> calibrator;                              // MinMax, MovingAverage, Percentile, Mse, Entropy
+quanta::MseCalibrator<> calibrator;                                  // MinMax, MovingAverage, Percentile, Mse, Entropy
 for (const auto& b : batches) calibrator.observe(b);                 // any shape; nothing of the data is kept
 calibrator.merge(other);                                             // exact: any split, any order, same result
 const auto activation = quanta::AsymmetricQuantizer<quanta::UInt<8>>::fit(calibrator);
@@ -146,7 +146,7 @@ void whole_models() {
   const auto& calibration_batches = batches;
 quanta::Sequential model{quanta::Linear{w1, b1}, quanta::Relu{}, quanta::Linear{w2, b2}};
 auto dynamic = quanta::quantize_dynamic(model);
-auto fixed   = quanta::quantize_static(model, calibration_batches, quanta::EntropyCalibrator<>{});
+auto fixed   = quanta::quantize_static(model, calibration_batches, quanta::MseCalibrator<>{});
 auto small   = quanta::quantize_weights<quanta::NF4>(model);        // or Int<4>, PerGroup<32>, or Bf16, ...
 auto mixed   = quanta::replace_linears(model, [](const quanta::Linear& l) { return quanta::Int8OutlierLinear<>(l.weight(), l.bias()); });
 
@@ -191,7 +191,7 @@ void classify(const quanta::integer::Network& network, const std::int8_t* image,
 void integers_only() {
   const auto& calibration_batches = batches;
   const quanta::Sequential model{quanta::Linear{weight, bias}, quanta::Relu{}, quanta::Linear{random_matrix(10, 256), random_vector(10)}};
-auto fixed = quanta::quantize_static(model, calibration_batches, quanta::EntropyCalibrator<>{}, quanta::IntegerOnly{});
+auto fixed = quanta::quantize_static(model, calibration_batches, quanta::MseCalibrator<>{}, quanta::IntegerOnly{});
 auto y     = fixed(batch);                                           // floats in, floats out, and int8 between them
 const auto x     = quanta::AsymmetricQuantizer<quanta::Int<8>>(fixed.input_params()).quantize(batch);
 const auto codes = fixed.run(x.codes());                             // int8 in, int8 out: of fixed.output_params()
