@@ -46,10 +46,12 @@ TEST(AnyQuantizedView, GivesItsTypeBack) {
   EXPECT_TRUE(same_bits(view.dequantize(), tensor.dequantize()));
   EXPECT_TRUE(same_bits(held.view<UInt<4>, 2, PerGroup<Dynamic>>().dequantize(), tensor.dequantize()));
   const char* const is = "uint4 (3, 16) per_group(8, axis 1)";
-  EXPECT_FILE_ERROR((file.quantized_view<Int<4>, 2, PerGroup<8>>("tensor")), is, "asked for int4 of rank 2");
-  EXPECT_ERROR((held.view<Int<4>, 2, PerGroup<8>>()), is, "asked for int4 of rank 2");
+  EXPECT_FILE_ERROR((file.quantized_view<Int<4>, 2, PerGroup<8>>("tensor")), is,
+                    "asked for int4 of rank 2, per_group(8, axis 1)");
+  EXPECT_ERROR((held.view<Int<4>, 2, PerGroup<8>>()), is, "asked for int4 of rank 2, per_group(8, axis 1)");
   EXPECT_ERROR((held.view<UInt<4>, 3, PerGroup<8>>()), is, "asked for uint4 of rank 3");
-  EXPECT_ERROR((held.view<UInt<4>, 2, PerTensor>()), is, "another granularity");
+  EXPECT_ERROR((held.view<UInt<4>, 2, PerTensor>()), is, "asked for uint4 of rank 2, per_tensor");
+  EXPECT_ERROR((held.view<UInt<4>, 1, PerGroup<Dynamic>>()), is, "asked for uint4 of rank 1, groups of any size");
 }
 
 }  // namespace

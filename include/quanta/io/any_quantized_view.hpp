@@ -66,8 +66,9 @@ inline AnyQuantizedView::AnyQuantizedView(const FormatInfo& format, std::vector<
 template <Format F, int R, Granularity G>
 QuantizedView<F, R, G> AnyQuantizedView::view() const {
   const std::optional<G> g = detail::matching<G>(granularity_, rank());
-  detail::check(F::name == format() && rank() == R && g, "AnyQuantizedView: holds ", description(), ", asked for ",
-                std::string(F::name), " of rank ", R, " at another granularity, format or rank");
+  if (F::name != format() || rank() != R || !g) {
+    detail::fail("AnyQuantizedView: holds ", description(), ", asked for ", detail::type_text<F, R, G>());
+  }
   Shape<R> shape{};
   std::copy(shape_.begin(), shape_.end(), shape.begin());
   return QuantizedView<F, R, G>(codes_, shape, params(), *g);

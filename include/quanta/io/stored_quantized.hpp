@@ -70,8 +70,9 @@ struct StoredQuantized : QuantizedInfo {
   QuantizedView<F, R, G> view() const;
 
  private:
-  /// Throws FileError unless the file says that this is a tensor of such a type.
-  void check_type(const FormatInfo& wanted, int rank, bool has_granularity) const;
+  /// The granularity. Throws FileError unless the file says that this is a tensor of such a type.
+  template <Format F, int R, Granularity G>
+  G checked_granularity() const;
   template <int R>
   Shape<R> typed_shape() const;
   template <class T>
@@ -186,10 +187,14 @@ inline StoredQuantized::StoredQuantized(const std::string& file, const Safetenso
   }
 }
 
-inline void StoredQuantized::check_type(const FormatInfo& wanted, int rank, bool has_granularity) const {
-  if (format == wanted.name && static_cast<int>(shape.size()) == rank && has_granularity) return;
-  fail<FileError>(where, " is ", in_quotes(description()), ", asked for ", std::string(wanted.name), " of rank ", rank,
-                  " at another granularity, format or rank");
+template <Format F, int R, Granularity G>
+G StoredQuantized::checked_granularity() const {
+  const int rank = static_cast<int>(shape.size());
+  const std::optional<G> g = matching<G>(granularity, rank);
+  if (format != F::name || rank != R || !g) {
+    fail<FileError>(where, " is ", in_quotes(description()), ", asked for ", type_text<F, R, G>());
+  }
+  return *g;
 }
 
 template <int R>
@@ -248,13 +253,13 @@ inline AnyQuantizedView StoredQuantized::in_place(const FormatInfo& info) const 
 
 template <Format F, int R, Granularity G>
 AnyQuantizedView StoredQuantized::in_place() const {
-  check_type(format_info<F>, R, matching<G>(granularity, static_cast<int>(shape.size())).has_value());
+  checked_granularity<F, R, G>();
   return in_place(format_info<F>);
 }
 
 template <Format F, int R, Granularity G>
 QuantizedTensor<F, R, G> StoredQuantized::copy() const {
-  check_type(format_info<F>, R, matching<G>(granularity, static_cast<int>(shape.size())).has_value());
+  checked_granularity<F, R, G>();
   return copy(format_info<F>).template get<F, R, G>();
 }
 
@@ -270,8 +275,7 @@ QuantizedView<F, R, G> StoredQuantized::view() const {
   const auto* z = zero_points.empty() ? nullptr : reinterpret_cast<const std::int32_t*>(zero_points.data());
   ParamsData params{reinterpret_cast<const float*>(scales.data()), z,
                     static_cast<Index>(scales.size() / sizeof(float))};
-  const std::optional<G> g = matching<G>(granularity, static_cast<int>(shape.size()));
-  check_type(format_info<F>, R, g.has_value());
+  const G g = checked_granularity<F, R, G>();
   return as_file_error(where, [&] {
     check_codes("a quantized tensor", format_info<F>, shape, codes);
     if (!float_scales) {
@@ -285,7 +289,7 @@ QuantizedView<F, R, G> StoredQuantized::view() const {
       params = {
           nullptr, z, count, {scales.data(), scale_format->decode, outer, shared, scale_mean, scale_format->bits}};
     }
-    return QuantizedView<F, R, G>(codes.data(), typed_shape<R>(), params, *g);
+    return QuantizedView<F, R, G>(codes.data(), typed_shape<R>(), params, g);
   });
 }
 

@@ -94,10 +94,11 @@ class AnyQuantizedTensor {
   template <Format F, int R, Granularity G>
   G checked_granularity() const {
     const std::optional<G> granularity = detail::matching<G>(granularity_, rank());
-    check_type(F::name, R, granularity.has_value());
+    if (!holds<F, R, G>()) {
+      detail::fail("AnyQuantizedTensor: holds ", description(), ", asked for ", detail::type_text<F, R, G>());
+    }
     return *granularity;
   }
-  QUANTA_LAZY void check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const;
   template <int R>
   Shape<R> typed_shape() const;
 
@@ -160,13 +161,6 @@ Shape<R> AnyQuantizedTensor::typed_shape() const {
   Shape<R> shape{};
   std::copy(shape_.begin(), shape_.end(), shape.begin());
   return shape;
-}
-
-QUANTA_LAZY_BODY
-void AnyQuantizedTensor::check_type(std::string_view wanted, int wanted_rank, bool has_granularity) const {
-  detail::check(wanted == format() && rank() == wanted_rank && has_granularity, "AnyQuantizedTensor: holds ",
-                description(), ", asked for ", std::string(wanted), " of rank ", wanted_rank,
-                " at another granularity, format or rank");
 }
 
 template <Format F, int R, Granularity G>

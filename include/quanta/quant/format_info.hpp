@@ -97,7 +97,18 @@ std::string shape_text(const std::vector<Index>& shape);
 QUANTA_LAZY
 std::string description(std::string_view format, const std::vector<Index>& shape, const GranularityInfo& granularity);
 
+/// "int4 of rank 2, per_group(64, axis 1)", for messages: a type that was asked for.
+template <Format F, int R, Granularity G>
+QUANTA_COLD std::string type_text();
+
 // ---- bodies ----
+
+template <Format F, int R, Granularity G>
+std::string type_text() {
+  std::string granularity = "groups of any size";
+  if constexpr (std::default_initializable<G>) granularity = quanta::description(G{}.info(), R);
+  return text(std::string(F::name), " of rank ", R, ", ", granularity);
+}
 
 /// Is it one of the format's?
 template <ValueFormat F>
