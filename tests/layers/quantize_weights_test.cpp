@@ -33,7 +33,7 @@ TEST(QuantizedLayers, NameTheWeightThatIsNotFinite) {
   const Eigen::Vector3f bias = Eigen::Vector3f::Ones();
   const auto activation = AsymmetricQuantizer<UInt<8>>::fit(Range{-1.0f, 1.0f});
   weight(2, 1) = std::numeric_limits<float>::quiet_NaN();
-  const std::string says = "weight: element 9 (row-major) is nan, expected finite values";
+  const std::string says = "weight: element 9 (row-major) is nan at (2, 1), expected finite values";
   EXPECT_ERROR(DynamicLinear<>(weight), "DynamicLinear: " + says);
   EXPECT_ERROR(DynamicLinear<>(weight, bias), "DynamicLinear: " + says);
   EXPECT_ERROR(StaticLinear<>(weight, activation), "StaticLinear: " + says);

@@ -130,12 +130,12 @@ TEST(QuantizerFit, NamesTheRowMajorIndexInAnyStorageOrder) {
   Eigen::MatrixXf m = Eigen::MatrixXf::Ones(4, 7);  // column-major
   m(1, 5) = kInfinity;
   m(2, 0) = kNan;  // earlier in memory, later in logical order
-  EXPECT_ERROR(Sym8::fit(m), "element 12 (row-major) is inf");
+  EXPECT_ERROR(Sym8::fit(m), "element 12 (row-major) is inf as a float at (1, 5), expected");
   EXPECT_ERROR((SymmetricQuantizer<Int<8>, PerChannel<1>>::fit(m)), "element 12 (row-major) is inf");
-  EXPECT_ERROR(Sym8::fit(m.transpose()), "element 2 (row-major) is nan");
+  EXPECT_ERROR(Sym8::fit(m.transpose()), "element 2 (row-major) is nan at (0, 2), expected");
   Eigen::MatrixXd d = Eigen::MatrixXd::Ones(2, 2);
   d(1, 0) = 1e300;  // finite, but not as float
-  EXPECT_ERROR(Sym8::fit(d), "element 2 (row-major) is inf");
+  EXPECT_ERROR(Sym8::fit(d), "element 2 (row-major) is inf as a float at (1, 0), expected");
 }
 
 }  // namespace

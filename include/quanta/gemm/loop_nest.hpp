@@ -11,8 +11,8 @@
 // How many rows and panels go together follows from QUANTA_L2_KILOBYTES (config.hpp), below. k is walked in one go,
 // however long it is: a block of k keeps the dot units busy for about as many cycles as the tile has rows, and what it
 // reads meanwhile, kNr * kKr bytes of a panel and kKr of every row (128 and 56 in 14 cycles with AVX512-VNNI), comes
-// along memory as fast from the third-level cache. Cut into pieces of 2048 to 8192 steps, products of k = 16384 to 60000
-// took 1 to 4 % longer (Zen 4): the sums of a tile wait in memory then, and are loaded again.
+// along memory as fast from the third-level cache. Cut into pieces of 2048 to 8192 steps, products of k = 16384 to
+// 60000 took 1 to 4 % longer (Zen 4): the sums of a tile wait in memory then, and are loaded again.
 #pragma once
 
 #include <new>

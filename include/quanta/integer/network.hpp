@@ -101,8 +101,8 @@ static inline void run_softmax(const std::int32_t* exponentials, std::int64_t co
   }
 }
 
-/// y (network.outputs) from x (network.inputs), with `scratch` of scratch_size(network) bytes; none of them overlap. GCC
-/// makes vector instructions of it with -O3, which is five times as fast as -O2 on x86-64.
+/// y (network.outputs) from x (network.inputs), with `scratch` of scratch_size(network) bytes; none of them overlap.
+/// GCC makes vector instructions of it with -O3, which is five times as fast as -O2 on x86-64.
 static inline void run(const Network& network, const std::int8_t* x, std::int8_t* y, std::int8_t* scratch) {
   const std::int64_t row = scratch_size(network) / 2;
   for (std::int32_t i = 0; i < network.count; ++i) {

@@ -60,7 +60,13 @@ template <int rank>
   do {
     v = *x.read(i++, 1, &v);
   } while (fp::is_finite(v));
-  fail(where, ": element ", i - 1, " (row-major) is ", NotFinite{v}, ", expected finite values");
+  std::string place;
+  if constexpr (rank > 1) {
+    Shape<rank> at{};
+    for (Index d = rank, rest = i - 1; d-- > 0; rest /= x.extent(int(d))) at[usize(d)] = rest % x.extent(int(d));
+    place = text(" at ", at);
+  }
+  fail(where, ": element ", i - 1, " (row-major) is ", NotFinite{v}, place, ", expected finite values");
 }
 
 template <int rank>
