@@ -6,8 +6,7 @@
 //
 //   open      Safetensors::open and a view of every weight: maps the file and reads its header
 //   read      all codes and parameters through such views, and nothing done with them: the mapped pages come here for
-//   the
-//             first time
+//             the first time
 //   memcpy    the same, copied to memory that has been written before
 //   copy      the same, copied to new memory, as packing has it: the system clears its pages first
 //   pack      from the views to what products read; of_memcpy and of_copy: the bytes that are read and written per

@@ -385,6 +385,18 @@ TEST(Model, RefusesTextsAndTensorsThatDoNotFit) {
   change("\"0.activation.format\"", "\"0.activation.formal\"", "no entry \"activation.format\"");
   change("\"0.activation.scale\":{\"dtype\":\"F32\"", "\"0.activation.scale\":{\"dtype\":\"I32\"",
          "\"activation.scale\" is a tensor of 0 dimensions of \"I32\", expected one number, F32");
+  // What a layer leaves is another layer's.
+  change("\"0.layer\":\"StaticLinear\"", "\"0.layer\":\"Tanh\"",
+         "layer 0 is a \"Tanh\", which has no tensor \"activation.max_code\"");
+  change("\"0.layer\":\"StaticLinear\"", "\"0.layer\":\"DynamicLinear\"",
+         "layer 0 is a \"DynamicLinear\", which has no tensor \"activation.max_code\"");
+  change("\"0.weight.scales\"",
+         "\"0.weigh\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},\"0.weight.scales\"",
+         "which has no tensor \"weigh\"");
+  change("\"1.0.layer\"", "\"1.0.height\":\"2\",\"1.0.layer\"",
+         "layer 1.0 is a \"Clamp\", which has no entry \"height\"");
+  change("\"2.weight\":{\"dtype\":\"U8\"", "\"2.weight\":{\"dtype\":\"F8_E4M3\"",
+         "tensor \"2.weight\" is \"F8_E4M3\", expected codes: I8, U8, I16 or U16");
 }
 
 // A layer's own size can be sound, and the next one's too.

@@ -17,6 +17,8 @@ TEST(Safetensors, SaysWhatAFileHolds) {
   const std::string bytes = sound_file();
   const Safetensors file = parse(bytes);
   EXPECT_EQ(file.names(), (std::vector<std::string>{"b", "none", "w"}));
+  EXPECT_EQ(file.names("no"), (std::vector<std::string>{"none"}));
+  EXPECT_TRUE(file.names("x").empty());
   EXPECT_TRUE(file.contains("w"));
   EXPECT_FALSE(file.contains("__metadata__"));
   EXPECT_EQ(file.metadata().at("made by"), "hand");

@@ -33,7 +33,8 @@ QUANTA_NAMESPACE_BEGIN
 struct EmitOptions {
   /// The header's namespace: an identifier that begins with a letter and holds a small one, without two underscores
   /// side by side. Names of capitals alone are macros' (NULL, INT32_MIN); keywords, names that end in _t, and others
-  /// that a compiler or C's headers take (linux, errno, main, abs) cannot be namespaces either.
+  /// that a compiler or the headers that this one includes take (linux, errno, main, abs) cannot be namespaces either.
+  /// To keep clear of functions of further headers (log, index) is the caller's part.
   std::string name = "network";
 };
 

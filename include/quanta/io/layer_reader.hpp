@@ -13,6 +13,9 @@
 //   auto again = quanta::load<Scale>("model.safetensors");
 #pragma once
 
+#include <memory>
+#include <set>
+
 #include <quanta/io/safetensors.hpp>
 #include <quanta/layers/sequential.hpp>
 
@@ -28,7 +31,7 @@ class LayerReader {
   /// A tensor of floats.
   template <int rank>
   Tensor<float, rank> read(const std::string& name) const {
-    return file_.template read<rank>(prefix_ + name);
+    return file_.template read<rank>(full(name));
   }
   /// Is this a quantized tensor of this type?
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
@@ -36,26 +39,33 @@ class LayerReader {
   /// A quantized tensor.
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
   QuantizedTensor<F, R, G> quantized(const std::string& name) const {
-    return file_.template quantized<F, R, G>(prefix_ + name);
+    return file_.template quantized<F, R, G>(full(name));
   }
   /// The same with its codes in the file, to be packed from there: view<F, R, G>() of it has the type.
   template <Format F, int R, Granularity G = DefaultGranularity<F>>
   AnyQuantizedView quantized_view(const std::string& name) const {
-    return file_.template quantized_view<F, R, G>(prefix_ + name);
+    return file_.template quantized_view<F, R, G>(full(name));
+  }
+  /// The same of any type; Own are formats that are not the library's.
+  template <Format... Own>
+  AnyQuantizedView any_quantized_view(const std::string& name) const {
+    return file_.template quantized_view<Own...>(full(name));
   }
   /// A tensor of int8 or int32 of this shape, row-major.
   template <class T, int rank>
   Buffer<T> integers(const std::string& name, const Shape<rank>& shape) const;
   /// One number.
   float number(const std::string& name) const { return scalar<float>(name, "F32"); }
-  /// one number of int32
+  /// One number of int32.
   std::int32_t integer(const std::string& name) const { return scalar<std::int32_t>(name, "I32"); }
   /// Has the layer such a text?
-  bool has_text(const std::string& name) const {
-    return file_.metadata().find(prefix_ + name) != file_.metadata().end();
-  }
+  bool has_text(const std::string& name) const { return file_.metadata().find(full(name)) != file_.metadata().end(); }
   /// A text of the layer's.
   const std::string& text(const std::string& name) const;
+
+  /// Throws FileError, naming the first, when the layer has a tensor or text that was not asked for: it is another
+  /// layer's then. What belongs to a quantized tensor is asked for with it.
+  void check_all_read() const;
 
   /// "mlp.safetensors: layer 2", for messages.
   std::string where() const;
@@ -65,9 +75,17 @@ class LayerReader {
  private:
   template <class T>
   T scalar(const std::string& name, const char* dtype) const;
+  /// The name in the file of what is asked for.
+  std::string full(const std::string& name) const {
+    asked_->insert(name);
+    return prefix_ + name;
+  }
+  /// Was this asked for, or a quantized tensor that it belongs to?
+  bool was_asked_for(const std::string& name) const;
 
   const Safetensors& file_;
   std::string prefix_;
+  std::shared_ptr<std::set<std::string>> asked_ = std::make_shared<std::set<std::string>>();  ///< names, by all copies
 };
 
 /// A layer that a model can be loaded with: load<L>(path). Where several layers have one name, `can_load` says which of
@@ -86,9 +104,32 @@ inline std::string LayerReader::where() const {
 }
 
 inline const std::string& LayerReader::text(const std::string& name) const {
-  const auto found = file_.metadata().find(prefix_ + name);
+  const auto found = file_.metadata().find(full(name));
   if (found == file_.metadata().end()) detail::fail<FileError>(where(), " has no entry ", detail::in_quotes(name));
   return found->second;
+}
+
+inline bool LayerReader::was_asked_for(const std::string& name) const {
+  if (asked_->count(name) != 0) return true;
+  for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) {
+    const std::string owner = name.substr(0, dot);
+    if (asked_->count(owner) != 0 && file_.is_quantized(prefix_ + owner)) return true;
+  }
+  return false;
+}
+
+inline void LayerReader::check_all_read() const {
+  const auto check = [&](const char* kind, const std::string& in_file) {
+    const std::string name = in_file.substr(prefix_.size());
+    if (was_asked_for(name)) return;
+    detail::fail<FileError>(where(), " is a ", detail::in_quotes(text("layer")), ", which has no ", kind, " ",
+                            detail::in_quotes(name));
+  };
+  for (const std::string& name : file_.names(prefix_)) check("tensor", name);
+  const auto& texts = file_.metadata();
+  for (auto at = texts.lower_bound(prefix_); at != texts.end() && at->first.starts_with(prefix_); ++at) {
+    check("entry", at->first);
+  }
 }
 
 template <Format F, int R, Granularity G>
@@ -101,14 +142,14 @@ bool LayerReader::holds(const std::string& name) const {
 template <class T, int rank>
 Buffer<T> LayerReader::integers(const std::string& name, const Shape<rank>& shape) const {
   static_assert(std::is_same_v<T, std::int8_t> || std::is_same_v<T, std::int32_t>);
-  const std::string full = prefix_ + name;
+  const std::string in_file = full(name);
   const char* const dtype = sizeof(T) == 1 ? "I8" : "I32";
-  const std::vector<Index>& found = file_.shape(full);
-  if (file_.dtype(full) != dtype || !std::equal(shape.begin(), shape.end(), found.begin(), found.end())) {
+  const std::vector<Index>& found = file_.shape(in_file);
+  if (file_.dtype(in_file) != dtype || !std::equal(shape.begin(), shape.end(), found.begin(), found.end())) {
     detail::fail<FileError>(where(), ": ", detail::in_quotes(name), " is a tensor ", detail::shape_text(found), " of ",
-                            detail::in_quotes(file_.dtype(full)), ", expected ", shape, " of ", dtype);
+                            detail::in_quotes(file_.dtype(in_file)), ", expected ", shape, " of ", dtype);
   }
-  const auto bytes = file_.bytes(full);
+  const auto bytes = file_.bytes(in_file);
   Buffer<T> result(static_cast<Index>(bytes.size() / sizeof(T)));
   using Bits = std::make_unsigned_t<T>;
   for (Index i = 0; i < result.size(); ++i) {
@@ -119,13 +160,14 @@ Buffer<T> LayerReader::integers(const std::string& name, const Shape<rank>& shap
 
 template <class T>
 T LayerReader::scalar(const std::string& name, const char* dtype) const {
-  const std::string full = prefix_ + name;
-  if (file_.dtype(full) != dtype || !file_.shape(full).empty()) {
-    detail::fail<FileError>(where(), ": ", detail::in_quotes(name), " is a tensor of ", file_.shape(full).size(),
-                            " dimensions of ", detail::in_quotes(file_.dtype(full)), ", expected one number, ", dtype);
+  const std::string in_file = full(name);
+  if (file_.dtype(in_file) != dtype || !file_.shape(in_file).empty()) {
+    detail::fail<FileError>(where(), ": ", detail::in_quotes(name), " is a tensor of ", file_.shape(in_file).size(),
+                            " dimensions of ", detail::in_quotes(file_.dtype(in_file)), ", expected one number, ",
+                            dtype);
   }
   static_assert(sizeof(T) == 4);
-  return std::bit_cast<T>(detail::load_little_endian<std::uint32_t>(file_.bytes(full).data()));
+  return std::bit_cast<T>(detail::load_little_endian<std::uint32_t>(file_.bytes(in_file).data()));
 }
 
 QUANTA_NAMESPACE_END

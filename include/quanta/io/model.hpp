@@ -39,7 +39,8 @@ void save(const std::filesystem::path& path, const L& layer) {
 /// kernel. Own are layers (LoadableLayer) and formats that are not the library's. Layers with quantized weights come
 /// back with a format known at run time, as no type that AnyLayer::target could name; those named in Own, as in
 /// load<DynamicLinear<>>, with their own type. Throws FileError when the file cannot be read, is damaged, or has a
-/// layer of a name, format or granularity that is unknown here, or layers that do not fit each other.
+/// layer of a name, format or granularity that is unknown here, layers that do not fit each other, or for a layer of
+/// the library's what no such layer has.
 template <class... Own>
 Sequential load(const std::filesystem::path& path);
 /// The same from a file that is open, or in memory.
@@ -135,7 +136,7 @@ template <Format... Own>
 std::optional<AnyLayer> load_quantized(FormatList<Own...>, std::string_view name, const LayerReader& from) {
   const bool weight_only = name == WeightOnlyLinear<>::kName;
   if (!weight_only && name != DynamicLinear<>::kName && name != StaticLinear<>::kName) return std::nullopt;
-  const AnyQuantizedView weight = from.file().template quantized_view<Own...>(from.prefix() + "weight");
+  const AnyQuantizedView weight = from.template any_quantized_view<Own...>("weight");
   const GranularityInfo& g = weight.granularity();
   const NarrowScales scales = weight.scales().codes();
   if (weight.rank() == 2 && weight_only) {
@@ -194,8 +195,10 @@ AnyLayer load_layer(const LayerReader& from, int depth) {
   return as_file_error(from.where(), [&]() -> AnyLayer {
     if (name == Sequential::kName) return load_layers<Own...>(from, depth + 1);
     std::optional<AnyLayer> layer = load_one_of(typename OwnTypes<Own...>::Layers{}, name, from);
+    const bool is_own = layer.has_value();
     if (!layer) layer = load_one_of(LibraryLayers{}, name, from);
     if (!layer) layer = load_quantized(typename OwnTypes<Own...>::Formats{}, name, from);
+    if (layer && !is_own) from.check_all_read();  // own ones may leave what older ones saved
     if (!layer) {
       fail<FileError>(from.where(), " is a ", in_quotes(name),
                       ", which is none of the library's layers and none given to load it with");

@@ -36,8 +36,8 @@ class Safetensors {
   /// What it is called in messages: its path.
   const std::string& name() const { return file_; }
 
-  /// The tensors' names, in alphabetical order.
-  std::vector<std::string> names() const;
+  /// The tensors' names, in alphabetical order; those that begin with `prefix`.
+  std::vector<std::string> names(std::string_view prefix = {}) const;
   /// Is there a tensor of this name?
   bool contains(std::string_view name) const { return header_.tensors.find(name) != header_.tensors.end(); }
 
@@ -136,9 +136,12 @@ inline Safetensors Safetensors::from_memory(std::span<const std::byte> file, std
   return Safetensors(std::move(name), file, nullptr);
 }
 
-inline std::vector<std::string> Safetensors::names() const {
+inline std::vector<std::string> Safetensors::names(std::string_view prefix) const {
   std::vector<std::string> result;
-  for (const auto& tensor : header_.tensors) result.push_back(tensor.first);
+  const auto& tensors = header_.tensors;
+  for (auto at = tensors.lower_bound(prefix); at != tensors.end() && at->first.starts_with(prefix); ++at) {
+    result.push_back(at->first);
+  }
   return result;
 }
 

@@ -106,7 +106,7 @@ struct Sse2Lanes {
   static I load_int_first(const std::int32_t* p, Index count) {
     if (count == width) return load_int(p);
     std::int32_t lanes[width] = {};
-    for (Index i = 0; i < count; ++i) lanes[i] = p[i];
+    std::memcpy(lanes, p, usize(count) * sizeof *p);  // which need not be aligned
     return load_int(lanes);
   }
   static void store_int_first(std::int32_t* p, I v, Index count) {
