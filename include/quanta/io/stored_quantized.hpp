@@ -126,11 +126,11 @@ inline StoredQuantized::StoredQuantized(const std::string& file, const Safetenso
 
   check_layout_version(file, header.metadata, false);
   codes = bytes_of(std::string(name), nullptr);
+  format = text_of("format");
   const std::string& dtype = header.tensors.find(name)->second.dtype;
   if (dtype != "I8" && dtype != "U8" && dtype != "I16" && dtype != "U16") {
     fail<FileError>(where, " is ", in_quotes(dtype), ", expected codes: I8, U8, I16 or U16");
   }
-  format = text_of("format");
   std::string_view extents = text_of("shape");
   for (bool more = true; more;) {
     const std::size_t comma = extents.find(',');
