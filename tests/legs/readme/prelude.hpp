@@ -36,7 +36,7 @@ const Vector bias = random_vector(n);
 const std::vector<Matrix> batches = {batch, random_matrix(7, k)}, &calibration_batches = batches;
 
 // Calibrating, and products
-const quanta::EntropyCalibrator<> other;
+const quanta::MseCalibrator<> other;
 const auto output_quantizer = quanta::SymmetricQuantizer<quanta::Int<8>>::fit(quanta::Range{-40.0f, 40.0f});
 const Bytes eigen_uint8_matrix = Bytes::Constant(m, k, 5);
 SignedBytes eigen_int8_matrix(m, n);
