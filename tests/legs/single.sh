@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Writes the library as one header, and builds the examples with nothing but that: all of them with the first compiler,
-# the one that uses all of it with the other.
+# Writes the library as one header, and builds the example that uses all of it with nothing but that.
 #   single.sh DIR COMPILER OTHER_COMPILER
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 compiler=$1 other=$2
@@ -18,8 +17,8 @@ cp "$dir/quanta/single/quanta.hpp" "$dir/include/quanta/"
   echo '#include <quanta/quanta.hpp>' >"$dir/include/$header"
 done
 flags=(-DQUANTA_ROOT="$root" -DSINGLE_HEADER="$dir/include")
-configure "$root/tests/legs/single" "$dir/examples" "$compiler" "$(strict "$compiler" "-O0 $native")" "${flags[@]}"
-build "$dir/examples"
-configure "$root/tests/legs/single" "$dir/others" "$other" "$(strict "$other" "-O0 $native")" "${flags[@]}"
-build "$dir/others" example_first_steps
+for each in "$compiler" "$other"; do
+  configure "$root/tests/legs/single" "$dir/${each##*/}" "$each" "$(strict "$each" "-O0 $native")" "${flags[@]}"
+  build "$dir/${each##*/}" example_first_steps
+done
 note "$(wc -l <"$dir/quanta/single/quanta.hpp") lines"
