@@ -31,28 +31,6 @@ TEST(GoldenMatMul, OnnxRuntimesMatMulIntegerToTheBit) {
   EXPECT_TRUE(same_bits(dst, y));
 }
 
-// Rows of bytes begin at any address: of what a kernel reads by fours nothing is aligned, which sanitizers see here
-// with each instruction set that they have a leg for.
-TEST(GoldenMatMul, RowsAtAnyAddressAndAColumnBehindAPanel) {
-  for (const Index n : {1, 17, 33}) {
-    for (const Index k : {13, 70}) {
-      for (Index m = 1; m <= 5; ++m) {
-        RowTensor<std::uint8_t, 2> a(m, k);
-        RowTensor<std::int8_t, 2> b(n, k);
-        for (Index i = 0; i < a.size(); ++i) a.data()[i] = static_cast<std::uint8_t>(37 * i + 11);
-        for (Index i = 0; i < b.size(); ++i) b.data()[i] = static_cast<std::int8_t>(53 * i % 256 - 128);
-        RowTensor<std::int32_t, 2> dst(m, n), expected(m, n);
-        for (Index i = 0; i < dst.size(); ++i) {
-          expected.data()[i] = 0;
-          for (Index j = 0; j < k; ++j) expected.data()[i] += (a(i / n, j) - 3) * b(i % n, j);
-        }
-        gemm(a, ZeroPoint{3}, pack(QuantizedTensor<Int<8>, 2>(b, QuantParams<PerTensor>(1.0f))), dst);
-        ASSERT_TRUE(same_bits(dst, expected)) << m << ' ' << k << ' ' << n;
-      }
-    }
-  }
-}
-
 #if QUANTA_TEST_HAS_JSON
 // C = A B in float32, and C' from symmetric int8 of A and B, per tensor, by PyTorch.
 TEST(GoldenTextbook, Demo6MatMul) {
