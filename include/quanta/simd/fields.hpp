@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include <quanta/simd/avx2.hpp>
 #include <quanta/simd/neon.hpp>
