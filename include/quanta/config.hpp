@@ -84,8 +84,10 @@
 /// AVX2, and conversions from half?
 /// \def QUANTA_HAS_AVX512
 /// AVX-512 F, BW, DQ and VL?
+/// \def QUANTA_HAS_AVX512VBMI
+/// AVX-512 as above and AVX512-VBMI?
 /// \def QUANTA_HAS_AVX512VNNI
-/// These and AVX512-VNNI: arch::Avx512Vnni.
+/// AVX-512 as above and AVX512-VNNI: arch::Avx512Vnni.
 /// \def QUANTA_HAS_AVXVNNI
 /// The 256-bit dot product in either encoding: arch::AvxVnni.
 /// \def QUANTA_HAS_AVXVNNIINT8
@@ -131,6 +133,12 @@
 #define QUANTA_HAS_AVX512 1
 #else
 #define QUANTA_HAS_AVX512 0
+#endif
+
+#if QUANTA_HAS_AVX512 && defined(__AVX512VBMI__)
+#define QUANTA_HAS_AVX512VBMI 1
+#else
+#define QUANTA_HAS_AVX512VBMI 0
 #endif
 
 #if QUANTA_HAS_AVX512 && (defined(__AVX512VNNI__) || defined(QUANTA_ENABLE_AVX512VNNI))

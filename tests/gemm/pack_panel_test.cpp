@@ -35,11 +35,10 @@ struct Differences {
   }
 };
 
-/// The bounds of differences of so many operands: of 8 bits they are reached; smaller operands and their zero points
-/// are at most 2^bits - 1 apart.
-template <int bits>
-void check_bounds(const detail::Extremes& bounds, const Differences& most, Index steps) {
-  if (bits == 8) {
+/// The bounds of differences of so many codes: a code and its zero point are at most 2^bits - 1 apart. Where `exact`
+/// bounds are reached.
+void check_bounds(const detail::Extremes& bounds, const Differences& most, Index steps, int bits, bool exact) {
+  if (exact) {
     ASSERT_EQ(bounds.positive, most.positive);
     ASSERT_EQ(bounds.negative, most.negative);
   } else {
@@ -49,7 +48,10 @@ void check_bounds(const detail::Extremes& bounds, const Differences& most, Index
   }
 }
 
-template <class Operands>
+/// Do columns of k such codes get looked at? Those whose products with 8 bits could take most of int32.
+bool are_exact(Index k, int bits) { return k * ((1 << bits) - 1) > (std::int64_t{7} << 28) / 255; }
+
+template <class F, class Operands>
 void check_operands(const Operands& packed, const IntMatrix& rhs, std::int32_t shift) {
   using Used = typename Operands::KernelType;
   constexpr Index nr = Used::kNr, kr = Used::kKr, bits = kRhsBits<Used>, block_bytes = nr * kr * bits / 8;
@@ -93,8 +95,9 @@ void check_operands(const Operands& packed, const IntMatrix& rhs, std::int32_t s
     for (const Differences& column : whole) most_of_columns.cover(column);
   }
   ASSERT_EQ(bytes, reinterpret_cast<const std::uint8_t*>(packed.panel(0)) + packed.layout().size() * bits / 8);
-  check_bounds<bits>(packed.column_extremes(), most_of_columns, k);
-  check_bounds<bits>(packed.group_extremes(), most_of_groups, std::min(group, k));
+  const bool exact = are_exact(k, F::bits);
+  check_bounds(packed.column_extremes(), most_of_columns, k, F::bits, exact);
+  check_bounds(packed.group_extremes(), most_of_groups, std::min(group, k), F::bits, exact);
 }
 
 template <class Kernel, class F, class G>
@@ -102,7 +105,7 @@ void check_panels(Index n, Index k, Index params, Fill codes, Fill zeros) {
   Random random(static_cast<std::uint64_t>(n * 31 + k));
   const IntMatrix rhs = int_matrix<F>(n, k, params, codes, zeros, random);
   const auto packed = pack<Kernel>(quantized<F, G>(rhs));
-  check_operands(packed.operands(), rhs, packed.operand_shift);
+  check_operands<F>(packed.operands(), rhs, packed.operand_shift);
 }
 
 template <class Kernel, class F>
@@ -118,7 +121,8 @@ void check_format() {
       if (testing::Test::HasFatalFailure()) return;
     }
   }
-  for (const Index group : {1, 5, 32, 48, 100, 129, 300, 301}) {  // odd ones end within a byte of small codes
+  for (const Index group :
+       {1, 5, 8, 16, 32, 48, 64, 100, 129, 300, 301}) {  // odd ones end within a byte of small codes
     for (const Index n : {nr + 1, 2 * nr}) {
       check_panels<Kernel, F, PerGroup<Dynamic>>(n, 530, group, Fill::random, Fill::zero);
       check_panels<Kernel, F, PerGroup<Dynamic>>(n, 530, group, Fill::random, Fill::random);
@@ -133,6 +137,9 @@ TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt4) { check_format<TypePar
 TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt2) { check_format<TypeParam, Int<2>>(); }
 
 TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfUInt2) { check_format<TypeParam, UInt<2>>(); }
+TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt3) { check_format<TypeParam, Int<3>>(); }
+TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfUInt5) { check_format<TypeParam, UInt<5>>(); }
+TYPED_TEST(PackPanel, HoldsEveryOperandSumAndBoundOfInt7) { check_format<TypeParam, Int<7>>(); }
 
 TEST(PackSmall, HoldsSumsOfColumnsToo) {
   using Kernel = PortableSmallKernel<4, 3, 6, 4, S8>;
@@ -142,8 +149,10 @@ TEST(PackSmall, HoldsSumsOfColumnsToo) {
   }
 }
 
-TYPED_TEST(PackPanel, SumsOfTheLongestRowsAreExact) {
+TYPED_TEST(PackPanel, SumsAndBoundsOfTheLongestRowsAreExact) {
   check_panels<TypeParam, UInt<8>, PerTensor>(2, 70000, kOne, Fill::highest, Fill::zero);
+  check_panels<TypeParam, Int<8>, PerChannel<0>>(3, 30001, kPerRow, Fill::random, Fill::random);
+  check_panels<TypeParam, Int<8>, PerGroup<Dynamic>>(2, 29001, 1001, Fill::random, Fill::random);
 }
 
 /// Weights of any shape and groups of any length come out as they went in.
@@ -198,13 +207,16 @@ void check_large(Index n, Index k, G granularity) {
     }
     most.cover(column);
   }
-  check_bounds<kRhsBits<typename PackedRhs<F, G>::KernelType>>(packed.column_extremes(), most, k);
+  check_bounds(packed.column_extremes(), most, k, F::bits, false);
 }
 
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt8) { check_large<Int<8>>(1030, 4100, PerChannel<0>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfUInt8) { check_large<UInt<8>>(1030, 4103, PerChannel<0>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt4) { check_large<Int<4>>(1030, 4103, PerChannel<0>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfUInt4) { check_large<UInt<4>>(1030, 4174, PerChannel<0>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfInt6) { check_large<Int<6>>(1030, 4097, PerChannel<0>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfUInt7InShortGroups) { check_large<UInt<7>>(1030, 4111, PerGroup<16>{}); }
+TEST(PackLarge, HoldsEveryCodeAndSumOfInt8InShortGroups) { check_large<Int<8>>(1030, 4128, PerGroup<32>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt8InGroups) { check_large<Int<8>>(1030, 4132, PerGroup<192>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt4InGroups) { check_large<Int<4>>(2050, 4130, PerGroup<64>{}); }
 TEST(PackLarge, HoldsEveryCodeAndSumOfInt2InGroups) { check_large<Int<2>>(4100, 4132, PerGroup<32>{}); }

@@ -1,4 +1,5 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
+#include <cstring>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -75,6 +76,37 @@ TEST(Fields, AnyPieceIsReadByVectors) {
   if (!QUANTA_HAS_NEON) GTEST_SKIP() << "compiled without vectors";
 #endif
 }
+
+#if QUANTA_HAS_AVX2
+template <class Words>
+void check_words() {
+  Random random(3);
+  for (int bits = 1; bits <= 8; ++bits) {
+    const Words words(bits);
+    for (Index offset = 0; offset < (bits < 8 ? 8 : 1); ++offset) {
+      // What is read begins at a byte whose lowest bits belong to the field before.
+      std::vector<std::byte> stream(usize(Words::read_bytes(bits)));
+      for (std::byte& byte : stream) byte = static_cast<std::byte>(random.between(0, 255));
+      const auto word = words.read(stream.data(), usize(offset));
+      std::uint8_t fields[sizeof word];
+      std::memcpy(fields, &word, sizeof word);
+      for (Index i = 0; i < Words::kCount; ++i) {
+        int field = 0;
+        for (int j = 0; j < bits; ++j) {
+          const Index bit = offset + i * bits + j;
+          field += (std::to_integer<int>(stream[usize(bit / 8)]) >> bit % 8) % 2 << j;
+        }
+        ASSERT_EQ(fields[i], field) << "field " << i << " of " << bits << " bits from bit " << offset;
+      }
+    }
+  }
+}
+
+TEST(Fields, WordsOfAnyWidthAreReadFromAnyBit) {
+  check_words<simd::Avx2FieldWords>();
+  check_words<simd::NativeFieldWords>();
+}
+#endif
 
 }  // namespace
 }  // namespace quanta::test

@@ -8,12 +8,33 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 
 #include <quanta/core/error.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
+
+/// The sums of the positive and of the negative (code - zero_point) of a column, or of one of its groups.
+struct Extremes {
+  std::int64_t positive = 0;
+  std::int64_t negative = 0;
+  void cover(const Extremes& other) {
+    positive = std::max(positive, other.positive);
+    negative = std::max(negative, other.negative);
+  }
+};
+
+/// Those of `steps` operands never exceed these, if they and their zero points are codes of so many bits.
+constexpr Extremes extremes_of_any(Index steps, int bits) {
+  const std::int64_t most = steps * ((std::int64_t{1} << bits) - 1);
+  return {most, most};
+}
+/// Do such bounds leave an eighth of int32 for what is added to results, whatever the lhs of 8 bits?
+constexpr bool fit_any_product(const Extremes& bounds) {
+  return bounds.positive <= std::numeric_limits<std::int32_t>::max() / 8 * 7 / 255;
+}
 
 /// What is added to the results: to those of column c something from least_of[c] to most_of[c], in all from least to
 /// most, 0 among them. Null: nothing.
@@ -41,7 +62,7 @@ QUANTA_COLD void check_capacity_closely(const char* where, const Rhs& rhs, std::
   constexpr std::int64_t lowest = std::numeric_limits<std::int32_t>::min();
   constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
   // The bounds are linear in the zero point: its ends are enough.
-  const auto fits = [&](const typename Rhs::Extremes& e, std::int64_t least, std::int64_t most) {
+  const auto fits = [&](const Extremes& e, std::int64_t least, std::int64_t most) {
     for (const std::int64_t zero : {min_zero, max_zero}) {
       const std::int64_t hi = max_code - zero, lo = min_code - zero;
       if (hi * e.positive - lo * e.negative + most > highest) return false;
@@ -70,7 +91,7 @@ QUANTA_ALWAYS_INLINE void check_capacity(const char* where, const Rhs& rhs, std:
                                          std::int32_t max_code, std::int32_t min_zero, std::int32_t max_zero,
                                          bool per_group = false, const AddedToColumns& added = {}) {
   // Hardly any product comes near: where zero points are codes, no x - zero_x is larger than this.
-  const typename Rhs::Extremes& e = per_group ? rhs.group_extremes() : rhs.column_extremes();
+  const Extremes& e = per_group ? rhs.group_extremes() : rhs.column_extremes();
   const std::int64_t largest = std::int64_t{std::max(max_code, max_zero)} - std::min(min_code, min_zero);
   const std::int64_t most_added = std::max(added.most, -added.least);
   if (largest * (e.positive + e.negative) + most_added <= std::numeric_limits<std::int32_t>::max()) return;

@@ -1,11 +1,11 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Packing cache lines: where a word of squares (simd/square.hpp) is as long as a line, codes get from one line of every
-// row of a panel to whole lines of the panel in registers, sums and all.
+// Packing cache lines: codes get from words of the rows of a panel to whole lines of the panel in registers, sums and
+// all, where the words of squares (simd/square.hpp) are as long as vectors.
 //
-//   a line of 16 rows -> 16 words, turned -> 16 lines of the panel, of as many blocks
+//   a word of each row -> words of operands, turned -> a line of the panel for each block
 //
-//   where operands are smaller than a byte, of rows that share bytes, two or four: joined words of each row of 16
+//   Where operands are smaller than a byte, rows that share bytes, two or four, are joined when they are read.
 #pragma once
 
 #include <algorithm>
@@ -13,26 +13,28 @@
 
 #include <quanta/core/buffer.hpp>
 #include <quanta/gemm/micro_kernel.hpp>
+#include <quanta/simd/fields.hpp>
 #include <quanta/simd/lanes.hpp>
 #include <quanta/simd/square.hpp>
 
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// Reads words of operands where codes have as many bits: kRows rows, so far apart, make as many words.
+/// Reads words of operands where codes have as many bits and rows begin with bytes: kRows rows, so many bits apart,
+/// make as many words.
 template <int bits, class Zip>
 class JoinedRows {
   using Word = typename Zip::Word;
 
  public:
-  static constexpr int kCodeBits = bits, kRows = 8 / bits, kWords = kRows;
+  static constexpr int kRows = 8 / bits, kWords = kRows;
 
   /// Codes become operands when these bits are turned.
   explicit JoinedRows(std::uint8_t turned) { std::memset(&turned_, turned, sizeof turned_); }
 
-  QUANTA_ALWAYS_INLINE void read(const std::byte* row, Index apart, Word (&words)[kWords]) const {
+  QUANTA_ALWAYS_INLINE void read(const std::byte* codes, Index bit, Index apart, Word (&words)[kWords]) const {
     QUANTA_UNROLL for (int r = 0; r < kRows; ++r) {
-      std::memcpy(&words[r], row + r * apart, sizeof(Word));
+      std::memcpy(&words[r], codes + usize(bit) / 8 + r * (apart / 8), sizeof(Word));
       words[r] = Zip::flip(words[r], turned_);
     }
     if constexpr (kRows > 1) simd::join_rows<bits, Zip>(words);
@@ -48,7 +50,7 @@ class SpreadRow {
   using Word = typename Zip::Word;
 
  public:
-  static constexpr int kCodeBits = 4, kRows = 1, kWords = 2;
+  static constexpr int kRows = 1, kWords = 2;
 
   /// An operand is the code, with its sign if it has one, and the shift, modulo 256.
   SpreadRow(bool is_signed, std::int32_t shift) {
@@ -57,9 +59,9 @@ class SpreadRow {
     std::memset(&less_, sign - shift, sizeof less_);
   }
 
-  QUANTA_ALWAYS_INLINE void read(const std::byte* row, Index, Word (&words)[kWords]) const {
+  QUANTA_ALWAYS_INLINE void read(const std::byte* codes, Index bit, Index, Word (&words)[kWords]) const {
     Word joined;
-    std::memcpy(&joined, row, sizeof joined);
+    std::memcpy(&joined, codes + usize(bit) / 8, sizeof joined);
     simd::spread_row<Zip>(joined, turned_, less_, words);
   }
 
@@ -67,71 +69,160 @@ class SpreadRow {
   Word turned_, less_;
 };
 
-/// Is a word as long as a line, and a block of whole lines?
+/// The same of any codes and operands of `bits`, where rows begin anywhere.
+template <int bits, class Zip, class Words>
+class FieldRows {
+  using Word = typename Zip::Word;
+
+ public:
+  static constexpr int kRows = 8 / bits, kWords = 1;
+
+  static Index read_bytes(int code_bits) { return Words::read_bytes(code_bits); }
+
+  FieldRows(int code_bits, bool is_signed, std::int32_t shift) : words_(code_bits) {
+    const int sign = is_signed ? 1 << (code_bits - 1) : 0;
+    std::memset(&turned_, sign, sizeof turned_);
+    std::memset(&less_, sign - shift, sizeof less_);
+    std::memset(&mask_, (1 << bits) - 1, sizeof mask_);
+  }
+
+  QUANTA_ALWAYS_INLINE void read(const std::byte* codes, Index bit, Index apart, Word (&words)[kWords]) const {
+    words[0] = operands(codes, bit);
+    if constexpr (kRows >= 2) words[0] = Zip::flip(words[0], Zip::template up<bits>(operands(codes, bit + apart)));
+    if constexpr (kRows == 4) {
+      words[0] = Zip::flip(words[0], Zip::template up<2 * bits>(operands(codes, bit + 2 * apart)));
+      words[0] = Zip::flip(words[0], Zip::template up<3 * bits>(operands(codes, bit + 3 * apart)));
+    }
+  }
+
+ private:
+  QUANTA_ALWAYS_INLINE Word operands(const std::byte* codes, Index bit) const {
+    const Word all = Zip::sub(Zip::flip(words_.read(codes + usize(bit) / 8, usize(bit) % 8), turned_), less_);
+    return bits == 8 ? all : Zip::both(all, mask_);
+  }
+
+  Words words_;
+  Word turned_, less_, mask_;
+};
+
+/// The same of Rows whose words are of a row's next operands, and only so many of them: zeros else.
+template <class Rows, class Zip>
+class FirstOfRows {
+  using Word = typename Zip::Word;
+
+ public:
+  static constexpr int kRows = Rows::kRows, kWords = 1;
+
+  FirstOfRows(const Rows& rows, Index count) : rows_(rows) {
+    std::uint8_t mask[sizeof(Word)] = {};
+    std::fill_n(mask, count, std::uint8_t{255});
+    std::memcpy(&mask_, mask, sizeof mask_);
+  }
+
+  QUANTA_ALWAYS_INLINE void read(const std::byte* codes, Index bit, Index apart, Word (&words)[kWords]) const {
+    rows_.read(codes, bit, apart, words);
+    words[0] = Zip::both(words[0], mask_);
+  }
+
+ private:
+  const Rows& rows_;
+  Word mask_;
+};
+
+inline constexpr bool kHasFieldRows = QUANTA_HAS_AVX2;
+#if QUANTA_HAS_AVX2
+template <int bits>
+using NativeFieldRows = FieldRows<bits, simd::NativeSquare::Zip, simd::NativeFieldWords>;
+#else
+template <int bits>
+struct NativeFieldRows {  // which nothing reads
+  NativeFieldRows(int, bool, std::int32_t) {}
+};
+#endif
+
+/// Columns with bytes of their own; those that share these are as many columns further on.
+template <MicroKernel Kernel>
+inline constexpr int kByteColumns = Kernel::kNr* kRhsBits<Kernel> / 8;
+/// Squares that lie side by side in a line.
+template <MicroKernel Kernel, class Square>
+inline constexpr int kSquaresOfLine = [] {
+  constexpr int side = std::min(Square::template kSide<Kernel::kKr>, kByteColumns<Kernel>);
+  return std::clamp(int(kCacheLine / sizeof(typename Square::Word)), 1, kByteColumns<Kernel> / std::max(1, side));
+}();
+/// Are words as long as vectors, and blocks whole words, or half a word where squares have half as many rows, too?
 template <MicroKernel Kernel, class Square = simd::NativeSquare>
 inline constexpr bool kPacksLines = [] {
-  using Word = typename Square::Word;
-  constexpr int side = Square::template kSide<Kernel::kKr>, shared = Kernel::kNr * kRhsBits<Kernel> / 8;
-  return sizeof(Word) == kCacheLine && sizeof(typename simd::NativeLanes::I) == kCacheLine &&
-         side * Kernel::kKr == int(sizeof(Word)) && shared % std::max(1, side) == 0;
+  constexpr int word = sizeof(typename Square::Word), side = Square::template kSide<Kernel::kKr>;
+  return QUANTA_HAS_SSE2 && word == sizeof(typename simd::NativeLanes::I) && side * Kernel::kKr == word &&
+         (kByteColumns<Kernel> % std::max(1, side * kSquaresOfLine<Kernel, Square>) == 0 ||
+          (Square::kTurnsHalf && kByteColumns<Kernel> == side / 2));
 }();
 
-/// Packs lines of all rows of a panel, kSteps steps each, where kPacksLines. Rows is one of the above.
+/// Packs lines of all rows of a panel: as many codes as are read together. Rows is one of the above.
 template <MicroKernel Kernel, class Rows, class Square = simd::NativeSquare>
 class LinePacker {
   using Word = typename Square::Word;
   using L = simd::NativeLanes;
-  static constexpr int kNr = Kernel::kNr, kKr = Kernel::kKr, kInAByte = 8 / kRhsBits<Kernel>;
-  static constexpr int kWords = Rows::kWords;  ///< of operands, that are made together
-  static constexpr int kSide = Square::template kSide<kKr>;
-  static constexpr int kShared = kNr / kInAByte;  ///< columns with bytes of their own
-  static constexpr int kLaneUnits = 16 / kKr;     ///< words are zipped lane by lane
-  static constexpr Index kLine = kCacheLine, kBlockBytes = Index{kShared} * kKr;
+  static constexpr int kKr = Kernel::kKr, kWords = Rows::kWords;  ///< of operands, that are made together
+  static constexpr int kShared = kByteColumns<Kernel>, kSquares = kSquaresOfLine<Kernel, Square>;
+  static constexpr int kSide = std::min(Square::template kSide<kKr>, kShared);
+  static constexpr int kUnits = sizeof(Word) / kSide / kKr;  ///< of each row in a word that has been turned
+  static constexpr int kLaneUnits = 16 / kKr;                ///< words are zipped lane by lane
+  static constexpr Index kBlockBytes = Index{kShared} * kKr;
 
  public:
-  static constexpr Index kSteps = kLine * 8 / Rows::kCodeBits;
+  static constexpr Index kSteps = Index{kWords} * Index{sizeof(Word)};            ///< of a line
+  static constexpr Index kAtOnce = Index{Rows::kRows} * Index{kSquares} * kSide;  ///< lines
 
-  /// Rows are so many bytes long. `stream`: panels pass by the caches.
-  LinePacker(const Rows& rows, Index row_bytes, bool stream) : rows_(rows), row_bytes_(row_bytes), stream_(stream) {}
+  /// Of a panel whose rows are so many bits apart in `codes`. `stream`: it passes by the caches.
+  LinePacker(const Rows& rows, const std::byte* codes, Index row_bits, bool stream)
+      : rows_(rows), codes_(codes), row_bits_(row_bits), stream_(stream) {}
 
-  /// `codes` are the first row's lines, so many, and `panel` the block of its first step. read(bytes) is told what has
-  /// been read, add(byte, words) what the words at this byte of kSide blocks are.
+  /// So many lines of every row, so many bits apart, the first row's at `bit`, to `panel`, the block of their first
+  /// step. read() is called whenever kAtOnce of them have been read, add(line, byte, words) is told what the words at
+  /// this byte of as many blocks are; where blocks are whole words.
   template <class Read, class Add>
-  QUANTA_ALWAYS_INLINE void pack(const std::byte* codes, Index lines, typename Kernel::Rhs* panel, const Read& read,
+  QUANTA_ALWAYS_INLINE void pack(Index bit, Index lines, Index apart, typename Kernel::Rhs* panel, const Read& read,
                                  const Add& add) const {
-    for (Index line = 0; line < lines; ++line, codes += kLine, panel += kSteps / kKr * kBlockBytes) {
-      for (int column = 0; column < kShared; column += kSide) {
-        Word words[kWords][kSide];
-        const std::byte* row = codes + column * row_bytes_;
-        QUANTA_UNROLL for (int r = 0; r < kSide; ++r, row += row_bytes_) {
-          Word of_row[kWords];
-          rows_.read(row, kShared * row_bytes_, of_row);
-          QUANTA_UNROLL for (int i = 0; i < kWords; ++i) words[i][r] = of_row[i];
+    const Index shared_bits = kShared * row_bits_;
+    for (Index line = 0; line < lines; ++line, bit += apart, panel += kSteps / kKr * kBlockBytes) {
+      Index at = bit;
+      for (int column = 0; column < kShared; column += kSquares * kSide) {
+        Word words[kWords][kSquares][kSide];
+        QUANTA_UNROLL for (int s = 0; s < kSquares; ++s) {
+          QUANTA_UNROLL for (int r = 0; r < kSide; ++r, at += row_bits_) {
+            Word of_row[kWords];
+            rows_.read(codes_, at, shared_bits, of_row);
+            QUANTA_UNROLL for (int i = 0; i < kWords; ++i) words[i][s][r] = of_row[i];
+          }
+          QUANTA_UNROLL for (int i = 0; i < kWords; ++i) {
+            Square::template turn<kKr>(words[i][s]);
+            if constexpr (kUnits == 1) add(line, (column + s * kSide) * kKr, words[i][s]);
+          }
         }
-        read(Index{kSide} * Rows::kRows * kLine);
-        QUANTA_UNROLL for (int i = 0; i < kWords; ++i) {
-          Square::template turn<kKr>(words[i]);
-          write(words[i], panel + i * kLaneUnits * kBlockBytes + column * kKr);
-          add(column * kKr, words[i]);
-        }
+        read();
+        QUANTA_UNROLL for (int i = 0; i < kWords; ++i)
+            write(words[i], panel + i * kLaneUnits * kBlockBytes + column * kKr);
       }
     }
   }
 
  private:
-  QUANTA_ALWAYS_INLINE void write(const Word (&words)[kSide], typename Kernel::Rhs* to) const {
+  QUANTA_ALWAYS_INLINE void write(const Word (&words)[kSquares][kSide], typename Kernel::Rhs* to) const {
     const auto write_all = [&](auto write_one) QUANTA_INLINE_LAMBDA {
-      QUANTA_UNROLL for (int u = 0; u < kSide; ++u) {
-        const int block = u / kLaneUnits * (kWords * kLaneUnits) + u % kLaneUnits;
-        write_one(reinterpret_cast<std::int32_t*>(to + block * kBlockBytes), words[u]);
+      QUANTA_UNROLL for (int i = 0; i < kSide; ++i) {
+        const int u = i * kUnits, block = u / kLaneUnits * (kWords * kLaneUnits) + u % kLaneUnits;
+        auto* const line = reinterpret_cast<std::int32_t*>(to + block * kBlockBytes);
+        QUANTA_UNROLL for (int s = 0; s < kSquares; ++s) write_one(line + s * L::width, words[s][i]);
       }
     };
     if (stream_) return write_all([](std::int32_t* at, Word word) QUANTA_INLINE_LAMBDA { L::stream_int(at, word); });
     write_all([](std::int32_t* at, Word word) QUANTA_INLINE_LAMBDA { L::store_int(at, word); });
   }
 
-  Rows rows_;
-  Index row_bytes_;
+  const Rows& rows_;
+  const std::byte* codes_;
+  Index row_bits_;
   bool stream_;
 };
 

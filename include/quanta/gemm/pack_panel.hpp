@@ -1,8 +1,8 @@
 // Quanta, exact quantization for C++ on Eigen. SPDX-License-Identifier: Apache-2.0
 //
-// Packing one panel of a rhs: a few hundred steps of its rows at a time are read along memory, made operands, laid side
-// by side, and summed up while they are in the first-level cache. What is in memory is read once and written once, past
-// the caches where it would drive out all that is in them.
+// Packing one panel of a rhs. What is in memory is read once and written once, past the caches where it would drive out
+// all that is in them: in registers where vectors can (gemm/pack_lines.hpp); else a few hundred steps of its rows at a
+// time are read along memory, made operands, laid side by side, and summed up while they are in the first-level cache.
 //
 //   stream of codes -> rows of operands, a byte each -> rows two or four to a byte, of the     -> blocks of the panel
 //                                                       columns of each half or quarter, where    (gemm/layout.hpp)
@@ -48,14 +48,17 @@ class PanelPacker {
   static constexpr bool kTakesSums = kRhsBits<Kernel> == 8;
   static constexpr Index kBlockBytes = Index{kNr} * kKr / kInAByte;
 
-  /// `zero_point` is that of columns without one of their own, in operand terms.
-  PanelPacker(const RhsLayout& layout, const CodeStream& codes, std::int32_t zero_point)
-      : layout_(layout), codes_(codes), ahead_(codes.codes, layout.n, layout.k, codes.bits, kNr), sums_(zero_point) {
-    // Short groups that end with a block are packed several at a time: they follow each other in rows and panels. All
-    // are as one where they have no sums.
-    if (layout.group % kKr == 0)
-      groups_at_once_ = kTakesSums ? std::max<Index>(1, kSteps / layout.group) : layout.groups();
+  PanelPacker(const RhsLayout& layout, const CodeStream& codes)
+      : layout_(layout),
+        codes_(codes),
+        ahead_(codes.codes, layout.n, layout.k, codes.bits, kNr),
+        fields_(codes.bits, codes.is_signed, codes.shift) {
     is_large_ = layout.size() / kInAByte >= kLarge;
+    if constexpr (kTakesLines) choose_lines();
+    // Groups that end with a block follow each other in rows and panels: all are packed as one, unless they have sums
+    // and lines end within groups and groups within lines.
+    const bool end_together = line_steps_ == 0 || layout.group % line_steps_ == 0 || line_steps_ % layout.group == 0;
+    if (layout.group % kKr == 0 && (!kTakesSums || end_together)) groups_at_once_ = layout.groups();
   }
   ~PanelPacker() {
     if (kStreams && is_large_) L::finish_streams();
@@ -63,10 +66,8 @@ class PanelPacker {
   PanelPacker(const PanelPacker&) = delete;
   PanelPacker& operator=(const PanelPacker&) = delete;
 
-  /// Writes operands and, where they are taken, kNr sums for each group; zero_points as sums are, or null. Adds to what
-  /// the extremes cover, with sums.
-  void pack(Index panel, const std::int32_t* zero_points, Rhs* operands, std::int32_t* sums, Extremes& group,
-            Extremes& column);
+  /// Writes operands and, where they are taken, kNr sums for each group.
+  void pack(Index panel, Rhs* operands, std::int32_t* sums);
 
  private:
   static constexpr Index kSteps = std::min<Index>(256 / kKr, Sums::kMostBlocks) * kKr;  ///< at a time, at most
@@ -77,14 +78,30 @@ class PanelPacker {
   static constexpr bool kStreams = L::width > 1 && kBlockBytes % kVector == 0 && !HasProvenForm<Kernel>;
   static constexpr Index kLarge = Index{4} << 20;  ///< bytes of operands: more than second-level caches hold
   static constexpr bool kTakesLines = kPacksLines<Kernel> && (Sums::kTakesVectors || !kTakesSums);
+  static constexpr bool kTakesFields = kTakesLines && kHasFieldRows;
+  static constexpr Index kWord = sizeof(typename simd::NativeSquare::Word);  ///< steps of a row that are read together
   static_assert(kNr % kInAByte == 0,
                 "quanta: operands of 4 bits take a kernel with an even kNr, of 2 one that 4 divides");
 
-  /// Do lines of this panel get packed in registers? Then pack_lines does so with those of the steps [first, first +
-  /// steps), and adds their sums where they are taken.
-  bool can_take_lines(Index panel) const;
-  void pack_lines(Index panel, Index first, Index steps, Rhs* to);
-  Index line_steps() const { return Index{kCacheLine} * 8 / codes_.bits; }
+  /// How rows are read a line at a time.
+  enum class LineRows { joined, spread, fields };
+  void choose_lines();
+  /// How many lines of each row of this panel, from step `first` on to `end`, are packed in registers.
+  Index lines(Index panel, Index first, Index end) const;
+  /// A word of fields looks at more bytes than it is of. So many bytes of the stream are left behind those of the
+  /// word at step `first` of the panel's last row; fewer than 0: it may not be read.
+  Index left_to_read(Index panel, Index first) const;
+  bool can_read_word(Index panel, Index first) const {
+    return kTakesFields && (panel + 1) * kNr <= layout_.n && left_to_read(panel, first) >= 0;
+  }
+  /// Packs at most kWord steps to piece_.
+  void pack_word(Index panel, Index first, Index steps);
+  /// Packs them, and adds to the panel's sums, where they are taken.
+  void pack_lines(Index panel, Index first, Index count, Rhs* to, std::int32_t* sums);
+  template <class Rows>
+  void pack_lines_of(const Rows& rows, Index panel, Index first, Index count, Rhs* to, std::int32_t* sums);
+  /// Adds the sums of steps [first, first + steps), which begin with these blocks.
+  void add_sums(const Rhs* blocks, Index first, Index steps, std::int32_t* sums) const;
   /// The bits of a byte that are turned to make operands of codes, where these have as many bits.
   std::uint8_t turned_bits() const {
     return static_cast<std::uint8_t>(simd::in_every(kRhsBits<Kernel>, static_cast<std::uint64_t>(codes_.shift)) & 255);
@@ -105,10 +122,12 @@ class PanelPacker {
   const RhsLayout& layout_;
   const CodeStream codes_;
   ReadAhead ahead_;
+  NativeFieldRows<kRhsBits<Kernel>> fields_;
   Index groups_at_once_ = 1;
+  Index line_steps_ = 0;  ///< 0: nothing is packed in lines
+  LineRows line_rows_ = LineRows::fields;
   /// Then blocks are laid out in piece_ first: to write a little of many lines that are not in the caches is slow.
   bool is_large_ = false;
-  Sums sums_;
   alignas(kCacheLine) std::uint8_t rows_[kNr][kRow] = {};
   alignas(kCacheLine) Rhs piece_[kSteps / kKr * kBlockBytes];
 };
@@ -116,89 +135,129 @@ class PanelPacker {
 // ---- bodies ----
 
 template <MicroKernel Kernel>
-void PanelPacker<Kernel>::pack(Index panel, const std::int32_t* zero_points, Rhs* operands, std::int32_t* sums,
-                               Extremes& group, Extremes& column) {
-  std::int64_t positive[kNr], negative[kNr];  // of a group; the most of all groups, and the sums of them
-  std::int64_t most_positive[kNr] = {}, most_negative[kNr] = {}, all_positive[kNr] = {}, all_negative[kNr] = {};
-  const int columns = static_cast<int>(std::min<Index>(kNr, layout_.n - panel * kNr));
-  const bool has_lines = can_take_lines(panel);
+void PanelPacker<Kernel>::pack(Index panel, Rhs* operands, std::int32_t* sums) {
+  const Index columns = std::min<Index>(kNr, layout_.n - panel * kNr);
+  if (kTakesSums) std::fill_n(sums, layout_.groups() * kNr, 0);
   for (Index g = 0; g < layout_.groups(); g += groups_at_once_) {
     const Index start = g * layout_.group, end = std::min(start + groups_at_once_ * layout_.group, layout_.k);
     for (Index first = start, steps; first < end; first += steps) {
-      const bool in_lines = has_lines && end - first >= line_steps();
-      steps = in_lines ? (end - first) / line_steps() * line_steps() : std::min(kSteps, end - first);
-      const Index bytes = ceil_div(steps, kKr) * kBlockBytes;
-      Rhs* const packed = is_large_ ? piece_ : operands;
-      if (!in_lines) {
+      if (const Index count = lines(panel, first, end); count > 0) {
+        steps = count * line_steps_;
+        pack_lines(panel, first, count, operands, sums);
+      } else {
+        const bool in_a_word = can_read_word(panel, first);
+        steps = std::min(in_a_word ? kWord : kSteps, end - first);
+        Rhs* const packed = is_large_ || in_a_word ? piece_ : operands;
         ahead_.advance(steps * columns * codes_.bits / 8);
-        pack_steps(panel, first, steps, packed);
-        if (is_large_) write_piece(operands, bytes);  // which goes on while sums are taken
-      } else if (!kTakesSums) {
-        pack_lines(panel, first, steps, operands);
-      }
-      const Rhs* blocks = packed;
-      for (Index step = first; kTakesSums && step < first + steps;) {
-        const Index at = step / layout_.group, length = layout_.group_length(at);
-        const Index count = std::min(first + steps, at * layout_.group + length) - step;
-        if (step == at * layout_.group) sums_.begin(zero_points == nullptr ? nullptr : zero_points + at * kNr);
-        if (in_lines) {
-          pack_lines(panel, first, steps, operands);
+        if (in_a_word) {
+          pack_word(panel, first, steps);
         } else {
-          sums_.add(blocks, ceil_div(count, kKr));
+          pack_steps(panel, first, steps, packed);
         }
-        blocks += ceil_div(count, kKr) * kBlockBytes;
-        step += count;
-        if (step != at * layout_.group + length) continue;
-        sums_.finish(length, sums + at * kNr, positive, negative);
-        QUANTA_VECTORIZE_LOOP
-        for (int c = 0; c < kNr; ++c) {
-          most_positive[c] = std::max(most_positive[c], positive[c]);
-          most_negative[c] = std::max(most_negative[c], negative[c]);
-          all_positive[c] += positive[c];
-          all_negative[c] += negative[c];
-        }
+        if (packed != operands) write_piece(operands, ceil_div(steps, kKr) * kBlockBytes);
+        if (kTakesSums) add_sums(packed, first, steps, sums);  // meanwhile writing goes on
       }
-      operands += bytes;
+      operands += ceil_div(steps, kKr) * kBlockBytes;
     }
   }
-  for (int c = 0; c < columns; ++c) {
-    group.cover({most_positive[c], most_negative[c]});
-    column.cover({all_positive[c], all_negative[c]});
+}
+
+template <MicroKernel Kernel>
+void PanelPacker<Kernel>::add_sums(const Rhs* blocks, Index first, Index steps, std::int32_t* sums) const {
+  for (Index step = first, last; step < first + steps; step = last) {
+    const Index group = step / layout_.group;
+    last = std::min(first + steps, group * layout_.group + layout_.group_length(group));
+    const Index count = ceil_div(last - step, kKr);
+    Sums::add(blocks, count, sums + group * kNr);
+    blocks += count * kBlockBytes;
   }
 }
 
 template <MicroKernel Kernel>
-bool PanelPacker<Kernel>::can_take_lines(Index panel) const {
-  const bool has_bits = codes_.bits == kRhsBits<Kernel> || (kRhsBits<Kernel> == 8 && codes_.bits == 4);
-  const bool begin_with_bytes =
-      layout_.k * codes_.bits % 8 == 0 && (layout_.groups() == 1 || layout_.group * codes_.bits % 8 == 0);
-  return kTakesLines && has_bits && begin_with_bytes && (panel + 1) * kNr <= layout_.n &&
-         (groups_at_once_ == 1 || !kTakesSums);
+void PanelPacker<Kernel>::choose_lines() {
+  constexpr int bits = kRhsBits<Kernel>;
+  const bool one_group = layout_.groups() == 1;
+  const bool begin_with_bytes = layout_.k * codes_.bits % 8 == 0 && (one_group || layout_.group * codes_.bits % 8 == 0);
+  if (codes_.bits == bits && begin_with_bytes) {
+    line_rows_ = LineRows::joined;
+    line_steps_ = kWord * kInAByte;
+  } else if (codes_.bits == 4 && bits == 8 && begin_with_bytes && one_group) {
+    line_rows_ = LineRows::spread;
+    line_steps_ = 2 * kWord;
+  } else if (kTakesFields && codes_.bits < 8) {
+    line_rows_ = LineRows::fields;
+    line_steps_ = kWord;
+  }
 }
 
 template <MicroKernel Kernel>
-void PanelPacker<Kernel>::pack_lines(Index panel, Index first, Index steps, Rhs* to) {
+Index PanelPacker<Kernel>::lines(Index panel, Index first, Index end) const {
+  if (line_steps_ == 0 || (panel + 1) * kNr > layout_.n) return 0;
+  const Index count = (end - first) / line_steps_;
+  if (line_rows_ != LineRows::fields) return count;
+  const Index left = left_to_read(panel, first);
+  return left < 0 ? 0 : std::min(count, 1 + left / (line_steps_ * codes_.bits / 8));
+}
+
+template <MicroKernel Kernel>
+Index PanelPacker<Kernel>::left_to_read(Index panel, Index first) const {
+  if constexpr (kTakesFields) {
+    const Index last_row = ((panel * kNr + kNr - 1) * layout_.k + first) * codes_.bits / 8;
+    return packed_size(layout_.n * layout_.k, codes_.bits) - last_row - fields_.read_bytes(codes_.bits);
+  }
+  return -1;
+}
+
+template <MicroKernel Kernel>
+void PanelPacker<Kernel>::pack_word(Index panel, Index first, Index steps) {
+  if constexpr (kTakesFields) {
+    using Rows = FirstOfRows<NativeFieldRows<kRhsBits<Kernel>>, simd::NativeSquare::Zip>;
+    const Rows rows(fields_, steps);
+    const Index row_bits = layout_.k * codes_.bits;
+    LinePacker<Kernel, Rows>(rows, codes_.codes, row_bits, false)
+        .pack(
+            panel * kNr * row_bits + first * codes_.bits, 1, 0, piece_, [] {}, [](Index, Index, const auto&) {});
+  }
+}
+
+template <MicroKernel Kernel>
+void PanelPacker<Kernel>::pack_lines(Index panel, Index first, Index count, Rhs* to, std::int32_t* sums) {
   if constexpr (kTakesLines) {
     using LineZip = simd::NativeSquare::Zip;
     constexpr int bits = kRhsBits<Kernel>;
-    const auto pack_all = [&](const auto& rows) QUANTA_INLINE_LAMBDA {
-      const LinePacker<Kernel, std::decay_t<decltype(rows)>> lines(rows, layout_.k * codes_.bits / 8,
-                                                                   kStreams && is_large_);
-      lines.pack(
-          codes_.codes + (panel * kNr * layout_.k + first) * codes_.bits / 8, steps / line_steps(), to,
-          [&](Index bytes) QUANTA_INLINE_LAMBDA { ahead_.advance(bytes); },
-          [&](int byte, const auto& words) QUANTA_INLINE_LAMBDA {
-            if constexpr (kTakesSums) sums_.add_vectors(byte, words);
-          });
-    };
-    if (codes_.bits == bits) return pack_all(JoinedRows<bits, LineZip>(turned_bits()));
-    if constexpr (bits == 8) pack_all(SpreadRow<LineZip>(codes_.is_signed, codes_.shift));
+    if (line_rows_ == LineRows::joined) {
+      return pack_lines_of(JoinedRows<bits, LineZip>(turned_bits()), panel, first, count, to, sums);
+    }
+    if constexpr (bits == 8) {
+      const SpreadRow<LineZip> rows(codes_.is_signed, codes_.shift);
+      if (line_rows_ == LineRows::spread) return pack_lines_of(rows, panel, first, count, to, sums);
+    }
+    if constexpr (kTakesFields) pack_lines_of(fields_, panel, first, count, to, sums);
   }
+}
+
+template <MicroKernel Kernel>
+template <class Rows>
+void PanelPacker<Kernel>::pack_lines_of(const Rows& rows, Index panel, Index first, Index count, Rhs* to,
+                                        std::int32_t* sums) {
+  using Lines = LinePacker<Kernel, Rows>;
+  const Index line_bits = line_steps_ * codes_.bits, row_bits = layout_.k * codes_.bits;
+  std::int32_t* of_line = sums;
+  Lines(rows, codes_.codes, row_bits, kStreams && is_large_)
+      .pack(
+          panel * kNr * row_bits + first * codes_.bits, count, line_bits, to,
+          [&]() QUANTA_INLINE_LAMBDA { ahead_.advance(Lines::kAtOnce * line_bits / 8); },
+          [&](Index line, Index byte, const auto& words) QUANTA_INLINE_LAMBDA {
+            if constexpr (kTakesSums) {
+              if (byte == 0) of_line = sums + (first + line * line_steps_) / layout_.group * kNr;
+              Sums::add_vectors(words, layout_.group / kKr, of_line + byte / kKr);
+            }
+          });
 }
 
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::write_piece(Rhs* to, Index bytes) const {
-  if constexpr (kStreams) {
+  if (kStreams && is_large_) {
     const auto* from = reinterpret_cast<const std::int32_t*>(piece_);
     auto* at = reinterpret_cast<std::int32_t*>(to);
     for (Index i = 0; i < bytes / 4; i += kVector / 4) L::stream_int(at + i, L::load_int(from + i));
@@ -271,23 +330,23 @@ template <MicroKernel Kernel>
 void PanelPacker<Kernel>::join_rows(Index code, Index steps) {
   if constexpr (kInAByte > 1) {
     using Word = Zip::Word;
-    constexpr Index shared = kNr / kInAByte, kWord = sizeof(Word);
+    constexpr Index shared = kNr / kInAByte, kBytes = sizeof(Word);
     const JoinedRows<kRhsBits<Kernel>, Zip> rows(turned_bits());
     const auto join = [&](const std::byte* row, Index apart, std::uint8_t* to) QUANTA_INLINE_LAMBDA {
       Word words[kInAByte];
-      rows.read(row, apart, words);
-      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) std::memcpy(to + r * kWord, &words[r], kWord);  // in registers
+      rows.read(row, 0, 8 * apart, words);
+      QUANTA_UNROLL for (int r = 0; r < kInAByte; ++r) std::memcpy(to + r * kBytes, &words[r], kBytes);  // in registers
     };
     const Index row_bytes = layout_.k / kInAByte, bytes = ceil_div(steps, kInAByte),
                 filled = round_up(steps, kKr) - steps;
     const std::byte* row = codes_.codes + code / kInAByte;
     for (int c = 0; c < shared; ++c, row += row_bytes) {
       Index at = 0;
-      for (; at + kWord <= bytes; at += kWord) join(row + at, shared * row_bytes, rows_[c] + at * kInAByte);
+      for (; at + kBytes <= bytes; at += kBytes) join(row + at, shared * row_bytes, rows_[c] + at * kInAByte);
       if (at < bytes) {
-        std::byte last[kInAByte][kWord] = {};
+        std::byte last[kInAByte][kBytes] = {};
         for (int r = 0; r < kInAByte; ++r) std::memcpy(last[r], row + r * shared * row_bytes + at, usize(bytes - at));
-        join(last[0], kWord, rows_[c] + at * kInAByte);
+        join(last[0], kBytes, rows_[c] + at * kInAByte);
       }
       if (filled > 0) std::fill_n(rows_[c] + steps, filled, std::uint8_t{0});
     }

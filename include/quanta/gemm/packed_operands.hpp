@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include <quanta/gemm/capacity.hpp>
 #include <quanta/gemm/kernels/native.hpp>
 #include <quanta/gemm/pack_panel.hpp>
 #include <quanta/gemm/unpack_panels.hpp>
@@ -90,9 +91,8 @@ class PackedOperands {
   std::int32_t rest_factor() const { return has_zero_points_ ? 1 : -zero_point_; }
   float scale(Index column, Index g = 0) const { return *part<float>(scales_at_, per_tensor ? 0 : place(column, g)); }
 
-  /// What no column exceeds, and no group of any: what the capacity check starts from. Of operands of 8 bits it is the
-  /// largest of them; smaller ones are bounded by their number.
-  using Extremes = detail::Extremes;
+  /// What no column exceeds, and no group of any: what the capacity check starts from. Columns of so many operands that
+  /// their number does not say enough were looked at.
   const Extremes& column_extremes() const { return column_; }
   const Extremes& group_extremes() const { return group_; }
   /// The exact sums of one column, or of one of its groups.
@@ -115,6 +115,11 @@ class PackedOperands {
   /// There is a parameter for every output or group.
   PackedOperands(Index n, Index k, Index group, const ParamsData& params, const CodeStream& codes);
 
+  /// The exact ones of a group of all columns of a panel.
+  std::array<Extremes, usize(Kernel::kNr)> extremes_of_panel(Index p, Index g) const;
+  /// Makes group_extremes() and column_extremes() exact.
+  QUANTA_COLD void find_extremes();
+
   std::int32_t zero_point_of(Index column, Index g) const {
     return has_zero_points_ ? *part<ZeroPoint>(zero_points_at_, place(column, per_group ? g : 0)) : zero_point_;
   }
@@ -133,9 +138,8 @@ class PackedOperands {
 
   /// Sums of operands, from the packed ones.
   void make_sums(Index p, Index g, Index groups, std::int32_t* sums) const;
-  /// Of a panel's columns; those filled up have scales and zero points of 0. Zero points as packing needs them are left
-  /// in `zero_points`.
-  void pack_params(Index panel, const ParamsData& params, std::int32_t shift, std::int32_t* zero_points);
+  /// Of a panel's columns; those filled up have scales and zero points of 0. `room` is for as many zero points.
+  void pack_params(Index panel, const ParamsData& params, std::int32_t shift, ZeroPoint* room);
   /// Parameters (columns, rows) to (rows, kNr), filled up with zeros.
   template <class T>
   static void turn_params(const T* params, Index columns, Index rows, T* turned);
@@ -201,32 +205,35 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
   memory_ = Buffer<std::byte>(bytes);
 
   if constexpr (per_tensor) *part<float>(scales_at_) = params.scale(0);
-  PanelPacker<Kernel> packer(layout_, codes, zero_point_);
-  Buffer<std::int32_t> zeros_of_panel(has_zero_points_ ? rows * Kernel::kNr : 0);
-  if constexpr (!PanelPacker<Kernel>::kTakesSums) {
-    group_.positive = group_.negative = kMask * std::min(group, k);
-    column_.positive = column_.negative = kMask * k;
-  }
-  // Scales of groups can take an eighth of what operands of 4 bits take: they are asked for as codes are.
+  PanelPacker<Kernel> packer(layout_, codes);
+  Buffer<ZeroPoint> zeros_of_panel(has_zero_points_ ? rows * Kernel::kNr : 0);
+  // What groups have of their own can take a quarter of what operands of 4 bits take: it is asked for as codes are.
   const void* const scales = decode_scales_ == nullptr ? static_cast<const void*>(params.scales) : params.narrow.codes;
-  ReadAhead scales_ahead(static_cast<const std::byte*>(scales), per_group ? n : 0, rows,
+  const Index columns_with_groups = per_group ? n : 0;
+  ReadAhead scales_ahead(static_cast<const std::byte*>(scales), columns_with_groups, rows,
                          8 * static_cast<int>(scale_bytes_), Kernel::kNr);
+  ReadAhead zeros_ahead(reinterpret_cast<const std::byte*>(params.zero_points),
+                        params.zero_points != nullptr ? columns_with_groups : 0, rows, 32, Kernel::kNr);
   for (Index p = layout_.panels(); p-- > 0;) {
     scales_ahead.advance(next_params() * scale_bytes_);
+    zeros_ahead.advance(next_params() * Index{sizeof(std::int32_t)});
     pack_params(p, params, codes.shift, zeros_of_panel.data());
     auto* const operands = part<typename Kernel::Rhs>(0, p * next_panel());
     std::int32_t* const sums = kHoldsSums ? part<std::int32_t>(sums_at_, p * layout_.groups() * Kernel::kNr) : nullptr;
-    packer.pack(p, has_zero_points_ ? zeros_of_panel.data() : nullptr, operands, sums, group_, column_);
+    packer.pack(p, operands, sums);
     if constexpr (kHoldsSums && !PanelPacker<Kernel>::kTakesSums) make_sums(p, 0, layout_.groups(), sums);
     if constexpr (HasProvenForm<Kernel>) {
       *part<std::uint8_t>(proven_at_, p) = Kernel::proves(operands, layout_.blocks()) ? 1 : 0;
     }
   }
+  group_ = extremes_of_any(std::min(group, k), codes.bits);
+  column_ = extremes_of_any(k, codes.bits);
+  if (!fit_any_product(column_)) find_extremes();
 }
 
 template <GranularityKind kind, MicroKernel Kernel>
 void PackedOperands<kind, Kernel>::pack_params(Index panel, const ParamsData& params, std::int32_t shift,
-                                               std::int32_t* zero_points) {
+                                               ZeroPoint* room) {
   constexpr Index kNr = Kernel::kNr;
   const Index rows = next_params() / kNr, first = panel * kNr, columns = std::min(kNr, layout_.n - first);
   if constexpr (!per_tensor) {
@@ -239,17 +246,13 @@ void PackedOperands<kind, Kernel>::pack_params(Index panel, const ParamsData& pa
   }
   if (!has_zero_points_) return;
   if (per_tensor || params.zero_points == nullptr) {
-    std::fill_n(zero_points, rows * kNr, params.zero_point(0));
+    std::fill_n(room, columns * rows, static_cast<ZeroPoint>(params.zero_point(0) + shift));
   } else {
-    turn_params(params.zero_points + first * rows, columns, rows, zero_points);
+    const std::int32_t* const zero_points = params.zero_points + first * rows;
+    QUANTA_VECTORIZE_LOOP
+    for (Index i = 0; i < columns * rows; ++i) room[i] = static_cast<ZeroPoint>(zero_points[i] + shift);
   }
-  auto* const held = part<ZeroPoint>(zero_points_at_, row(panel, 0));
-  for (Index i = 0; i < rows * kNr; i += kNr) {
-    for (Index c = 0; c < kNr; ++c) {
-      zero_points[i + c] = c < columns ? zero_points[i + c] + shift : 0;
-      held[i + c] = static_cast<ZeroPoint>(zero_points[i + c]);
-    }
-  }
+  turn_params(room, columns, rows, part<ZeroPoint>(zero_points_at_, row(panel, 0)));
 }
 
 template <GranularityKind kind, MicroKernel Kernel>
@@ -316,16 +319,72 @@ Buffer<std::int32_t> PackedOperands<kind, Kernel>::unpack_zero_points(std::int32
 }
 
 template <GranularityKind kind, MicroKernel Kernel>
-auto PackedOperands<kind, Kernel>::extremes(Index column, Index first_group, Index last_group) const -> Extremes {
-  Extremes e;
-  for (Index g = first_group; g < last_group; ++g) {
-    const std::int32_t zero_point = zero_point_of(column, g);
-    const Index start = g * layout_.group;
-    for (Index step = start; step < start + layout_.group_length(g); ++step) {
-      e.add(std::int64_t{operand(layout_.position(column, step))} - zero_point);
+auto PackedOperands<kind, Kernel>::extremes_of_panel(Index p, Index g) const
+    -> std::array<Extremes, usize(Kernel::kNr)> {
+  using Operand = typename Kernel::Rhs;
+  constexpr int kNr = Kernel::kNr, kKr = Kernel::kKr, kSize = kNr * kKr;
+  constexpr Index kMostBlocks = 128;  // whose differences int16 can add up
+  std::int16_t zeros[kSize];
+  for (int i = 0; i < kSize; ++i) zeros[i] = static_cast<std::int16_t>(zero_point_of(p * kNr + i / kKr, g));
+  std::array<Extremes, usize(kNr)> result;
+  const Index blocks = ceil_div(layout_.group_length(g), kKr);
+  Index at = p * layout_.panel_size() + layout_.first_block(g) * kSize;
+  for (Index first = 0; first < blocks; first += kMostBlocks) {
+    std::int16_t positive[kSize] = {}, negative[kSize] = {};
+    for (Index b = first; b < std::min(first + kMostBlocks, blocks); ++b, at += kSize) {
+      Operand held_apart[kSize];
+      const Operand* block = held_apart;
+      if constexpr (kInAByte == 1) {
+        block = first_operand() + at;
+      } else {
+        for (int i = 0; i < kSize; ++i) held_apart[i] = static_cast<Operand>(operand(at + i));
+      }
+      QUANTA_VECTORIZE_LOOP
+      for (int i = 0; i < kSize; ++i) {
+        const std::int16_t one = block[i], zero = zeros[i], larger = std::max(one, zero);
+        positive[i] = static_cast<std::int16_t>(positive[i] + (larger - zero));
+        negative[i] = static_cast<std::int16_t>(negative[i] + (larger - one));
+      }
+    }
+    for (int i = 0; i < kSize; ++i) {
+      result[usize(i / kKr)].positive += positive[i];
+      result[usize(i / kKr)].negative += negative[i];
     }
   }
-  return e;
+  const Index filled = blocks * kKr - layout_.group_length(g);  // with zeros, which do not count
+  for (int c = 0; c < kNr; ++c) {
+    result[usize(c)].positive -= filled * std::max(-zeros[c * kKr], 0);
+    result[usize(c)].negative -= filled * std::max<int>(zeros[c * kKr], 0);
+  }
+  return result;
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+void PackedOperands<kind, Kernel>::find_extremes() {
+  group_ = column_ = {};
+  for (Index p = 0; p < layout_.panels(); ++p) {
+    Extremes columns[Kernel::kNr];
+    for (Index g = 0; g < layout_.groups(); ++g) {
+      const auto of_group = extremes_of_panel(p, g);
+      for (Index c = 0; c < std::min<Index>(Kernel::kNr, layout_.n - p * Kernel::kNr); ++c) {
+        group_.cover(of_group[usize(c)]);
+        columns[c].positive += of_group[usize(c)].positive;
+        columns[c].negative += of_group[usize(c)].negative;
+      }
+    }
+    for (const Extremes& column : columns) column_.cover(column);
+  }
+}
+
+template <GranularityKind kind, MicroKernel Kernel>
+Extremes PackedOperands<kind, Kernel>::extremes(Index column, Index first_group, Index last_group) const {
+  Extremes sum;
+  for (Index g = first_group; g < last_group; ++g) {
+    const Extremes e = extremes_of_panel(column / Kernel::kNr, g)[usize(column % Kernel::kNr)];
+    sum.positive += e.positive;
+    sum.negative += e.negative;
+  }
+  return sum;
 }
 
 }  // namespace detail

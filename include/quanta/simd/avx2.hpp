@@ -285,6 +285,43 @@ struct Avx2Lanes {
   }
 };
 
+/// What squares of 32-byte words are turned with (simd/square.hpp): a Zip of two lanes of 16 bytes, each by itself, and
+/// pairs of lanes.
+struct Avx2Zip {
+  using Word = __m256i;
+
+  template <int unit>
+  static Word low(Word a, Word b) {
+    if constexpr (unit == 1) return _mm256_unpacklo_epi8(a, b);
+    return unit == 4 ? _mm256_unpacklo_epi32(a, b) : _mm256_unpacklo_epi64(a, b);
+  }
+  template <int unit>
+  static Word high(Word a, Word b) {
+    if constexpr (unit == 1) return _mm256_unpackhi_epi8(a, b);
+    return unit == 4 ? _mm256_unpackhi_epi32(a, b) : _mm256_unpackhi_epi64(a, b);
+  }
+  template <int bits>
+  static void swap_fields(Word& a, Word& b) {
+    const Word even = _mm256_set1_epi8(bits == 4 ? 0x0f : 0x33), all_of_b = b;
+    b = _mm256_or_si256(_mm256_and_si256(even, _mm256_srli_epi16(a, bits)), _mm256_andnot_si256(even, b));
+    a = _mm256_or_si256(_mm256_and_si256(even, a), _mm256_andnot_si256(even, _mm256_slli_epi16(all_of_b, bits)));
+  }
+  /// Bytes smaller than 1 << bits, moved up by as many.
+  template <int bits>
+  static Word up(Word a) {
+    return _mm256_slli_epi16(a, bits);
+  }
+  static Word low_nibbles(Word a) { return _mm256_and_si256(a, _mm256_set1_epi8(0x0f)); }
+  static Word high_nibbles(Word a) { return low_nibbles(_mm256_srli_epi16(a, 4)); }
+  static Word flip(Word a, Word bits) { return _mm256_xor_si256(a, bits); }
+  static Word both(Word a, Word b) { return _mm256_and_si256(a, b); }
+  static Word sub(Word a, Word b) { return _mm256_sub_epi8(a, b); }
+
+  /// Of two words: their first lanes, and their last ones.
+  static Word first_lanes(Word a, Word b) { return _mm256_inserti128_si256(a, _mm256_castsi256_si128(b), 1); }
+  static Word last_lanes(Word a, Word b) { return _mm256_permute2x128_si256(a, b, 0x31); }
+};
+
 }  // namespace simd
 QUANTA_NAMESPACE_END
 #endif

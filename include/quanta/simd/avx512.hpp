@@ -233,9 +233,14 @@ struct Avx512Zip {
     b = _mm512_ternarylogic_epi64(even, _mm512_srli_epi16(a, bits), b, choose);
     a = _mm512_ternarylogic_epi64(even, a, _mm512_slli_epi16(all_of_b, bits), choose);
   }
+  template <int bits>
+  static Word up(Word a) {
+    return _mm512_maskz_slli_epi16(~__mmask32{0}, a, bits);
+  }
   static Word low_nibbles(Word a) { return _mm512_and_si512(a, _mm512_set1_epi8(0x0f)); }
   static Word high_nibbles(Word a) { return low_nibbles(_mm512_srli_epi16(a, 4)); }
   static Word flip(Word a, Word bits) { return _mm512_xor_si512(a, bits); }
+  static Word both(Word a, Word b) { return _mm512_and_si512(a, b); }
   static Word sub(Word a, Word b) { return _mm512_sub_epi8(a, b); }
 
   /// Of the lanes of a, then those of b: the first two of each, the last two, those at even places, at odd ones.

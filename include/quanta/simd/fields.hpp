@@ -56,37 +56,122 @@ class ScalarFields {
 };
 
 #if QUANTA_HAS_AVX2
-template <int bits, bool is_signed>
-class Avx2Fields {
+/// Sixteen fields at a time, each at the top of 16 bits.
+class Avx2FieldTops {
  public:
-  static constexpr Index kCount = 32, kRead = 2 * bits + 16;
-
-  explicit Avx2Fields(int offset) {
+  Avx2FieldTops() = default;
+  Avx2FieldTops(int bits, int offset) {
     const __m256i number = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m256i bit =
-        _mm256_add_epi16(_mm256_mullo_epi16(number, _mm256_set1_epi16(bits)), _mm256_set1_epi16(short(offset)));
+        _mm256_add_epi16(_mm256_mullo_epi16(number, _mm256_set1_epi16(short(bits))), _mm256_set1_epi16(short(offset)));
     const __m256i byte = _mm256_srli_epi16(bit, 3), shift = _mm256_and_si256(bit, _mm256_set1_epi16(7));
     pick_ = _mm256_add_epi16(_mm256_mullo_epi16(byte, _mm256_set1_epi16(0x101)), _mm256_set1_epi16(0x100));
     // There is no shift of 16 bits by its own count: fields are multiplied, and end at the top.
     const __m256i powers = _mm256_set1_epi64x(0x0102040810204080);
     const __m256i power = _mm256_shuffle_epi8(powers, _mm256_or_si256(shift, _mm256_set1_epi16(short(0x8000))));
-    power_ = _mm256_slli_epi16(power, 9 - bits);
+    power_ = _mm256_sll_epi16(power, _mm_cvtsi32_si128(9 - bits));
   }
+
+  QUANTA_ALWAYS_INLINE __m256i read(const std::byte* from) const {
+    const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    return _mm256_mullo_epi16(_mm256_shuffle_epi8(both, pick_), power_);
+  }
+
+ private:
+  __m256i pick_, power_;
+};
+
+template <int bits, bool is_signed>
+class Avx2Fields {
+ public:
+  static constexpr Index kCount = 32, kRead = 2 * bits + 16;
+
+  explicit Avx2Fields(int offset) : tops_(bits, offset) {}
 
   QUANTA_ALWAYS_INLINE void read(const std::byte* from, std::uint8_t* to) const {
     // Two times eight fields and, behind them, two times eight; quarters change places when they are packed.
-    const __m256i bytes = _mm256_packs_epi16(sixteen(from), sixteen(from + 2 * bits));
+    const __m256i bytes = _mm256_packs_epi16(down(tops_.read(from)), down(tops_.read(from + 2 * bits)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(bytes, 0xd8));
   }
 
  private:
-  __m256i sixteen(const std::byte* from) const {
-    const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
-    const __m256i top = _mm256_mullo_epi16(_mm256_shuffle_epi8(both, pick_), power_);
+  static __m256i down(__m256i top) {
     return is_signed ? _mm256_srai_epi16(top, 16 - bits) : _mm256_srli_epi16(top, 16 - bits);
   }
 
-  __m256i pick_, power_;
+  Avx2FieldTops tops_;
+};
+
+/// Fields of 1 to 8 bits without their signs, a word of kCount at a time (simd/square.hpp), of which the first begins
+/// at any bit of its byte, at 0 if they have 8 bits. `read` looks at read_bytes(bits) bytes.
+class Avx2FieldWords {
+ public:
+  using Word = __m256i;
+  static constexpr Index kCount = 32;
+  static Index read_bytes(int bits) { return 2 * bits + 16; }
+
+  explicit Avx2FieldWords(int bits) : then_(2 * bits), down_(_mm_cvtsi32_si128(16 - bits)) {
+    for (int offset = 0; offset < 8; ++offset) tops_[offset] = Avx2FieldTops(bits, offset);
+  }
+
+  QUANTA_ALWAYS_INLINE Word read(const std::byte* from, std::size_t offset) const {
+    const Avx2FieldTops& tops = tops_[offset];
+    const __m256i first = _mm256_srl_epi16(tops.read(from), down_);
+    const __m256i then = _mm256_srl_epi16(tops.read(from + then_), down_);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi16(first, then), 0xd8);  // as above
+  }
+
+ private:
+  Index then_;
+  __m128i down_;
+  Avx2FieldTops tops_[8];
+};
+#endif
+
+#if QUANTA_HAS_AVX512VBMI
+/// Eight fields in each 64 bits, whose bytes are picked first.
+class Avx512FieldWords {
+ public:
+  using Word = __m512i;
+  static constexpr Index kCount = 64;
+  static Index read_bytes(int) { return 64; }
+
+  explicit Avx512FieldWords(int bits) : mask_(_mm512_set1_epi8(static_cast<char>((1 << bits) - 1))) {
+    std::uint8_t pick[64];
+    for (int i = 0; i < 64; ++i) pick[i] = static_cast<std::uint8_t>(i / 8 * bits + i % 8);
+    pick_ = _mm512_loadu_si512(pick);
+    for (int offset = 0; offset < 8; ++offset) {
+      std::uint64_t shifts = 0;
+      for (int i = 7; i >= 0; --i) shifts = shifts << 8 | static_cast<std::uint64_t>(offset + i * bits);
+      shifts_[offset] = _mm512_set1_epi64(static_cast<long long>(shifts));
+    }
+  }
+
+  QUANTA_ALWAYS_INLINE Word read(const std::byte* from, std::size_t offset) const {
+    const Word bytes = _mm512_maskz_permutexvar_epi8(~__mmask64{0}, pick_, _mm512_loadu_si512(from));
+    return _mm512_and_si512(_mm512_maskz_multishift_epi64_epi8(~__mmask64{0}, shifts_[offset], bytes), mask_);
+  }
+
+ private:
+  Word pick_, mask_, shifts_[8];
+};
+#elif QUANTA_HAS_AVX512
+class Avx512FieldWords {
+ public:
+  using Word = __m512i;
+  static constexpr Index kCount = 64;
+  static Index read_bytes(int bits) { return 4 * bits + Avx2FieldWords::read_bytes(bits); }
+
+  explicit Avx512FieldWords(int bits) : halves_(bits), then_(4 * bits) {}
+
+  QUANTA_ALWAYS_INLINE Word read(const std::byte* from, std::size_t offset) const {
+    const Word first = _mm512_zextsi256_si512(halves_.read(from, offset));
+    return _mm512_maskz_inserti64x4(0xff, first, halves_.read(from + then_, offset), 1);
+  }
+
+ private:
+  Avx2FieldWords halves_;
+  Index then_;
 };
 #endif
 
@@ -166,6 +251,12 @@ class Sse2Fields {
  private:
   __m128i right_, left_;
 };
+#endif
+
+#if QUANTA_HAS_AVX512
+using NativeFieldWords = Avx512FieldWords;
+#elif QUANTA_HAS_AVX2
+using NativeFieldWords = Avx2FieldWords;
 #endif
 
 #if QUANTA_HAS_AVX2

@@ -280,10 +280,7 @@ struct NeonZip {
     b = vbslq_u8(even, vshrq_n_u8(a, bits), b);
     a = vbslq_u8(even, a, vshlq_n_u8(all_of_b, bits));
   }
-  static Word low_nibbles(Word a) { return vandq_u8(a, vdupq_n_u8(0x0f)); }
-  static Word high_nibbles(Word a) { return vshrq_n_u8(a, 4); }
   static Word flip(Word a, Word bits) { return veorq_u8(a, bits); }
-  static Word sub(Word a, Word b) { return vsubq_u8(a, b); }
 };
 
 }  // namespace simd

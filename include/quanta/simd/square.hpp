@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include <quanta/simd/avx2.hpp>
 #include <quanta/simd/avx512.hpp>
 #include <quanta/simd/neon.hpp>
 #include <quanta/simd/sse2.hpp>
@@ -20,8 +21,9 @@ namespace simd {
 
 /// What words are turned and joined with. A Zip has the type Word and, for units, low(a, b) and high(a, b): those of
 /// the low halves of two words in turns, and of the high ones; swap_fields, by which the fields of `bits` bits at odd
-/// places of a and those at even places of b change places; low_nibbles and high_nibbles, of each byte its low or high
-/// half; flip, which turns bits; and sub, of bytes modulo 256. Here of eight bytes, in units of one.
+/// places of a and those at even places of b change places; and flip, which turns bits. Those of x86 have low_nibbles
+/// and high_nibbles, of each byte its low or high half, and sub, of bytes modulo 256, too. Here of eight bytes, in
+/// units of one.
 struct ScalarZip {
   using Word = std::uint64_t;
 
@@ -40,15 +42,9 @@ struct ScalarZip {
     a ^= changed << bits;
     b ^= changed;
   }
-  static Word low_nibbles(Word a) { return a & kLowNibbles; }
-  static Word high_nibbles(Word a) { return a >> 4 & kLowNibbles; }
   static Word flip(Word a, Word bits) { return a ^ bits; }
-  static Word sub(Word a, Word b) {  // none borrows from the next
-    return ((a | kHighBits) - (b & ~kHighBits)) ^ ((a ^ ~b) & kHighBits);
-  }
 
  private:
-  static constexpr Word kLowNibbles = 0x0f0f0f0f0f0f0f0f, kHighBits = 0x8080808080808080;
   /// The low four bytes, each with a zero above it.
   static Word apart(Word v) {
     v = ((v & 0xffffffff) | v << 16) & 0x0000ffff0000ffff;
@@ -88,13 +84,15 @@ QUANTA_ALWAYS_INLINE void spread_row(typename Zip::Word row, typename Zip::Word 
 }
 
 /// A square has the type Word, kSide<unit>, how many units a word has, or 0 where it does not turn such units, and
-/// turn. What is too small for it the square Smaller moves, if there is one.
+/// turn. What is too small for it the square Smaller moves, if there is one. Where kTurnsHalf it turns half as many
+/// rows too: then words have two units of each, the first word the first two.
 ///
 /// Of eight bytes: halves of the square change places, then quarters within these, and so on.
 struct ScalarSquare {
   using Zip = ScalarZip;
   using Word = Zip::Word;
   using Smaller = void;
+  static constexpr bool kTurnsHalf = false;
   template <int unit>
   static constexpr int kSide = 8 % unit == 0 ? 8 / unit : 0;
 
@@ -119,6 +117,7 @@ struct ZippedSquare {
   using Zip = Zipper;
   using Word = typename Zip::Word;
   using Smaller = void;
+  static constexpr bool kTurnsHalf = false;
   template <int unit>
   static constexpr int kSide = 16 % unit == 0 ? 16 / unit : 0;
 
@@ -128,32 +127,83 @@ struct ZippedSquare {
   }
 };
 
+#if QUANTA_HAS_AVX2
+/// Each four rows as units of lanes of 16 bytes: word i of the four has unit i of every lane of them.
+template <int unit, class Zip, int rows>
+QUANTA_ALWAYS_INLINE void zip_fours(typename Zip::Word (&words)[rows], typename Zip::Word (&zipped)[rows / 4][4]) {
+  QUANTA_UNROLL for (int r = 0; r < rows; ++r) zipped[r / 4][r % 4] = words[r];
+  QUANTA_UNROLL for (int i = 0; i < rows / 4; ++i) {
+    zip_halves<unit, Zip>(zipped[i]);
+    zip_halves<unit, Zip>(zipped[i]);
+  }
+}
+
+/// Of 32 bytes, in units of 4: squares of four words within their lanes of 16 bytes, then lanes change places.
+struct Avx2Square {
+  using Zip = Avx2Zip;
+  using Word = Zip::Word;
+  using Smaller = ZippedSquare<Sse2Zip>;
+  static constexpr bool kTurnsHalf = true;
+  template <int unit>
+  static constexpr int kSide = unit == 4 ? 8 : 0;
+
+  template <int unit>
+  QUANTA_ALWAYS_INLINE static void turn(Word (&words)[8]) {
+    Word rows[2][4];
+    zip_fours<unit, Zip>(words, rows);
+    QUANTA_UNROLL for (int i = 0; i < 4; ++i) {
+      words[i] = Zip::first_lanes(rows[0][i], rows[1][i]);
+      words[4 + i] = Zip::last_lanes(rows[0][i], rows[1][i]);
+    }
+  }
+  template <int unit>
+  QUANTA_ALWAYS_INLINE static void turn(Word (&words)[4]) {
+    Word rows[1][4];
+    zip_fours<unit, Zip>(words, rows);
+    QUANTA_UNROLL for (int i = 0; i < 2; ++i) {
+      words[i] = Zip::first_lanes(rows[0][2 * i], rows[0][2 * i + 1]);
+      words[2 + i] = Zip::last_lanes(rows[0][2 * i], rows[0][2 * i + 1]);
+    }
+  }
+};
+#endif
+
 #if QUANTA_HAS_AVX512
-/// Of 64 bytes, in units of 4: squares of four words within their lanes of 16 bytes, then lanes change places.
+/// Of 64 bytes, in the same way.
 struct Avx512Square {
   using Zip = Avx512Zip;
   using Word = Zip::Word;
   using Smaller = ZippedSquare<Sse2Zip>;
+  static constexpr bool kTurnsHalf = true;
   template <int unit>
   static constexpr int kSide = unit == 4 ? 16 : 0;
 
   template <int unit>
   QUANTA_ALWAYS_INLINE static void turn(Word (&words)[16]) {
-    Word turned[4][4];  // word i of four rows has unit i of every lane
-    QUANTA_UNROLL for (int r = 0; r < 16; r += 4) {
-      Word(&rows)[4] = turned[r / 4];
-      QUANTA_UNROLL for (int i = 0; i < 4; ++i) rows[i] = words[r + i];
-      zip_halves<unit, Zip>(rows);
-      zip_halves<unit, Zip>(rows);
-    }
+    Word rows[4][4];
+    zip_fours<unit, Zip>(words, rows);
     QUANTA_UNROLL for (int i = 0; i < 4; ++i) {
-      const Word first = Zip::first_lanes(turned[0][i], turned[1][i]),
-                 last = Zip::last_lanes(turned[0][i], turned[1][i]);
-      const Word then = Zip::first_lanes(turned[2][i], turned[3][i]), end = Zip::last_lanes(turned[2][i], turned[3][i]);
+      const Word first = Zip::first_lanes(rows[0][i], rows[1][i]), last = Zip::last_lanes(rows[0][i], rows[1][i]);
+      const Word then = Zip::first_lanes(rows[2][i], rows[3][i]), end = Zip::last_lanes(rows[2][i], rows[3][i]);
       words[i] = Zip::even_lanes(first, then);
       words[4 + i] = Zip::odd_lanes(first, then);
       words[8 + i] = Zip::even_lanes(last, end);
       words[12 + i] = Zip::odd_lanes(last, end);
+    }
+  }
+  template <int unit>
+  QUANTA_ALWAYS_INLINE static void turn(Word (&words)[8]) {
+    Word rows[2][4];
+    zip_fours<unit, Zip>(words, rows);
+    QUANTA_UNROLL for (int i = 0; i < 2; ++i) {
+      const Word first = Zip::first_lanes(rows[0][2 * i], rows[1][2 * i]);
+      const Word then = Zip::first_lanes(rows[0][2 * i + 1], rows[1][2 * i + 1]);
+      const Word last = Zip::last_lanes(rows[0][2 * i], rows[1][2 * i]);
+      const Word end = Zip::last_lanes(rows[0][2 * i + 1], rows[1][2 * i + 1]);
+      words[i] = Zip::even_lanes(first, then);
+      words[2 + i] = Zip::odd_lanes(first, then);
+      words[4 + i] = Zip::even_lanes(last, end);
+      words[6 + i] = Zip::odd_lanes(last, end);
     }
   }
 };
@@ -161,6 +211,9 @@ struct Avx512Square {
 
 #if QUANTA_HAS_AVX512
 using NativeSquare = Avx512Square;
+using NativeZip = Sse2Zip;
+#elif QUANTA_HAS_AVX2
+using NativeSquare = Avx2Square;
 using NativeZip = Sse2Zip;
 #elif QUANTA_HAS_SSE2
 using NativeSquare = ZippedSquare<Sse2Zip>;
