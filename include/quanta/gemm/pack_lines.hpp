@@ -44,7 +44,26 @@ class JoinedRows {
   Word turned_;
 };
 
-/// The same where operands are bytes and codes have 4 bits.
+/// Makes operands of codes that lack their signs yet, a byte each.
+template <class Zip>
+class UnsignedCodes {
+  using Word = typename Zip::Word;
+
+ public:
+  /// An operand is the code, with its sign if it has one, and the shift, modulo 256.
+  UnsignedCodes(int bits, bool is_signed, std::int32_t shift) {
+    const int sign = is_signed ? 1 << (bits - 1) : 0;  // turned, it counts for more by as much
+    std::memset(&turned_, sign, sizeof turned_);
+    std::memset(&less_, sign - shift, sizeof less_);
+  }
+
+  QUANTA_ALWAYS_INLINE Word operands(Word codes) const { return Zip::sub(Zip::flip(codes, turned_), less_); }
+
+ private:
+  Word turned_, less_;
+};
+
+/// Reads words where operands are bytes, codes have 4 bits and rows begin with bytes.
 template <class Zip>
 class SpreadRow {
   using Word = typename Zip::Word;
@@ -52,37 +71,30 @@ class SpreadRow {
  public:
   static constexpr int kRows = 1, kWords = 2;
 
-  /// An operand is the code, with its sign if it has one, and the shift, modulo 256.
-  SpreadRow(bool is_signed, std::int32_t shift) {
-    const int sign = is_signed ? 8 : 0;  // turned, it counts for more by as much
-    std::memset(&turned_, sign, sizeof turned_);
-    std::memset(&less_, sign - shift, sizeof less_);
-  }
+  SpreadRow(bool is_signed, std::int32_t shift) : codes_(4, is_signed, shift) {}
 
   QUANTA_ALWAYS_INLINE void read(const std::byte* codes, Index bit, Index, Word (&words)[kWords]) const {
-    Word joined;
-    std::memcpy(&joined, codes + usize(bit) / 8, sizeof joined);
-    simd::spread_row<Zip>(joined, turned_, less_, words);
+    Word row;
+    std::memcpy(&row, codes + usize(bit) / 8, sizeof row);
+    simd::spread_row<Zip>(row, words);
+    QUANTA_UNROLL for (Word& word : words) word = codes_.operands(word);
   }
 
  private:
-  Word turned_, less_;
+  UnsignedCodes<Zip> codes_;
 };
 
-/// The same of any codes and operands of `bits`, where rows begin anywhere.
+/// Reads words of operands of `bits` from any codes, where rows begin anywhere.
 template <int bits, class Zip, class Words>
 class FieldRows {
   using Word = typename Zip::Word;
 
  public:
   static constexpr int kRows = 8 / bits, kWords = 1;
-
   static Index read_bytes(int code_bits) { return Words::read_bytes(code_bits); }
 
-  FieldRows(int code_bits, bool is_signed, std::int32_t shift) : words_(code_bits) {
-    const int sign = is_signed ? 1 << (code_bits - 1) : 0;
-    std::memset(&turned_, sign, sizeof turned_);
-    std::memset(&less_, sign - shift, sizeof less_);
+  FieldRows(int code_bits, bool is_signed, std::int32_t shift)
+      : words_(code_bits), codes_(code_bits, is_signed, shift) {
     std::memset(&mask_, (1 << bits) - 1, sizeof mask_);
   }
 
@@ -97,12 +109,13 @@ class FieldRows {
 
  private:
   QUANTA_ALWAYS_INLINE Word operands(const std::byte* codes, Index bit) const {
-    const Word all = Zip::sub(Zip::flip(words_.read(codes + usize(bit) / 8, usize(bit) % 8), turned_), less_);
+    const Word all = codes_.operands(words_.read(codes + usize(bit) / 8, usize(bit) % 8));
     return bits == 8 ? all : Zip::both(all, mask_);
   }
 
   Words words_;
-  Word turned_, less_, mask_;
+  UnsignedCodes<Zip> codes_;
+  Word mask_;
 };
 
 /// The same of Rows whose words are of a row's next operands, and only so many of them: zeros else.

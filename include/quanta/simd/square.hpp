@@ -74,12 +74,11 @@ QUANTA_ALWAYS_INLINE void join_rows(typename Zip::Word (&words)[8 / bits]) {
   QUANTA_UNROLL for (int step = 1; step < 8 / bits; step *= 2) zip_halves<1, Zip>(words);
 }
 
-/// Spreads a row; bits of `turned` are turned in what becomes of it, and then `less` is subtracted.
+/// Spreads a row.
 template <class Zip>
-QUANTA_ALWAYS_INLINE void spread_row(typename Zip::Word row, typename Zip::Word turned, typename Zip::Word less,
-                                     typename Zip::Word (&words)[2]) {
-  words[0] = Zip::sub(Zip::flip(Zip::low_nibbles(row), turned), less);
-  words[1] = Zip::sub(Zip::flip(Zip::high_nibbles(row), turned), less);
+QUANTA_ALWAYS_INLINE void spread_row(typename Zip::Word row, typename Zip::Word (&words)[2]) {
+  words[0] = Zip::low_nibbles(row);
+  words[1] = Zip::high_nibbles(row);
   zip_halves<1, Zip>(words);
 }
 
