@@ -77,7 +77,7 @@ TEST(Fields, AnyPieceIsReadByVectors) {
 #endif
 }
 
-#if QUANTA_HAS_AVX2
+#if QUANTA_HAS_SSE2
 template <class Words>
 void check_words() {
   Random random(3);
@@ -103,7 +103,10 @@ void check_words() {
 }
 
 TEST(Fields, WordsOfAnyWidthAreReadFromAnyBit) {
+  check_words<simd::Sse2FieldWords>();
+#if QUANTA_HAS_AVX2
   check_words<simd::Avx2FieldWords>();
+#endif
   check_words<simd::NativeFieldWords>();
 }
 #endif

@@ -142,8 +142,7 @@ class FirstOfRows {
   Word mask_;
 };
 
-inline constexpr bool kHasFieldRows = QUANTA_HAS_AVX2;
-#if QUANTA_HAS_AVX2
+#if QUANTA_HAS_SSE2
 template <int bits>
 using NativeFieldRows = FieldRows<bits, simd::NativeSquare::Zip, simd::NativeFieldWords>;
 #else

@@ -78,7 +78,6 @@ class PanelPacker {
   static constexpr bool kStreams = L::width > 1 && kBlockBytes % kVector == 0 && !HasProvenForm<Kernel>;
   static constexpr Index kLarge = Index{4} << 20;  ///< bytes of operands: more than second-level caches hold
   static constexpr bool kTakesLines = kPacksLines<Kernel> && (Sums::kTakesVectors || !kTakesSums);
-  static constexpr bool kTakesFields = kTakesLines && kHasFieldRows;
   static constexpr Index kWord = sizeof(typename simd::NativeSquare::Word);  ///< steps of a row that are read together
   static_assert(kNr % kInAByte == 0,
                 "quanta: operands of 4 bits take a kernel with an even kNr, of 2 one that 4 divides");
@@ -92,7 +91,7 @@ class PanelPacker {
   /// word at step `first` of the panel's last row; fewer than 0: it may not be read.
   Index left_to_read(Index panel, Index first) const;
   bool can_read_word(Index panel, Index first) const {
-    return kTakesFields && (panel + 1) * kNr <= layout_.n && left_to_read(panel, first) >= 0;
+    return line_steps_ > 0 && (panel + 1) * kNr <= layout_.n && left_to_read(panel, first) >= 0;
   }
   /// Packs at most kWord steps to piece_.
   void pack_word(Index panel, Index first, Index steps);
@@ -184,7 +183,7 @@ void PanelPacker<Kernel>::choose_lines() {
   } else if (codes_.bits == 4 && bits == 8 && begin_with_bytes && one_group) {
     line_rows_ = LineRows::spread;
     line_steps_ = 2 * kWord;
-  } else if (kTakesFields && codes_.bits < 8) {
+  } else if (codes_.bits < 8 && (QUANTA_HAS_AVX2 || 8 % codes_.bits != 0)) {  // else SSE2 unpacks rows in less time
     line_rows_ = LineRows::fields;
     line_steps_ = kWord;
   }
@@ -201,7 +200,7 @@ Index PanelPacker<Kernel>::lines(Index panel, Index first, Index end) const {
 
 template <MicroKernel Kernel>
 Index PanelPacker<Kernel>::left_to_read(Index panel, Index first) const {
-  if constexpr (kTakesFields) {
+  if constexpr (kTakesLines) {
     const Index last_row = ((panel * kNr + kNr - 1) * layout_.k + first) * codes_.bits / 8;
     return packed_size(layout_.n * layout_.k, codes_.bits) - last_row - fields_.read_bytes(codes_.bits);
   }
@@ -210,7 +209,7 @@ Index PanelPacker<Kernel>::left_to_read(Index panel, Index first) const {
 
 template <MicroKernel Kernel>
 void PanelPacker<Kernel>::pack_word(Index panel, Index first, Index steps) {
-  if constexpr (kTakesFields) {
+  if constexpr (kTakesLines) {
     using Rows = FirstOfRows<NativeFieldRows<kRhsBits<Kernel>>, simd::NativeSquare::Zip>;
     const Rows rows(fields_, steps);
     const Index row_bits = layout_.k * codes_.bits;
@@ -232,7 +231,7 @@ void PanelPacker<Kernel>::pack_lines(Index panel, Index first, Index count, Rhs*
       const SpreadRow<LineZip> rows(codes_.is_signed, codes_.shift);
       if (line_rows_ == LineRows::spread) return pack_lines_of(rows, panel, first, count, to, sums);
     }
-    if constexpr (kTakesFields) pack_lines_of(fields_, panel, first, count, to, sums);
+    if constexpr (kTakesLines) pack_lines_of(fields_, panel, first, count, to, sums);
   }
 }
 

@@ -306,7 +306,6 @@ struct Avx2Zip {
     b = _mm256_or_si256(_mm256_and_si256(even, _mm256_srli_epi16(a, bits)), _mm256_andnot_si256(even, b));
     a = _mm256_or_si256(_mm256_and_si256(even, a), _mm256_andnot_si256(even, _mm256_slli_epi16(all_of_b, bits)));
   }
-  /// Bytes smaller than 1 << bits, moved up by as many.
   template <int bits>
   static Word up(Word a) {
     return _mm256_slli_epi16(a, bits);

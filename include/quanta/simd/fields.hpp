@@ -55,6 +55,46 @@ class ScalarFields {
   int offset_;
 };
 
+#if QUANTA_HAS_SSE2
+/// Fields of 1 to 8 bits without their signs, a word of kCount at a time (simd/square.hpp), of which the first begins
+/// at any bit of its byte, at 0 if they have 8 bits. `read` looks at read_bytes(bits) bytes. Here eight fields in each
+/// 64 bits, parted as ScalarFields does.
+class Sse2FieldWords {
+ public:
+  using Word = __m128i;
+  static constexpr Index kCount = 16;
+  static Index read_bytes(int bits) { return bits + 8; }
+
+  explicit Sse2FieldWords(int bits) : then_(bits) {
+    for (int i = 0; i < 3; ++i) {
+      const int count = 4 >> i;
+      low_[i] = _mm_set1_epi64x(static_cast<long long>(in_every(16 * count, (std::uint64_t{1} << count * bits) - 1)));
+      high_[i] = _mm_sll_epi64(low_[i], _mm_cvtsi32_si128(8 * count));
+      up_[i] = _mm_cvtsi32_si128(count * (8 - bits));
+    }
+  }
+
+  QUANTA_ALWAYS_INLINE Word read(const std::byte* from, std::size_t offset) const {
+    const Word first = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    const Word then = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + then_));
+    Word words = _mm_srl_epi64(_mm_unpacklo_epi64(first, then), _mm_cvtsi32_si128(static_cast<int>(offset)));
+    words = part<0>(words);
+    words = part<1>(words);
+    return part<2>(words);
+  }
+
+ private:
+  template <int step>
+  Word part(Word words) const {
+    const Word high = _mm_and_si128(_mm_sll_epi64(words, up_[step]), high_[step]);
+    return _mm_or_si128(_mm_and_si128(words, low_[step]), high);
+  }
+
+  Index then_;
+  Word low_[3], high_[3], up_[3];
+};
+#endif
+
 #if QUANTA_HAS_AVX2
 /// Sixteen fields at a time, each at the top of 16 bits.
 class Avx2FieldTops {
@@ -102,8 +142,7 @@ class Avx2Fields {
   Avx2FieldTops tops_;
 };
 
-/// Fields of 1 to 8 bits without their signs, a word of kCount at a time (simd/square.hpp), of which the first begins
-/// at any bit of its byte, at 0 if they have 8 bits. `read` looks at read_bytes(bits) bytes.
+/// Words of sixteen and sixteen.
 class Avx2FieldWords {
  public:
   using Word = __m256i;
@@ -257,6 +296,8 @@ class Sse2Fields {
 using NativeFieldWords = Avx512FieldWords;
 #elif QUANTA_HAS_AVX2
 using NativeFieldWords = Avx2FieldWords;
+#elif QUANTA_HAS_SSE2
+using NativeFieldWords = Sse2FieldWords;
 #endif
 
 #if QUANTA_HAS_AVX2

@@ -22,8 +22,8 @@ namespace simd {
 /// What words are turned and joined with. A Zip has the type Word and, for units, low(a, b) and high(a, b): those of
 /// the low halves of two words in turns, and of the high ones; swap_fields, by which the fields of `bits` bits at odd
 /// places of a and those at even places of b change places; and flip, which turns bits. Those of x86 have low_nibbles
-/// and high_nibbles, of each byte its low or high half, and sub, of bytes modulo 256, too. Here of eight bytes, in
-/// units of one.
+/// and high_nibbles, of each byte its low or high half; up, which moves small enough bytes up by `bits` bits; both, the
+/// bits of both words; and sub, of bytes modulo 256, too. Here of eight bytes, in units of one.
 struct ScalarZip {
   using Word = std::uint64_t;
 

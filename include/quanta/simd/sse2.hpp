@@ -299,9 +299,14 @@ struct Sse2Zip {
     b = _mm_or_si128(_mm_and_si128(even, _mm_srli_epi16(a, bits)), _mm_andnot_si128(even, b));
     a = _mm_or_si128(_mm_and_si128(even, a), _mm_andnot_si128(even, _mm_slli_epi16(all_of_b, bits)));
   }
+  template <int bits>
+  static Word up(Word a) {
+    return _mm_slli_epi16(a, bits);
+  }
   static Word low_nibbles(Word a) { return _mm_and_si128(a, _mm_set1_epi8(0x0f)); }
   static Word high_nibbles(Word a) { return low_nibbles(_mm_srli_epi16(a, 4)); }
   static Word flip(Word a, Word bits) { return _mm_xor_si128(a, bits); }
+  static Word both(Word a, Word b) { return _mm_and_si128(a, b); }
   static Word sub(Word a, Word b) { return _mm_sub_epi8(a, b); }
 };
 
