@@ -54,6 +54,8 @@ struct Table {
   Form form;
   bool signed_lhs = false;
   std::int32_t zero_x = 0, zero_w = 0;
+  /// Weights of 7 bits, for kernels that multiply them faster.
+  bool seven_bits = false;
 };
 
 inline const std::vector<Table> kTables = {{"int32", Form::kInt32},
@@ -62,6 +64,7 @@ inline const std::vector<Table> kTables = {{"int32", Form::kInt32},
                                            {"dynamic", Form::kDynamic},
                                            {"int32_zero_x", Form::kInt32, false, 3, 0},
                                            {"int32_zero_x_zero_w", Form::kInt32, false, 3, 5},
-                                           {"int32_signed", Form::kInt32, true, 0, 0}};
+                                           {"int32_signed", Form::kInt32, true, 0, 0},
+                                           {"int32_seven_bits", Form::kInt32, false, 0, 0, true}};
 
 }  // namespace bench

@@ -57,7 +57,7 @@ inline void contest(std::vector<Contestant>& all, double budget, bool pause) {
       Contestant& one = all[i];
       if (!one.seconds.empty() && one.seconds.front() > kSlow) continue;
       if (pause) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-      if (one.seconds.empty() || one.seconds.back() < kWarm) one.run();
+      if (one.seconds.empty() || one.seconds.back() < kWarm) seconds_of(one.run, 1 + repeats[i] / 8);
       one.seconds.push_back(seconds_of(one.run, repeats[i]));
     }
     const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

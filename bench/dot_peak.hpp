@@ -2,7 +2,7 @@
 //
 // The limit of an int8 product on one core: how many multiply-adds per second the dot instruction reaches when it has
 // nothing to wait for. A loop over registers alone, with enough independent accumulators to fill the units. Where there
-// is no dot instruction, the multiplication that stands for it.
+// is no dot instruction, the multiplications that stand for it.
 #pragma once
 
 #include <algorithm>
@@ -19,9 +19,9 @@
 
 namespace bench {
 
-/// `instruction()` returns the dot product of one register's bytes onto an accumulator: acc = dot(acc, a, b).
-template <class Register, int kBytes, int kAccumulators = 16, class Dot>
-double dot_rate(Register zero, Register one, Dot dot) {
+/// The rate of one number of accumulators. `dot(acc, a, b)` adds the dot products of two registers' bytes to acc.
+template <class Register, int kBytes, int kAccumulators, class Dot>
+double dot_rate_of(Register zero, Register one, Dot dot) {
   constexpr int kRounds = 20000;
   double best = 0.0;
   for (int attempt = 0; attempt < 20; ++attempt) {
@@ -45,10 +45,66 @@ double dot_rate(Register zero, Register one, Dot dot) {
   return best;
 }
 
+/// The highest rate of several numbers of accumulators: eight do not fill all units, and from 16 on Zen 5 gives most of
+/// the instructions to one of its two units.
+template <class Register, int kBytes, class Dot>
+double dot_rate(Register zero, Register one, Dot dot) {
+  return std::max({dot_rate_of<Register, kBytes, 8>(zero, one, dot), dot_rate_of<Register, kBytes, 10>(zero, one, dot),
+                   dot_rate_of<Register, kBytes, 12>(zero, one, dot)});
+}
+
+#if QUANTA_HAS_AVX2
+/// v, which the compiler takes for another value: what is made of it is made again.
+inline __m256i another(__m256i v) {
+  asm volatile("" : "+x"(v));
+  return v;
+}
+
+/// What a block of 4 rows, 16 columns and 4 steps takes in the two forms of the AVX2 kernel (gemm/kernels/avx2.hpp),
+/// but loads and stores.
+QUANTA_ALWAYS_INLINE void general_avx2_block(__m256i (&acc)[4][2], __m256i one) {
+  const __m256i b0 = another(one), b1 = another(one);
+  const __m256i even0 = _mm256_srai_epi16(_mm256_slli_epi16(b0, 8), 8), odd0 = _mm256_srai_epi16(b0, 8);
+  const __m256i even1 = _mm256_srai_epi16(_mm256_slli_epi16(b1, 8), 8), odd1 = _mm256_srai_epi16(b1, 8);
+  QUANTA_UNROLL for (int r = 0; r < 4; ++r) {
+    const __m256i a = another(one);
+    const __m256i even = _mm256_and_si256(a, one), odd = _mm256_srli_epi16(a, 8);
+    acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_madd_epi16(even, even0));
+    acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_madd_epi16(even, even1));
+    acc[r][0] = another(_mm256_add_epi32(acc[r][0], _mm256_madd_epi16(odd, odd0)));
+    acc[r][1] = another(_mm256_add_epi32(acc[r][1], _mm256_madd_epi16(odd, odd1)));
+  }
+}
+QUANTA_ALWAYS_INLINE void proven_avx2_block(__m256i (&acc)[4][2], __m256i one) {
+  QUANTA_UNROLL for (int r = 0; r < 4; ++r) {
+    QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
+      const __m256i pairs = _mm256_maddubs_epi16(another(one), one);
+      acc[r][v] = another(_mm256_add_epi32(acc[r][v], _mm256_madd_epi16(pairs, one)));
+    }
+  }
+}
+template <auto block>
+double avx2_rate() {
+  constexpr int kRounds = 20000;
+  double best = 0.0;
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    const __m256i one = another(_mm256_set1_epi8(1));
+    __m256i acc[4][2];
+    QUANTA_UNROLL for (int j = 0; j < 8; ++j) acc[j / 2][j % 2] = another(_mm256_setzero_si256());
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kRounds; ++i) block(acc, one);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    QUANTA_UNROLL for (int j = 0; j < 8; ++j) another(acc[j / 2][j % 2]);
+    best = std::max(best, 2.0 * 4 * 16 * 4 * kRounds / seconds);
+  }
+  return best;
+}
+#endif
+
 /// Operations per second (two per multiply-add) of the kernel's dot instruction, or what stands for it; 0 for a kernel
-/// without.
+/// without. That of AVX2 is all that its kernel does with registers, for weights of seven bits by its proven form.
 template <class Kernel>
-double dot_peak() {
+double dot_peak([[maybe_unused]] bool seven_bits) {
 #if QUANTA_HAS_AVX512VNNI
   if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::Avx512Vnni>>) {
     return dot_rate<__m512i, 64>(_mm512_setzero_si512(), _mm512_set1_epi8(1),
@@ -62,18 +118,15 @@ double dot_peak() {
   }
 #endif
 #if QUANTA_HAS_AVX2
-  // vpmaddwd, 16 products each. Widening and adding share its units, so the general form cannot reach more than
-  // 0.7. Eight accumulators, because GCC 12 does not keep more in the 16 registers there are.
   if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::Avx2>>) {
-    return dot_rate<__m256i, 16, 8>(_mm256_setzero_si256(), _mm256_set1_epi16(1),
-                                    [](__m256i acc, __m256i a, __m256i) { return _mm256_madd_epi16(acc, a); });
+    return seven_bits ? avx2_rate<proven_avx2_block>() : avx2_rate<general_avx2_block>();
   }
 #endif
 #if QUANTA_HAS_SSE2
-  // pmaddwd, as above.
+  // pmaddwd, 8 products each. Widening and adding share its units, so the kernel cannot reach more than 0.7.
   if constexpr (std::is_same_v<Kernel, quanta::Int8Kernel<quanta::arch::Sse2>>) {
-    return dot_rate<__m128i, 8, 8>(_mm_setzero_si128(), _mm_set1_epi16(1),
-                                   [](__m128i acc, __m128i a, __m128i) { return _mm_madd_epi16(acc, a); });
+    return dot_rate<__m128i, 8>(_mm_setzero_si128(), _mm_set1_epi16(1),
+                                [](__m128i acc, __m128i a, __m128i) { return _mm_madd_epi16(acc, a); });
   }
 #endif
 #if QUANTA_HAS_AVXVNNI

@@ -103,6 +103,7 @@ void register_all(bench::Bench& bench, Results& results) {
   for (const bench::Table& table : bench::kTables) {
     for (const bench::Size& size : bench::kSizes) {
       for (const bench::Kernel& kernel : bench.kernels()) {
+        if (!bench::takes_part(kernel, table)) continue;
         add(kernel.name + "/" + table.name + "/" + size.name(),
             [&, name = kernel.name](benchmark::State& state) { run_case(state, bench, results, table, size, name); });
       }
@@ -110,6 +111,7 @@ void register_all(bench::Bench& bench, Results& results) {
   }
   for (const bench::Kernel& kernel : bench.kernels()) {
     for (const bench::Table& table : bench::kTables) {
+      if (!bench::takes_part(kernel, table)) continue;
       add("aggregate/" + kernel.name + "/" + table.name,
           [&, name = kernel.name](benchmark::State& state) { run_aggregate(state, results, name, table.name); });
     }

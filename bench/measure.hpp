@@ -80,6 +80,8 @@ class Copies {
   std::size_t next_ = 0;
 };
 
+inline bool takes_part(const Kernel& kernel, const Table& table) { return !table.seven_bits || kernel.has_proven_form; }
+
 class Bench {
  public:
   Bench(std::vector<Kernel> kernels, PeerList peers, const Threads& threads, quanta::Context& context, double seconds)
@@ -106,7 +108,7 @@ class Bench {
 // ---- bodies ----
 
 inline Outcome Bench::measure(const Table& table, const Size& size) {
-  const Problem problem(size, table.form, table.signed_lhs, table.zero_x, table.zero_w);
+  const Problem problem(size, table.form, table.signed_lhs, table.zero_x, table.zero_w, table.seven_bits);
   Outcome outcome;
   std::vector<std::shared_ptr<Copies>> held;
   std::vector<Contestant> contestants;
@@ -114,7 +116,10 @@ inline Outcome Bench::measure(const Table& table, const Size& size) {
     contestants.push_back({name, [one = copies.get()] { one->run(); }, {}});
     held.push_back(std::move(copies));
   };
+  std::vector<const Kernel*> kernels;
   for (const Kernel& kernel : kernels_) {
+    if (!takes_part(kernel, table)) continue;
+    kernels.push_back(&kernel);
     auto copies = std::make_shared<Copies>(size, 1, [&] { return kernel.prepare(problem, context_); });
     copies->run();
     if (!is_right(problem, copies->first(), held.empty() ? nullptr : &held.front()->first())) {
@@ -151,10 +156,10 @@ inline Outcome Bench::measure(const Table& table, const Size& size) {
 
   double read = 1e30;
   for (std::size_t i = first_limit; i < contestants.size(); ++i) read = std::min(read, contestants[i].best());
-  for (std::size_t i = 0; i < kernels_.size(); ++i) {
+  for (std::size_t i = 0; i < kernels.size(); ++i) {
     const Contestant& ours = contestants[i];
-    Figure figure{kernels_[i].name, table.name, size.name(), ours.best(), ours.median(), size.operations(), 0, 0, {}};
-    const double peak = kernels_[i].peak() * threads_;
+    Figure figure{kernels[i]->name, table.name, size.name(), ours.best(), ours.median(), size.operations(), 0, 0, {}};
+    const double peak = kernels[i]->peak(table.seven_bits) * threads_;
     if (size.m > 1 && peak > 0.0) figure.of_dot_peak = size.operations() / ours.best() / peak;
     if (size.m == 1) figure.of_read_limit = read / ours.best();
     for (const std::size_t peer : entered) {

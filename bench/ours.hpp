@@ -91,8 +91,9 @@ class OursProduct final : public Product {
 struct Kernel {
   std::string name;
   std::function<std::unique_ptr<Product>(const Problem&, quanta::Context&)> prepare;
-  /// Operations per second of its dot instruction; 0 where there is none.
-  std::function<double()> peak;
+  /// Operations per second at most, with weights of seven bits or any; 0 where that is not known (dot_peak.hpp).
+  double (*peak)(bool seven_bits);
+  bool has_proven_form;
 };
 
 template <class K>
@@ -102,7 +103,7 @@ Kernel kernel_of() {
             if (problem.signed_lhs) return std::make_unique<OursProduct<K, quanta::Int<8>>>(problem, context);
             return std::make_unique<OursProduct<K, quanta::UInt<8>>>(problem, context);
           },
-          [] { return dot_peak<K>(); }};
+          dot_peak<K>, quanta::HasProvenForm<K>};
 }
 
 /// The kernels this build has, best first; those of builds without flags only where there is no other.

@@ -37,7 +37,7 @@ enum class Form {
   kProduct,  ///< acc * s in float: what a float library has instead of any of these
 };
 
-/// Weights as they are stored, (n, k), in int8 without -128, with a scale and a bias per output.
+/// Weights as they are stored, (n, k), in int8 without -128, or of 7 bits, with a scale and a bias per output.
 struct Weights {
   Matrix<std::int8_t> codes;
   Eigen::VectorXf scales, bias;
@@ -64,7 +64,7 @@ struct Problem {
     return ((weights->codes.cast<float>().array() - static_cast<float>(zero_w)).colwise() * weights->scales.array())
         .matrix();
   }
-  Problem(const Size& of, Form as, bool is_signed, std::int32_t x_zero, std::int32_t w_zero);
+  Problem(const Size& of, Form as, bool is_signed, std::int32_t x_zero, std::int32_t w_zero, bool seven_bits);
 
   /// Element (i, j) of the result in `as`, from the definition alone.
   double expected(Form as, Index i, Index j) const;
@@ -82,21 +82,31 @@ inline void fill_bytes(std::uint8_t* bytes, Index count, std::uint64_t seed) {
 }
 
 /// The weights of the size last asked for are kept: problems come in the order of sizes.
-inline std::shared_ptr<const Weights> make_weights(Index n, Index k) {
+inline std::shared_ptr<const Weights> make_weights(Index n, Index k, bool seven_bits) {
   static std::shared_ptr<const Weights> last;
-  if (last != nullptr && last->codes.rows() == n && last->codes.cols() == k) return last;
+  static bool last_has_seven_bits;
+  const bool same_size = last != nullptr && last->codes.rows() == n && last->codes.cols() == k;
+  if (same_size && last_has_seven_bits == seven_bits) return last;
   const auto made = std::make_shared<Weights>();
   made->codes.resize(n, k);
   fill_bytes(reinterpret_cast<std::uint8_t*>(made->codes.data()), n * k, 7);
   made->codes = made->codes.cwiseMax(std::int8_t{-127});
+  if (seven_bits) made->codes /= std::int8_t{2};
   made->scales = Eigen::VectorXf::LinSpaced(n, 0.001f, 0.01f);
   made->bias = Eigen::VectorXf::LinSpaced(n, -1.0f, 1.0f);
   last = made;
+  last_has_seven_bits = seven_bits;
   return last;
 }
 
-inline Problem::Problem(const Size& of, Form as, bool is_signed, std::int32_t x_zero, std::int32_t w_zero)
-    : size(of), form(as), signed_lhs(is_signed), zero_x(x_zero), zero_w(w_zero), weights(make_weights(of.n, of.k)) {
+inline Problem::Problem(const Size& of, Form as, bool is_signed, std::int32_t x_zero, std::int32_t w_zero,
+                        bool seven_bits)
+    : size(of),
+      form(as),
+      signed_lhs(is_signed),
+      zero_x(x_zero),
+      zero_w(w_zero),
+      weights(make_weights(of.n, of.k, seven_bits)) {
   codes.resize(size.m, size.k);
   fill_bytes(codes.data(), codes.size(), 11);
   x.resize(size.m, size.k);

@@ -127,6 +127,7 @@ inline std::string meaning_of(const std::string& table) {
   if (table == "int32_zero_x") return "int32, the lhs with a zero point";
   if (table == "int32_zero_x_zero_w") return "int32, both with zero points";
   if (table == "int32_signed") return "int32, a signed lhs";
+  if (table == "int32_seven_bits") return "int32, weights of 7 bits";
   return table;
 }
 

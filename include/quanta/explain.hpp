@@ -161,7 +161,7 @@ Explanation explain_layout(Index m, const RhsLayout& layout, const GranularityIn
              : Reader::kReadShift != 0                       ? "read as it is, the signs turned in registers"
              : std::is_same_v<typename Reader::Type, Kernel> ? "read as it is"
                                                              : "read as it is, by a kernel for its sign";
-  e.rows_together = rows_together<Kernel>(m, e.k);
+  e.rows_together = rows_together(m, e.k);
   e.weight_bits = kRhsBits<Kernel>;
   e.weight_bytes = layout.size() * e.weight_bits / 8;
   const double stored = static_cast<double>(layout.size());

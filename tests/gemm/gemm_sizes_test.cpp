@@ -9,7 +9,7 @@ namespace {
 
 using Odd = PortableKernel<5, 12, 3, S8, U8>;
 
-TEST(Sizes, RowsAcrossTheBlocksOfTheLoopNest) {
+TEST(Sizes, RowsOfManyTiles) {
   Random random(1);
   for (const Index m : {111, 112, 113, 224, 225, 300}) {
     const IntMatrix lhs = int_matrix<UInt<8>>(m, 5, kPerRow, Fill::random, Fill::random, random);

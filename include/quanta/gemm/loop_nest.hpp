@@ -3,8 +3,8 @@
 // Walks a product tile by tile.
 //
 //   tasks                     one per thread: rows where there are enough, else panels
-//     blocks of rows          prepared once (gemm/lhs.hpp); they stay in the second-level cache
-//       groups of panels      so do they, read once per block of rows
+//     blocks of rows          prepared once (gemm/lhs.hpp); they stay in the second- or third-level cache
+//       groups of panels      they stay in the second-level cache, read once per block of rows
 //         tiles of rows       they stay in the first-level cache
 //           panels            kernel, zero points, output: results are written along the rows of dst
 //
@@ -24,13 +24,14 @@
 QUANTA_NAMESPACE_BEGIN
 namespace detail {
 
-/// Of so many rows of the lhs, those that are walked together: so many that they fill half of the second-level cache,
-/// since every such block reads all panels anew, but a few tiles at least.
-template <class Kernel>
-Index rows_together(Index rows, Index k) {
-  constexpr Index bytes = QUANTA_L2_KILOBYTES * Index{1024} / 2, few = 8 * Kernel::kMr;
-  if (rows <= few || rows * k <= bytes) return rows;  // small products spare the division
-  return std::max<Index>(few, bytes / k);
+/// Of so many rows of the lhs, those that are walked together: they fill half of the second-level cache, or there are
+/// 512 of them, since every such block reads all panels anew, and where these come from memory the products of fewer
+/// rows do not hide it (4096 x 4096 weights, 128 rows: 7 % slower). Rows come along from the third-level cache in time,
+/// where they take at most four times the second-level one; else they are fewer again.
+inline Index rows_together(Index rows, Index k) {
+  constexpr Index bytes = QUANTA_L2_KILOBYTES * Index{1024}, few = 128, many = 512;
+  if (rows <= few || rows * k <= bytes / 2) return rows;  // small products spare the division
+  return std::max(bytes / 2 / k, std::clamp(4 * bytes / k, few, many));
 }
 
 /// Calls f(first, last) for the fewest pieces of [0, size) of at most `most`, all nearly equal.
@@ -68,10 +69,10 @@ class PanelOutputs {
  public:
   using Panel = typename Output::template Panel<Rhs, nr>;
 
-  /// So many panels that they fill a quarter of the second-level cache, where every tile of rows finds them again; one
-  /// row does not come back to them.
+  /// So many panels that they fill half of the second-level cache, where every tile of rows finds them again; one row
+  /// does not come back to them.
   static Index most_panels(const Rhs& rhs, Index rows) {
-    constexpr Index bytes = QUANTA_L2_KILOBYTES * Index{1024} / 4;
+    constexpr Index bytes = QUANTA_L2_KILOBYTES * Index{1024} / 2;
     if (rows == 1 || rhs.layout().size() <= bytes) return kMost;
     return std::clamp<Index>(bytes / rhs.layout().panel_size(), 1, kMost);
   }
@@ -183,7 +184,7 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
     return panels;
   };
   // Blocks of nearly equal height: a low last one would fetch every panel for next to nothing.
-  for_each_part(last_row - first_row, rows_together<Kernel>(last_row - first_row, rhs.k()), [&](Index from, Index to) {
+  for_each_part(last_row - first_row, rows_together(last_row - first_row, rhs.k()), [&](Index from, Index to) {
     const Index row = first_row + from, rows = to - from;
     const auto prepared =
         rows_of_block<LhsRows<Kernel, Code>>(lhs, rhs.layout(), row, rows, rhs.rest_factor(), scratch);
@@ -214,7 +215,7 @@ QUANTA_ALWAYS_INLINE void run_product(Context& context, const LhsOperand<Code>& 
   const bool by_rows = m >= threads * Kernel::kMr;
   const Index tasks = std::min(threads, by_rows ? m : panels);
   using Rows = LhsRows<Kernel, Code>;
-  const Index bytes = Rows::scratch_bytes(lhs, rhs.layout(), rows_together<Kernel>(m, rhs.k()));
+  const Index bytes = Rows::scratch_bytes(lhs, rhs.layout(), rows_together(m, rhs.k()));
   if constexpr (!PanelOutputs<Output, Rhs>::Panel::by_group) {
     constexpr Index kFewBytes = 1024;
     const bool is_tile = m <= Kernel::kMr && is_tile_height(static_cast<int>(m));
