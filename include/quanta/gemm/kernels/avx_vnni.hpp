@@ -14,7 +14,7 @@
 QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
-struct AvxVnniDot : YmmRegisters {
+struct AvxVnniDot : YmmRegistersOfFours {
   static constexpr const char* name = arch::AvxVnni::name;
   using Lhs = std::uint8_t;
   using Rhs = std::int8_t;

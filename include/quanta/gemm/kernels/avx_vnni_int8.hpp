@@ -16,7 +16,7 @@
 QUANTA_NAMESPACE_BEGIN
 
 namespace detail {
-struct AvxVnniInt8Dot : YmmRegisters {
+struct AvxVnniInt8Dot : YmmRegistersOfFours {
   static constexpr const char* name = arch::AvxVnniInt8::name;
   using Lhs = std::int8_t;
   using Rhs = std::int8_t;

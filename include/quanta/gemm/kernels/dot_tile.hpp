@@ -69,14 +69,7 @@ struct DotTile {
   template <int rows>
   static void run_narrow(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile,
                          bool accumulate) {
-    // Half of the rows at a time: with one register of columns that fills the units, and spares the compiler much.
-    constexpr int first = std::min(rows, kHalf);
-    multiply<first, 1>(lhs, panel, blocks, tile, accumulate);
-    if constexpr (rows > first) {
-      const Lhs* const tail = lhs.tail == nullptr ? nullptr : lhs.tail + first * kKr;
-      multiply<rows - first, 1>({lhs.data + first * lhs.stride, lhs.stride, tail}, panel, blocks,
-                                {tile.data + first * tile.stride, tile.stride}, accumulate);
-    }
+    multiply<rows, 1>(lhs, panel, blocks, tile, accumulate);
   }
 
   /// See HasThinForm.
@@ -140,7 +133,8 @@ struct DotTile {
     }
   }
 
-  template <int vectors>
+  /// For so many rows: several share a register, which compilers are kept from loading anew for each of a few.
+  template <int rows, int vectors>
   QUANTA_ALWAYS_INLINE static void load_block(Register (&b)[vectors], const Rhs* block) {
     if constexpr (kRhsBits == 4) {
       const Register both = V::load(block);
@@ -151,7 +145,10 @@ struct DotTile {
       b[0] = V::low_quarters(all);
       if constexpr (vectors > 1) b[1] = V::high_quarters(all);
     } else {
-      QUANTA_UNROLL for (int v = 0; v < vectors; ++v) b[v] = V::load(block + v * V::kLanes * kKr);
+      QUANTA_UNROLL for (int v = 0; v < vectors; ++v) {
+        b[v] = V::load(block + v * V::kLanes * kKr);
+        if constexpr (rows > 1) b[v] = in_order(b[v]);
+      }
     }
   }
 
@@ -161,7 +158,7 @@ struct DotTile {
   QUANTA_ALWAYS_INLINE static void add_block(Register (&acc)[rows][vectors], const Lhs* upper, const Lhs* lower,
                                              Index stride, const Rhs* block) {
     Register b[vectors];
-    load_block(b, block);
+    load_block<rows>(b, block);
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       std::int32_t four;
       std::memcpy(&four, (r < kHalf ? upper : lower) + r % kHalf * stride, sizeof four);
@@ -179,7 +176,7 @@ struct DotTile {
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) a[r] = V::load((r < kHalf ? upper : lower) + r % kHalf * stride);
     unroll<4>([&](auto i) QUANTA_INLINE_LAMBDA {
       Register b[vectors];
-      load_block(b, blocks + i * kBlock);
+      load_block<rows>(b, blocks + i * kBlock);
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
         QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] =
             in_order(V::template dot_lane<i>(acc[r][v], a[r], b[v]));
@@ -200,7 +197,7 @@ struct DotTile {
         unroll<4>([&](auto i) QUANTA_INLINE_LAMBDA {
           constexpr int s = 4 * q + i;
           Register b[vectors];
-          load_block(b, blocks + s * kBlock);
+          load_block<rows>(b, blocks + s * kBlock);
           QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
             const Register four = V::template pick_four<i>(a[r]);
             QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[s][r][v] = in_order(V::dot(acc[s][r][v], four, b[v]));
@@ -217,9 +214,10 @@ struct DotTile {
   template <int rows, int vectors>
   static void multiply(const LhsTile<Lhs>& lhs, const Rhs* panel, Index blocks, const SumTile& tile, bool accumulate) {
     // An instruction takes four cycles and two start in each: with fewer than eight sums they would wait for one
-    // another. There blocks take turns with several sets of sums, as far as half of the registers go.
-    constexpr int sums = rows * vectors;
-    constexpr int sets = std::max(1, std::min((7 + sums) / sums, V::kRegisters / 2 / sums));
+    // another, and a dozen leaves them some freedom. There blocks take turns with several sets of sums, as many as
+    // there are registers for; but not with so many that most blocks of a short row are left over.
+    constexpr int sums = rows * vectors, wanted = sums < 4 ? 8 : 12;
+    constexpr int sets = std::max(1, std::min((wanted + sums - 1) / sums, (V::kRegisters - 4) / sums));
     Register acc[sets][rows][vectors];
     QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {

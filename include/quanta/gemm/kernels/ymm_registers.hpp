@@ -47,6 +47,17 @@ struct YmmRegisters {
   QUANTA_ALWAYS_INLINE static Register add(Register a, Register b) { return _mm256_add_epi32(a, b); }
 };
 
+/// The same for an instruction that is so fast that with one row loads hold it up.
+struct YmmRegistersOfFours : YmmRegisters {
+  QUANTA_ALWAYS_INLINE static Register load_fours(const void* p) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
+  template <int i>
+  QUANTA_ALWAYS_INLINE static Register pick_four(Register v) {
+    return _mm256_shuffle_epi32(v, 0x55 * i);
+  }
+};
+
 }  // namespace detail
 QUANTA_NAMESPACE_END
 #endif
