@@ -229,9 +229,11 @@ struct RealOutput {
         if (to.adjacent()) {
           const Index stride = to.dst.stride(0);
           float* const first = to.row(row);
+          const RowScales of_rows = row_scales(row);
           to.template for_each_vector<L::width>([&](Index c, auto lanes) QUANTA_INLINE_LAMBDA {
+            const Columns columns = load_columns(c);
             for (Index r = 0; r < rows; ++r) {
-              typename L::F v = real(row + r, sums + r * nr, c);
+              typename L::F v = real(of_rows[r], columns, sums + r * nr + c);
               std::apply(
                   [&](const Stages&... stage) { ((v = map_lanes<L>(stage, v, row + r, to.column + c, lanes)), ...); },
                   output.stages);
@@ -243,7 +245,10 @@ struct RealOutput {
       }
       for (Index r = 0; r < rows; ++r) {
         alignas(kCacheLine) float values[nr];
-        for (int c = 0; c < nr; c += L::width) L::store(values + c, real(row + r, sums + r * nr, c));
+        const float scale = row_scales(row)[r];
+        for (int c = 0; c < nr; c += L::width) {
+          L::store(values + c, real(scale, load_columns(c), sums + r * nr + c));
+        }
         std::apply([&](const Stages&... stage) { (stage.apply(values, to.count, row + r, to.column), ...); },
                    output.stages);
         to.store(row + r, values);
@@ -251,12 +256,29 @@ struct RealOutput {
     }
 
    private:
-    /// Dequantize and the bias, for the columns from c on.
+    /// Of the lhs, and of a vector of columns: held in registers, since for all that compilers know every store of a
+    /// result may change them in memory.
+    struct RowScales {
+      const float* scales;
+      Index step;
+      float operator[](Index r) const { return scales[r * step]; }
+    };
+    struct Columns {
+      typename L::F scales, bias;
+    };
+    RowScales row_scales(Index row) const {
+      return {output.lhs.params.scales + row * output.lhs.step, output.lhs.step};
+    }
+    QUANTA_ALWAYS_INLINE Columns load_columns(Index c) const {
+      return {Rhs::per_group ? L::set(1.0f) : L::load(scales_ + c), L::load(bias_ + c)};
+    }
+
+    /// Dequantize and the bias.
     template <class Sum>
-    QUANTA_ALWAYS_INLINE typename L::F real(Index row, const Sum* sums, Index c) const {
-      typename L::F scale = L::set(output.lhs.scale(row));
-      if constexpr (!Rhs::per_group) scale = L::mul(scale, L::load(scales_ + c));
-      return L::one_nan(L::fma(load_as_float(sums + c), scale, L::load(bias_ + c)));
+    QUANTA_ALWAYS_INLINE static typename L::F real(float row_scale, const Columns& columns, const Sum* sums) {
+      typename L::F scale = L::set(row_scale);
+      if constexpr (!Rhs::per_group) scale = L::mul(scale, columns.scales);
+      return L::one_nan(L::fma(load_as_float(sums), scale, columns.bias));
     }
     static typename L::F load_as_float(const float* sums) { return L::load(sums); }
     static typename L::F load_as_float(const std::int32_t* sums) { return L::to_float(L::load_int(sums)); }
