@@ -138,6 +138,7 @@ namespace detail {
 /// vpmaddubsw of operands of at most 4 bits cannot saturate: two products are 2 * 15 * 255 at most.
 struct Avx2SmallDot : YmmRegisters {
   static constexpr const char* name = arch::Avx2::name;
+  static constexpr int kMostSums = 8;  // one holds ones, and one a product
   using Lhs = std::uint8_t;
   using Rhs = std::int8_t;
 

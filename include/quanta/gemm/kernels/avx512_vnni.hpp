@@ -26,7 +26,7 @@ struct Avx512VnniDot {
   using Rhs = std::int8_t;
   using Register = __m512i;
   static constexpr int kLanes = 16;
-  static constexpr int kRegisters = 32;
+  static constexpr int kRegisters = 32, kMostSums = 28;
   static constexpr int kRhsBits = 8;
   using Lanes = simd::Avx512Lanes;
   static constexpr std::int32_t kLhsShift = 0;

@@ -36,14 +36,14 @@ concept PicksFours = requires(typename V::Register v) {
 };
 
 /// V names the instructions: `name`; Lhs, Rhs (one byte each); kLhsShift (see ReadsBothSigns); Register, of which there
-/// are kRegisters; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a whole register;
-/// broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of as many lanes.
-/// And kRhsBits: 8; or 4, with low_halves(v) and high_halves(v) of every byte; or 2, with load_half(p), half a register
-/// loaded to both halves, the bits of the upper one moved down by 2, and low_quarters and high_quarters, the bits 0 and
-/// 1, and 4 and 5, of every byte. Where an instruction repeats one of the four lanes of a register itself, V has
-/// `dot_lane<i>(acc, a, b)` instead of broadcasts: 16 lhs bytes are loaded at once. Where loads are scarce, V may have
-/// load_fours(p), 16 lhs bytes repeated all over a register, and `pick_four<i>`, which broadcasts four of them: with
-/// few rows, every load spared counts.
+/// are kRegisters, kMostSums of them for sums; kLanes, how many int32 it holds; zero(), load(p) and store(p, v) of a
+/// whole register; broadcast(four lhs bytes as an int32); add(a, b) of int32; dot(acc, a, b); Lanes, the lane type of
+/// as many lanes. And kRhsBits: 8; or 4, with low_halves(v) and high_halves(v) of every byte; or 2, with load_half(p),
+/// half a register loaded to both halves, the bits of the upper one moved down by 2, and low_quarters and
+/// high_quarters, the bits 0 and 1, and 4 and 5, of every byte. Where an instruction repeats one of the four lanes of a
+/// register itself, V has `dot_lane<i>(acc, a, b)` instead of broadcasts: 16 lhs bytes are loaded at once. Where loads
+/// are scarce, V may have load_fours(p), 16 lhs bytes repeated all over a register, and `pick_four<i>`, which
+/// broadcasts four of them: with few rows, every load spared counts.
 template <class V, int mr>
 struct DotTile {
   using Lhs = typename V::Lhs;                             ///< std::int8_t or std::uint8_t
@@ -217,7 +217,7 @@ struct DotTile {
     // another, and a dozen leaves them some freedom. There blocks take turns with several sets of sums, as many as
     // there are registers for; but not with so many that most blocks of a short row are left over.
     constexpr int sums = rows * vectors, wanted = sums < 4 ? 8 : 12;
-    constexpr int sets = std::max(1, std::min((wanted + sums - 1) / sums, (V::kRegisters - 4) / sums));
+    constexpr int sets = std::max(1, std::min((wanted + sums - 1) / sums, V::kMostSums / sums));
     Register acc[sets][rows][vectors];
     QUANTA_UNROLL for (int s = 0; s < sets; ++s) {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {

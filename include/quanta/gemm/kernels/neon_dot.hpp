@@ -79,7 +79,7 @@ struct NeonDotOfSmall {
   using Rhs = std::uint8_t;
   using Register = int32x4_t;
   static constexpr int kLanes = 4;
-  static constexpr int kRegisters = 32;
+  static constexpr int kRegisters = 32, kMostSums = 12;
   static constexpr int kRhsBits = bits;
   using Lanes = simd::NeonLanes;
   static constexpr std::int32_t kLhsShift = 0;

@@ -29,7 +29,7 @@ struct Sse2Dot {
   using Register = __m128i;
   using Lanes = simd::Sse2Lanes;
   static constexpr int kLanes = 4;
-  static constexpr int kRegisters = 16;
+  static constexpr int kRegisters = 16, kMostSums = 8;
   static constexpr int kRhsBits = 8;
   static constexpr std::int32_t kLhsShift = 0;
 

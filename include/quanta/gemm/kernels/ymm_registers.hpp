@@ -23,7 +23,7 @@ inline constexpr struct alignas(32) {
 struct YmmRegisters {
   using Register = __m256i;
   static constexpr int kLanes = 8;
-  static constexpr int kRegisters = 16;
+  static constexpr int kRegisters = 16, kMostSums = 12;
   static constexpr int kRhsBits = 8;
   using Lanes = simd::Avx2Lanes;
   static constexpr std::int32_t kLhsShift = 0;
