@@ -19,9 +19,10 @@
 
 namespace bench {
 
-/// The rate of one number of accumulators. `dot(acc, a, b)` adds the dot products of two registers' bytes to acc.
-template <class Register, int kBytes, int kAccumulators, class Dot>
-double dot_rate_of(Register zero, Register one, Dot dot) {
+/// Operations per second of `round(acc)`, which does `operations` with so many accumulators and with nothing but
+/// registers.
+template <int kAccumulators, class Register, class Round>
+QUANTA_ALWAYS_INLINE double rate_of(double operations, Register zero, Round round) {
   constexpr int kRounds = 20000;
   double best = 0.0;
   for (int attempt = 0; attempt < 20; ++attempt) {
@@ -32,17 +33,24 @@ double dot_rate_of(Register zero, Register one, Dot dot) {
       acc[j] = first;
     }
     const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < kRounds; ++i) {
-      QUANTA_UNROLL for (int j = 0; j < kAccumulators; ++j) acc[j] = dot(acc[j], one, one);
-    }
+    for (int i = 0; i < kRounds; ++i) round(acc);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     QUANTA_UNROLL for (int j = 0; j < kAccumulators; ++j) {
       const Register last = acc[j];
       asm volatile("" ::"m"(last));
     }
-    best = std::max(best, 2.0 * kBytes * kAccumulators * kRounds / seconds);
+    best = std::max(best, operations * kRounds / seconds);
   }
   return best;
+}
+
+/// Of one number of accumulators. `dot(acc, a, b)` adds the dot products of two registers' bytes to acc.
+template <class Register, int kBytes, int kAccumulators, class Dot>
+double dot_rate_of(Register zero, Register one, Dot dot) {
+  return rate_of<kAccumulators>(2.0 * kBytes * kAccumulators, zero,
+                                [&](Register(&acc)[kAccumulators]) QUANTA_INLINE_LAMBDA {
+                                  QUANTA_UNROLL for (int j = 0; j < kAccumulators; ++j) acc[j] = dot(acc[j], one, one);
+                                });
 }
 
 /// The highest rate of several numbers of accumulators: eight do not fill all units, and from 16 on Zen 5 gives most of
@@ -62,42 +70,32 @@ inline __m256i another(__m256i v) {
 
 /// What a block of 4 rows, 16 columns and 4 steps takes in the two forms of the AVX2 kernel (gemm/kernels/avx2.hpp),
 /// but loads and stores.
-QUANTA_ALWAYS_INLINE void general_avx2_block(__m256i (&acc)[4][2], __m256i one) {
+QUANTA_ALWAYS_INLINE void general_avx2_block(__m256i (&acc)[8], __m256i one) {
   const __m256i b0 = another(one), b1 = another(one);
   const __m256i even0 = _mm256_srai_epi16(_mm256_slli_epi16(b0, 8), 8), odd0 = _mm256_srai_epi16(b0, 8);
   const __m256i even1 = _mm256_srai_epi16(_mm256_slli_epi16(b1, 8), 8), odd1 = _mm256_srai_epi16(b1, 8);
   QUANTA_UNROLL for (int r = 0; r < 4; ++r) {
     const __m256i a = another(one);
     const __m256i even = _mm256_and_si256(a, one), odd = _mm256_srli_epi16(a, 8);
-    acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_madd_epi16(even, even0));
-    acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_madd_epi16(even, even1));
-    acc[r][0] = another(_mm256_add_epi32(acc[r][0], _mm256_madd_epi16(odd, odd0)));
-    acc[r][1] = another(_mm256_add_epi32(acc[r][1], _mm256_madd_epi16(odd, odd1)));
+    acc[2 * r] = _mm256_add_epi32(acc[2 * r], _mm256_madd_epi16(even, even0));
+    acc[2 * r + 1] = _mm256_add_epi32(acc[2 * r + 1], _mm256_madd_epi16(even, even1));
+    acc[2 * r] = another(_mm256_add_epi32(acc[2 * r], _mm256_madd_epi16(odd, odd0)));
+    acc[2 * r + 1] = another(_mm256_add_epi32(acc[2 * r + 1], _mm256_madd_epi16(odd, odd1)));
   }
 }
-QUANTA_ALWAYS_INLINE void proven_avx2_block(__m256i (&acc)[4][2], __m256i one) {
+QUANTA_ALWAYS_INLINE void proven_avx2_block(__m256i (&acc)[8], __m256i one) {
   QUANTA_UNROLL for (int r = 0; r < 4; ++r) {
     QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
       const __m256i pairs = _mm256_maddubs_epi16(another(one), one);
-      acc[r][v] = another(_mm256_add_epi32(acc[r][v], _mm256_madd_epi16(pairs, one)));
+      acc[2 * r + v] = another(_mm256_add_epi32(acc[2 * r + v], _mm256_madd_epi16(pairs, one)));
     }
   }
 }
 template <auto block>
 double avx2_rate() {
-  constexpr int kRounds = 20000;
-  double best = 0.0;
-  for (int attempt = 0; attempt < 20; ++attempt) {
-    const __m256i one = another(_mm256_set1_epi8(1));
-    __m256i acc[4][2];
-    QUANTA_UNROLL for (int j = 0; j < 8; ++j) acc[j / 2][j % 2] = another(_mm256_setzero_si256());
-    const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < kRounds; ++i) block(acc, one);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    QUANTA_UNROLL for (int j = 0; j < 8; ++j) another(acc[j / 2][j % 2]);
-    best = std::max(best, 2.0 * 4 * 16 * 4 * kRounds / seconds);
-  }
-  return best;
+  const __m256i one = another(_mm256_set1_epi8(1));
+  return rate_of<8>(2.0 * 4 * 16 * 4, _mm256_setzero_si256(),
+                    [&](__m256i(&acc)[8]) QUANTA_INLINE_LAMBDA { block(acc, one); });
 }
 #endif
 
