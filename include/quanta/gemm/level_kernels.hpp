@@ -24,9 +24,10 @@ struct PanelSteps {
   const float* minus_zeros[panels];
 };
 
-/// Panels that are multiplied by one row at the same time: their sums are chains of fma, which wait for themselves. Of
-/// those of four lanes CPUs start up to four in a cycle.
-inline constexpr int kPanelsAtOnce = simd::NativeLanes::width == 4 ? 8 : 4;
+/// Panels that are multiplied by one row at the same time: their sums are chains of fma, which wait four cycles for
+/// themselves, and CPUs start two or more in a cycle. Beside levels in the making, 16 registers of eight lanes hold
+/// four.
+inline constexpr int kPanelsAtOnce = simd::NativeLanes::width == 8 ? 4 : 8;
 
 /// Fewer than a whole float tile. Lanes of four have registers for tiles that do well with two rows.
 inline constexpr int kMostFewRows = simd::NativeLanes::width >= 8 ? FloatTile::kRows - 1 : 1;
@@ -34,7 +35,15 @@ inline constexpr int kMostFewRows = simd::NativeLanes::width >= 8 ? FloatTile::k
 struct LevelKernels {
   struct Functions {
     /// To the sums of each panel, one after another, adds the scaled sums of whole groups (the last may end early).
-    void (*multiply_row)(const float* levels, const PanelSteps<kPanelsAtOnce>&, const float* x, float* sums);
+    template <int panels>
+    using MultiplyRow = void (*)(const float* levels, const PanelSteps<panels>&, const float* x, float* sums);
+    MultiplyRow<kPanelsAtOnce> multiply_row_by_all;
+    MultiplyRow<kPanelsAtOnce / 2> multiply_row_by_half;  ///< where there are no more panels
+    template <int panels>
+    MultiplyRow<panels> multiply_row() const {
+      if constexpr (panels == kPanelsAtOnce) return multiply_row_by_all;
+      if constexpr (panels == kPanelsAtOnce / 2) return multiply_row_by_half;
+    }
     /// Writes the levels of the panels of a float tile, zero points taken off, as that reads them.
     void (*decode)(const float* levels, const PanelSteps<FloatTile::kVectors>&, float* to);
     /// Making levels anew for each of so many rows of x takes less time than laying them out once: at least 1, and at
@@ -65,7 +74,7 @@ inline constexpr LevelKernels kLevelKernels = make_level_kernels<F>();
 QUANTA_LAZY_BODY const LevelKernels::Functions& LevelKernels::pick(const std::byte* codes, Index count,
                                                                    bool has_zero_points) const {
   if (has_zero_points) return from_zeros;
-  if (finite.multiply_row == nullptr) return plain;
+  if (finite.multiply_row_by_all == nullptr) return plain;
   constexpr Index kPiece = 4096;
   for (Index first = 0; first < count; first += kPiece) {
     const Index last = std::min(first + kPiece, count);
@@ -107,52 +116,49 @@ QUANTA_ALWAYS_INLINE void for_each_level(const D& decoder, const PanelSteps<pane
   }
 }
 
-/// The sums of one group, from 0, of as many panels as `acc` has room for.
-template <class L, bool from_zeros, bool words, class D>
-QUANTA_ALWAYS_INLINE void sum_group(const D& decoder, const PanelSteps<kPanelsAtOnce>& steps, Index first, Index last,
-                                    Index row, const float* x, typename L::F (&acc)[kPanelsAtOnce]) {
+/// The sums of one group, from 0.
+template <class L, bool from_zeros, bool words, class D, int panels>
+QUANTA_ALWAYS_INLINE void sum_group(const D& decoder, const PanelSteps<panels>& steps, Index first, Index last,
+                                    Index row, const float* x, typename L::F (&acc)[panels]) {
   using F = typename L::F;
-  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::set(0.0f);
+  QUANTA_UNROLL for (int p = 0; p < panels; ++p) acc[p] = L::set(0.0f);
   for_each_level<L, from_zeros, words>(
       decoder, steps, first, last, row, [&](Index k, int p, F level) QUANTA_INLINE_LAMBDA {
         // With the levels of a few panels after those of others registers suffice; 16 of them where x is read anew.
         const float* const from = DecodesWords<D> && L::width == 8 ? left_in_memory(x + k) : x + k;
-        acc[p] = L::fma(L::broadcast(from), level, acc[p]);
+        acc[p] = L::fma(L::set(*from), level, acc[p]);
         if constexpr (DecodesWords<D>) acc[p] = in_order(acc[p]);
       });
 }
 
 /// The same of a group that ends within words; out of line, so that it takes no registers from those that do not.
-template <class L, class D, bool from_zeros>
-void sum_ragged_group(const float* levels, const PanelSteps<kPanelsAtOnce>& steps, Index first, Index last, Index row,
+template <class L, class D, bool from_zeros, int panels>
+void sum_ragged_group(const float* levels, const PanelSteps<panels>& steps, Index first, Index last, Index row,
                       const float* x, float* sums) {
-  typename L::F acc[kPanelsAtOnce];
+  typename L::F acc[panels];
   sum_group<L, from_zeros, false>(D(levels), steps, first, last, row, x, acc);
-  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) L::store(sums + p * L::width, acc[p]);
+  QUANTA_UNROLL for (int p = 0; p < panels; ++p) L::store(sums + p * L::width, acc[p]);
 }
 
-template <class L, class D, bool from_zeros>
-void multiply_row(const float* levels, const PanelSteps<kPanelsAtOnce>& steps, const float* x, float* sums) {
-  using F = typename L::F;
+template <class L, class D, bool from_zeros, int panels>
+void multiply_row(const float* levels, const PanelSteps<panels>& steps, const float* x, float* sums) {
   const D decoder(levels);
-  F total[kPanelsAtOnce];
-  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) total[p] = L::load(sums + p * L::width);
   for_each_group(steps, [&](Index first, Index last, Index row) QUANTA_INLINE_LAMBDA {
-    F acc[kPanelsAtOnce];
+    typename L::F acc[panels];
     if constexpr (!kWholeWords<D>) {
       sum_group<L, from_zeros, false>(decoder, steps, first, last, row, x, acc);
     } else if ((first | last) % kWordSteps<D> == 0) {
       sum_group<L, from_zeros, true>(decoder, steps, first, last, row, x, acc);
     } else {
-      alignas(kCacheLine) float group[kPanelsAtOnce * L::width];
+      alignas(kCacheLine) float group[panels * L::width];
       sum_ragged_group<L, D, from_zeros>(levels, steps, first, last, row, x, group);
-      QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) acc[p] = L::load(group + p * L::width);
+      QUANTA_UNROLL for (int p = 0; p < panels; ++p) acc[p] = L::load(group + p * L::width);
     }
-    QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) {
-      total[p] = L::fma(acc[p], L::load(steps.scales[p] + row), total[p]);
+    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+      float* const sum = sums + p * L::width;
+      L::store(sum, L::fma(acc[p], L::load(steps.scales[p] + row), L::load(sum)));
     }
   });
-  QUANTA_UNROLL for (int p = 0; p < kPanelsAtOnce; ++p) L::store(sums + p * L::width, total[p]);
 }
 
 template <class L, class D, bool from_zeros>
@@ -169,8 +175,8 @@ void decode_panels(const float* levels, const PanelSteps<FloatTile::kVectors>& s
 template <class L, class D, bool from_zeros>
 constexpr LevelKernels::Functions make_functions() {
   constexpr int cost = D::cost + (from_zeros ? 1 : 0);
-  return {&multiply_row<L, D, from_zeros>, &decode_panels<L, D, from_zeros>,
-          std::clamp(FloatTile::kRows + 1 - cost, 1, kMostFewRows)};
+  return {&multiply_row<L, D, from_zeros, kPanelsAtOnce>, &multiply_row<L, D, from_zeros, kPanelsAtOnce / 2>,
+          &decode_panels<L, D, from_zeros>, std::clamp(FloatTile::kRows + 1 - cost, 1, kMostFewRows)};
 }
 
 template <ValueFormat F>

@@ -30,7 +30,9 @@ concept Prepares = D::bits < 8 && requires(typename L::I word){D::prepare(word);
 };  // namespace detail
 template <class L, class D>
 QUANTA_ALWAYS_INLINE typename L::I prepare_word(typename L::I word) {
-  if constexpr (Prepares<L, D>) return D::prepare(word);
+  // At once, and held: compilers would rather make a part of it anew for every code, or read the word anew.
+  if constexpr (Prepares<L, D>) return in_order(D::prepare(word));
+  if constexpr (L::width == 16) return in_order(word);
   return word;
 }
 
@@ -55,7 +57,7 @@ QUANTA_ALWAYS_INLINE void for_each_in_word(const D& decoder, const std::byte* co
     }
   } else {
     // The levels of several panels first, then what is done with them, where registers hold so many.
-    constexpr int side_by_side = L::width == 16 ? panels : 1;
+    constexpr int side_by_side = L::width == 16 ? std::min(panels, 4) : 1;
     typename L::I words[panels];
     QUANTA_UNROLL for (int p = 0; p < panels; ++p) words[p] = prepare_word<L, D>(load(rows[p]));
     unroll<all>([&](auto i) QUANTA_INLINE_LAMBDA {

@@ -4,7 +4,7 @@
 // scales. Codes become floats where they are multiplied, in registers or in a block of the first-level cache; there
 // never is a float copy of the weights.
 //
-//   a few rows of x  each by itself with 4 panels side by side, whose codes caches hold       gemm/level_kernels.hpp
+//   a few rows of x  each by itself with 8 panels side by side, which are one stream         gemm/level_kernels.hpp
 //   more rows        240 at a time, for every block of at most 128 steps of k of the panels side by side:
 //                      codes -> levels -> float tile, scaled at the end of each group         gemm/float_product.hpp
 #pragma once
@@ -27,7 +27,7 @@ class PackedWeights {
                 const std::byte* stream, const HeldScales& scales, const std::int32_t* zero_points)
       : kernels_(&kernels),
         functions_(&kernels.pick(stream, n * k, zero_points != nullptr)),
-        codes_(n, k, kernels.bits, kLanes, kernels.flip, stream, side_by_side(kernels.bits)),
+        codes_(n, k, kernels.bits, kLanes, kernels.flip, stream, kPanelsAtOnce),
         params_(n, k, granularity, scales, zero_points, codes_.beside()) {}
 
   Index n() const { return codes_.n(); }
@@ -49,9 +49,6 @@ class PackedWeights {
   static constexpr Index kMadeRows = 32;  ///< of parameters, at a time
   static constexpr Index kFewSteps = 512;  ///< of a few rows, at most: codes stay in the first-level cache
 
-  /// How many panels lie side by side: those that are multiplied by one row at once, so that they are read as one
-  /// stream; where codes are wide and a CPU finds two streams as well, those of one float tile.
-  static int side_by_side(int bits) { return bits == 16 ? FloatTile::kVectors : kPanelsAtOnce; }
   /// Room for the rows of scales that are made for one panel, and as many of zero points.
   Index made_params() const { return params_.has_rows() ? 0 : kLanes * 2 * std::min(params_.rows(), kMadeRows); }
   /// Float tiles of panels that lie side by side.
@@ -70,7 +67,12 @@ class PackedWeights {
   template <int panels>
   void point(PanelSteps<panels>& steps, int p, Index panel, float* room) const;
 
-  /// A few rows of x, `stride` floats apart, times the panels [first, last).
+  /// A few rows of x, `stride` floats apart, times `count` panels from `panel` on, whose blocks are as wide. Where
+  /// those are fewer than `panels`, the last stands for several.
+  template <int panels, class Store>
+  void multiply_panels(const float* x, Index stride, Index rows, Index panel, Index count, float* room,
+                       Store store) const;
+  /// The same of all panels [first, last).
   template <class Store>
   void multiply_few(const float* x, Index stride, Index rows, Index first, Index last, float* room, Store store) const;
   /// Rows of x times the outputs of `tiles` float tiles, from number `tile` on, which lie side by side.
@@ -106,34 +108,44 @@ void PackedWeights::point(PanelSteps<panels>& steps, int p, Index panel, float* 
   }
 }
 
-template <class Store>
-void PackedWeights::multiply_few(const float* x, Index stride, Index rows, Index first, Index last, float* room,
-                                 Store store) const {
+template <int panels, class Store>
+void PackedWeights::multiply_panels(const float* x, Index stride, Index rows, Index panel, Index count, float* room,
+                                    Store store) const {
   // Where parameters are made, as many steps at a time as there is room for their rows.
   const Index group = params_.group();
   Index most = params_.has_rows() ? k() : kMadeRows * group;
   if (rows > 1) most = std::min(most, std::max<Index>(kFewSteps / group, 1) * group);
-  const Index room_of_panel = made_params();
-  for (Index panel = first, count = 0; panel < last; panel += count) {
-    // As many as there are, and none of a narrower block; of fewer than there must be, the last stands for several.
-    count = std::min<Index>(kPanelsAtOnce, last - panel);
-    while (codes_.stride(panel + count - 1) != codes_.stride(panel)) --count;
-    alignas(kCacheLine) float sums[kMostFewRows][kPanelsAtOnce * kLanes];
-    std::fill_n(sums[0], rows * kPanelsAtOnce * kLanes, 0.0f);
-    for (Index k_first = 0; k_first < k(); k_first += most) {
-      PanelSteps<kPanelsAtOnce> steps{k_first, std::min(k_first + most, k()), group, 0, 0, {}, {}, {}};
-      for (int p = 0; p < kPanelsAtOnce; ++p) {
-        point(steps, p, panel + std::min<Index>(p, count - 1), room + p * room_of_panel);
-      }
-      for (Index row = 0; row < rows; ++row) {
-        functions_->multiply_row(kernels_->levels, steps, x + row * stride, sums[row]);
-      }
+  alignas(kCacheLine) float sums[kMostFewRows][panels * kLanes];
+  std::fill_n(sums[0], rows * panels * kLanes, 0.0f);
+  for (Index k_first = 0; k_first < k(); k_first += most) {
+    PanelSteps<panels> steps{k_first, std::min(k_first + most, k()), group, 0, 0, {}, {}, {}};
+    for (int p = 0; p < panels; ++p) {
+      point(steps, p, panel + std::min<Index>(p, count - 1), room + p * made_params());
     }
     for (Index row = 0; row < rows; ++row) {
-      for (Index p = 0; p < count; ++p) {
-        const Index column = (panel + p) * kLanes;
-        store(row, column, std::min<Index>(kLanes, n() - column), sums[row] + p * kLanes);
-      }
+      const auto multiply_row = functions_->template multiply_row<panels>();
+      multiply_row(kernels_->levels, steps, x + row * stride, sums[row]);
+    }
+  }
+  for (Index row = 0; row < rows; ++row) {
+    for (Index p = 0; p < count; ++p) {
+      const Index column = (panel + p) * kLanes;
+      store(row, column, std::min<Index>(kLanes, n() - column), sums[row] + p * kLanes);
+    }
+  }
+}
+
+template <class Store>
+void PackedWeights::multiply_few(const float* x, Index stride, Index rows, Index first, Index last, float* room,
+                                 Store store) const {
+  for (Index panel = first, count = 0; panel < last; panel += count) {
+    // As many as there are, and none of a narrower block.
+    count = std::min<Index>(kPanelsAtOnce, last - panel);
+    while (codes_.stride(panel + count - 1) != codes_.stride(panel)) --count;
+    if (count > kPanelsAtOnce / 2) {
+      multiply_panels<kPanelsAtOnce>(x, stride, rows, panel, count, room, store);
+    } else {
+      multiply_panels<kPanelsAtOnce / 2>(x, stride, rows, panel, count, room, store);
     }
   }
 }
