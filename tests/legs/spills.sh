@@ -32,10 +32,6 @@ auto forms(std::integer_sequence<int, less...>) {
       [] {
         if constexpr (quanta::HasGroupedForm<K>) return std::tuple{&K::template run_grouped<less + 1>...};
         else return std::tuple{};
-      }(),
-      [] {
-        if constexpr (quanta::HasGroupedForm<K>) return std::tuple{&K::run_grouped_row};
-        else return std::tuple{};
       }());
 }
 template <class K>

@@ -84,11 +84,6 @@ struct RecordingKernel : Kernel {
     ++recorded_forms["grouped"];
     Kernel::template run_grouped<rows>(lhs, panel, sums);
   }
-  static void run_grouped_row(const Groups& lhs, const GroupedPanel<Rhs>& first,
-                              float* sums) requires HasGroupedForm<Kernel> {
-    recorded_forms["grouped"] += Kernel::kPanelsOfRow;
-    Kernel::run_grouped_row(lhs, first, sums);
-  }
 };
 
 /// Multiplies m rows, which are one tile, by these weights, and says how explain differs from what ran; ""

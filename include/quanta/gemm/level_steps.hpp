@@ -19,9 +19,8 @@ inline constexpr Index kWordSteps = kWholeWords<D> ? 32 / D::bits : 1;
 /// Asks for what will be read soon, once for each cache line of the rows side by side of several panels.
 template <class L, class D>
 QUANTA_ALWAYS_INLINE void prefetch_row(int panel, const std::byte* row) {
-  constexpr Index kAhead = 4096;  // bytes; by themselves CPUs do not look into the next page
   constexpr Index kBytes = L::width * (D::bits < 8 ? 4 : D::bits / 8);
-  if (panel * kBytes % Index{kCacheLine} == 0) QUANTA_PREFETCH(row + kAhead);
+  if (panel * kBytes % Index{kCacheLine} == 0) QUANTA_PREFETCH(row + kReadAhead);
 }
 
 /// What D takes codes of fewer than 8 bits from.

@@ -115,25 +115,6 @@ QUANTA_ALWAYS_INLINE void write_tile(const Panel& output, const Product& product
   }
 }
 
-/// Computes one row of the first of some panels, several at a time, where the kernel can; says how many that were.
-template <class Outputs, class Rows, class Rhs>
-Index write_row(Outputs& outputs, const Rows& prepared, const Rhs& rhs, Index row, Index row_of_result, Index first,
-                Index panels, std::byte* room) {
-  using Product = TileProduct<Rhs, typename Rows::CodeType>;
-  Index done = 0;
-  if constexpr (Outputs::Panel::by_group) {
-    if constexpr (Product::kGrouped) {
-      constexpr Index at_once = Product::panels_of_row();
-      for (; rhs.layout().groups() > 0 && done + at_once <= panels; done += at_once) {
-        alignas(kCacheLine) float sums[at_once * Product::nr];
-        Product{prepared, rhs, row, 1, row_of_result, first + done, room}.scaled_sums_of_row(sums);
-        for (Index p = 0; p < at_once; ++p) outputs[done + p].finish(row_of_result, 1, sums + p * Product::nr);
-      }
-    }
-  }
-  return done;
-}
-
 /// A result that does not stay in the second-level cache arrives while its sums are made; else stores hold up the
 /// kernel after them.
 template <class T>
@@ -192,8 +173,7 @@ void run_rows(const LhsOperand<Code>& lhs, const Rhs& rhs, const Output& output,
       panels = panels_from(first);
       Outputs outputs(output, rhs, first, panels);
       for_each_tile<Kernel>(rows, [&](Index begin, Index end) {
-        Index p = end - begin == 1 ? write_row(outputs, prepared, rhs, begin, row + begin, first, panels, room) : 0;
-        for (; p < panels; ++p) {
+        for (Index p = 0; p < panels; ++p) {
           const Product product{prepared, rhs, begin, end - begin, row + begin, first + p, room};
           if (far) outputs[p].to.fetch(row + begin, end - begin);
           write_tile(outputs[p], product);

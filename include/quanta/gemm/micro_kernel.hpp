@@ -55,7 +55,7 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 /// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, HasThinForm's,
 /// HasPairedForm's, ReadsBothSigns', HasNibbles', HasCrumbs' and HasGroupedForm's. It is without them that hides their
 /// names: `static void proves() = delete`, `kNarrow = 0`, `kThin = 0`, `static void run_paired() = delete`, `using
-/// OtherSign = void`, `using Nibbles = void`, `using Crumbs = void`, `kPanelsOfRow = 0`.
+/// OtherSign = void`, `using Nibbles = void`, `using Crumbs = void`, `static void row_reads() = delete`.
 template <class K>
 concept HasProvenForm = MicroKernel<K> &&
     requires(const LhsTile<typename K::Lhs>& lhs, const typename K::Rhs* panel, const SumTile& tile) {
@@ -141,8 +141,8 @@ enum class GroupScales { floats, halves, upper_halves, powers };
 
 /// A panel with `groups` groups of `group` steps, of which the last has `last`. Of scales, sums and zero points there
 /// are kNr for each group; sums only if the lhs has zero points. Where zero points are the same for all, zero_points is
-/// null, and with `same_zero` a row's sums start from its rest. The next panel's lie so many elements on. Scales are
-/// floats but where run_grouped_row reads others.
+/// null, and with `same_zero` a row's sums start from its rest. Scales are floats but where run_grouped<1> reads
+/// others.
 template <class T>
 struct GroupedPanel {
   const T* blocks;           ///< of the first group; those of the others follow
@@ -154,22 +154,18 @@ struct GroupedPanel {
   const std::int32_t* sums;  ///< (groups, kNr), of operands
   const T* zero_points;      ///< (groups, kNr), or null
   bool same_zero;            ///< is there one for all, other than 0?
-  Index next_blocks;         ///< from a panel's blocks to the next panel's
-  Index next_params;         ///< from a panel's scales, sums and zero points to the next panel's
 };
 
 /// A kernel may have a form for rhs with scales per group: run_grouped<rows>(lhs, panel, sums) leaves the float sums
 /// of N11, kNr for each row: f = fma(float(acc_g), scale_g, f), g ascending from f = 0, where acc_g is the exact sum of
-/// group g, zero points taken off. So a group costs no more than it must. run_grouped_row(lhs, first, sums) does so for
-/// one row and kPanelsOfRow panels from a first one on, kNr sums of each: memory is read faster in several places. It
-/// may read scales as they are held: row_reads(scales_are) says which; without that it gets floats.
+/// group g, zero points taken off. So a group costs no more than it must. One row, whose weights come from memory, may
+/// read scales as they are held: row_reads(scales_are) says which.
 template <class K>
 concept HasGroupedForm = MicroKernel<K> &&
     requires(const GroupedLhs<typename K::Lhs>& lhs, const GroupedPanel<typename K::Rhs>& panel, float* sums) {
   K::template run_grouped<1>(lhs, panel, sums);
   K::template run_grouped<K::kMr>(lhs, panel, sums);
-  K::run_grouped_row(lhs, panel, sums);
-  requires K::kPanelsOfRow >= 1;
+  { K::row_reads(GroupScales::floats) } -> std::same_as<bool>;
 };
 
 /// The int8 kernel of an instruction set: each `gemm/kernels/<isa>.hpp` specialises it.

@@ -91,18 +91,10 @@ struct TileProduct {
 
   using Reader = typename LhsReader<Kernel, Code>::Type;
   static constexpr bool kGrouped = HasGroupedForm<Reader>;
-  static constexpr Index panels_of_row() {
-    if constexpr (kGrouped) return Reader::kPanelsOfRow;
-    return 1;
-  }
   static Index room_bytes(const Rhs& rhs) {
     if (!kGrouped) return 0;
     return (Rhs::kHoldsSums ? 0 : bytes_of_columns(rhs.layout())) +
            (rhs.has_narrow_scales() ? bytes_of_columns(rhs.layout()) : 0);
-  }
-  /// The scaled sums of one row for this panel and those behind it, panels_of_row() of them.
-  void scaled_sums_of_row(float* to) const {
-    Reader::run_grouped_row(prepared.grouped(row), grouped_panel(panels_of_row(), true), to);
   }
 
   /// The int32 sums over all of k, zero points taken off; added to what the tile holds with `accumulate`.
@@ -116,8 +108,7 @@ struct TileProduct {
   /// The float sums by_group (gemm/outputs.hpp), nr for each row.
   void scaled_sums(float* to) const {
     if constexpr (kGrouped) {
-      if (rhs.layout().groups() > 0)
-        return pick_grouped<Reader>(rows)(prepared.grouped(row), grouped_panel(1, false), to);
+      if (rhs.layout().groups() > 0) return pick_grouped<Reader>(rows)(prepared.grouped(row), grouped_panel(), to);
     }
     using L = LanesFor<nr>;
     alignas(kCacheLine) std::int32_t group[Kernel::kMr * nr];
@@ -134,40 +125,27 @@ struct TileProduct {
   }
 
  private:
-  /// Of a number of 4 bytes for every column of panels_of_row() panels, in each group.
+  /// Of a number of 4 bytes for every column of a panel, in each group.
   static Index bytes_of_columns(const RhsLayout& layout) {
-    return round_up(panels_of_row() * layout.groups() * nr * Index{sizeof(float)}, Index{kCacheLine});
+    return round_up(layout.groups() * nr * Index{sizeof(float)}, Index{kCacheLine});
   }
-  static bool reads(GroupScales scales, bool of_row) {
-    if constexpr (requires { Reader::row_reads(scales); }) {
-      if (of_row && Reader::row_reads(scales)) return true;
-    }
-    return scales == GroupScales::floats;
-  }
-  /// What the grouped form reads, for a row or a tile.
-  GroupedPanel<typename Kernel::Rhs> grouped_panel(Index panels, bool of_row) const {
+  /// What the grouped form reads.
+  GroupedPanel<typename Kernel::Rhs> grouped_panel() const {
     const RhsLayout& layout = rhs.layout();
     const Index groups = layout.groups();
     const std::int32_t* sums = nullptr;
     std::byte* const behind = room + (Rhs::kHoldsSums ? 0 : bytes_of_columns(layout));
     if (prepared.zero_points(row) != nullptr) {
-      sums = rhs.sums(panel, 0, panels * groups, reinterpret_cast<std::int32_t*>(room));
+      sums = rhs.sums(panel, 0, groups, reinterpret_cast<std::int32_t*>(room));
     }
     std::pair<GroupScales, const void*> scales = rhs.held_scales(panel);
-    if (scales.second == nullptr || !reads(scales.first, of_row)) {
-      scales = {GroupScales::floats, rhs.scales(panel, 0, panels * groups, reinterpret_cast<float*>(behind))};
+    const bool reads = scales.first == GroupScales::floats || (rows == 1 && Reader::row_reads(scales.first));
+    if (scales.second == nullptr || !reads) {
+      scales = {GroupScales::floats, rhs.scales(panel, 0, groups, reinterpret_cast<float*>(behind))};
     }
-    return {rhs.panel(panel),
-            layout.group,
-            groups,
-            layout.group_length(groups - 1),
-            scales.second,
-            scales.first,
-            sums,
-            rhs.zero_points(panel),
-            rhs.rest_factor() != 0,
-            rhs.next_panel(),
-            rhs.next_params()};
+    return {rhs.panel(panel),      layout.group, groups, layout.group_length(groups - 1),
+            scales.second,         scales.first, sums,   rhs.zero_points(panel),
+            rhs.rest_factor() != 0};
   }
   QUANTA_ALWAYS_INLINE void group_sums(Index g, const SumTile& to, bool accumulate) const {
     const RhsLayout& layout = rhs.layout();

@@ -55,7 +55,6 @@ struct DotTile {
   static constexpr int kKr = 4;                            ///< steps of a block
   static constexpr int kNarrow = V::kLanes;                ///< columns of the narrow form
   static constexpr int kRhsBits = V::kRhsBits;             ///< of an operand of the rhs
-  static constexpr int kPanelsOfRow = V::kRegisters / 8;   ///< that run_grouped_row takes
   static constexpr int kThin = 2;                          ///< columns of the thin form
   static constexpr Index kThinRows = 4;                    ///< that are worth gathering a column for
   static constexpr Index kThinBlocks = V::kLanes;          ///< that are a register of a row
@@ -83,22 +82,18 @@ struct DotTile {
   static void run_grouped(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
     // Half of the rows at a time: so many that the float sums fit the registers too.
     constexpr int first = std::min(rows, kHalf);
-    multiply_groups<first, 1>(lhs, panel, sums);
+    multiply_groups<first>(lhs, panel, sums);
     if constexpr (rows > first) {
       GroupedLhs<Lhs> rest = lhs;
       rest.data += first * lhs.stride;
       rest.tails += first * kKr;
       rest.rests += first;
       if (rest.zero_points != nullptr) rest.zero_points += first;
-      multiply_groups<rows - first, 1>(rest, panel, sums + first * kNr);
+      multiply_groups<rows - first>(rest, panel, sums + first * kNr);
     }
   }
   /// See HasGroupedForm.
   static constexpr bool row_reads(GroupScales scales) { return scales != GroupScales::halves || kLoadsHalves; }
-  /// See HasGroupedForm.
-  static void run_grouped_row(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& first, float* sums) {
-    multiply_groups<1, kPanelsOfRow>(lhs, first, sums);
-  }
 
  private:
   using Register = typename V::Register;
@@ -106,22 +101,28 @@ struct DotTile {
   static constexpr int kBlock = kNr * kKr * kRhsBits / 8;
   static constexpr bool kLoadsHalves = requires(const std::uint16_t* p) { V::Lanes::load_halves(p); };
 
-  template <int rows, int panels>
+  template <int rows>
   static void multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums);
 
-  /// The scales of a group of several panels, the first from `at` on.
-  template <class F, int panels>
-  QUANTA_ALWAYS_INLINE static void load_scales(F (&scale)[panels][2], const GroupedPanel<Rhs>& panel, Index at) {
+  /// Asks for what one row reads after these blocks. Where there is more to do for a byte than with operands of 8 bits,
+  /// CPUs do not look far enough ahead.
+  template <int count>
+  QUANTA_ALWAYS_INLINE static void prefetch_blocks(const Rhs* blocks) {
+    QUANTA_UNROLL for (Index i = 0; i < count * kBlock; i += Index{kCacheLine})
+        QUANTA_PREFETCH(blocks + i + kReadAhead);
+  }
+
+  /// The scales of a group, from `at` on, for so many rows.
+  template <int rows, class F>
+  QUANTA_ALWAYS_INLINE static void load_scales(F (&scale)[2], const GroupedPanel<Rhs>& panel, Index at) {
     using L = typename V::Lanes;
     const auto load = [&](auto from) QUANTA_INLINE_LAMBDA {
-      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        QUANTA_UNROLL for (int v = 0; v < 2; ++v) scale[p][v] = from(p * panel.next_params + at + v * V::kLanes);
-      }
+      QUANTA_UNROLL for (int v = 0; v < 2; ++v) scale[v] = from(at + v * V::kLanes);
     };
     const auto* const floats = static_cast<const float*>(panel.scales);
     [[maybe_unused]] const auto* const words = static_cast<const std::uint16_t*>(panel.scales);
     const auto* const bytes = static_cast<const std::uint8_t*>(panel.scales);
-    if (panels == 1 || panel.scales_are == GroupScales::floats) {
+    if (rows > 1 || panel.scales_are == GroupScales::floats) {
       load([&](Index i) QUANTA_INLINE_LAMBDA { return L::load(floats + i); });
     } else if (panel.scales_are == GroupScales::powers) {
       load([&](Index i) QUANTA_INLINE_LAMBDA { return simd::PowersOfTwo::decode_lanes<L>(L::load_bytes(bytes + i)); });
@@ -167,19 +168,21 @@ struct DotTile {
     }
   }
 
-  /// Has V dot_lane? Then these are the products of four blocks.
+  /// Has V dot_lane? Then these are the products of four blocks, which take turns with the sets of sums.
   static constexpr bool kFourBlocks = requires(Register v) { V::template dot_lane<0>(v, v, v); };
-  template <int rows, int vectors>
-  QUANTA_ALWAYS_INLINE static void add_four_blocks(Register (&acc)[rows][vectors], const Lhs* upper, const Lhs* lower,
-                                                   Index stride, const Rhs* blocks) {
+  template <int sets, int rows, int vectors>
+  QUANTA_ALWAYS_INLINE static void add_four_blocks(Register (&acc)[sets][rows][vectors], const Lhs* upper,
+                                                   const Lhs* lower, Index stride, const Rhs* blocks) {
     Register a[rows];
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) a[r] = V::load((r < kHalf ? upper : lower) + r % kHalf * stride);
     unroll<4>([&](auto i) QUANTA_INLINE_LAMBDA {
       Register b[vectors];
       load_block<rows>(b, blocks + i * kBlock);
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] =
-            in_order(V::template dot_lane<i>(acc[r][v], a[r], b[v]));
+        QUANTA_UNROLL for (int v = 0; v < vectors; ++v) {
+          auto& sum = acc[i % sets][r][v];
+          sum = in_order(V::template dot_lane<i>(sum, a[r], b[v]));
+        }
       }
     });
   }
@@ -236,7 +239,7 @@ struct DotTile {
     const Lhs* lower = rows > kHalf ? lhs.data + kHalf * lhs.stride : lhs.data;
     if constexpr (kFourBlocks && sets == 1) {
       for (; blocks >= 4; blocks -= 4, upper += 4 * kKr, lower += 4 * kKr, panel += 4 * kBlock) {
-        add_four_blocks(acc[0], upper, lower, lhs.stride, panel);
+        add_four_blocks(acc, upper, lower, lhs.stride, panel);
       }
     }
     for (; blocks >= sets; blocks -= sets, upper += sets * kKr, lower += sets * kKr, panel += sets * kBlock) {
@@ -258,76 +261,70 @@ struct DotTile {
 };
 
 template <class V, int mr>
-template <int rows, int panels>
+template <int rows>
 void DotTile<V, mr>::multiply_groups(const GroupedLhs<Lhs>& lhs, const GroupedPanel<Rhs>& panel, float* sums) {
   using L = typename V::Lanes;
-  typename L::F total[panels][rows][2];
-  QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-    QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[p][r][0] = total[p][r][1] = L::set(0.0f);
-  }
+  // Of one row, blocks take turns with sets of sums, which are added at the end of a group.
+  constexpr int sets = rows > 1 ? 1 : kFourBlocks || PicksFours<V> ? 4 : 2, together = kFourBlocks ? 4 : sets;
+  typename L::F total[rows][2];
+  QUANTA_UNROLL for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = L::set(0.0f);
   const Rhs* block = panel.blocks;
   for (Index g = 0; g < panel.groups; ++g) {
     const Index length = g + 1 < panel.groups ? panel.group : panel.last;
     const std::int32_t* const rests = lhs.rests + g * lhs.next_rests;
     const Index at = g * kNr;
-    Register acc[panels][rows][2];
-    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
+    Register acc[sets][rows][2];
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      acc[0][r][0] = acc[0][r][1] = panel.zero_points == nullptr && panel.same_zero ? L::set_int(rests[r]) : V::zero();
+      QUANTA_UNROLL for (int s = 1; s < sets; ++s) acc[s][r][0] = acc[s][r][1] = V::zero();
+    }
+    const auto take_off = [&](const std::int32_t* of_rows, Register c0, Register c1) QUANTA_INLINE_LAMBDA {
       QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        acc[p][r][0] = acc[p][r][1] =
-            panel.zero_points == nullptr && panel.same_zero ? L::set_int(rests[r]) : V::zero();
+        const Register of_row = L::set_int(of_rows[r]);
+        acc[0][r][0] = L::sub(acc[0][r][0], L::mul_low(of_row, c0));
+        acc[0][r][1] = L::sub(acc[0][r][1], L::mul_low(of_row, c1));
       }
-      const auto take_off = [&](const std::int32_t* of_rows, Register c0, Register c1) QUANTA_INLINE_LAMBDA {
-        QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-          const Register of_row = L::set_int(of_rows[r]);
-          acc[p][r][0] = L::sub(acc[p][r][0], L::mul_low(of_row, c0));
-          acc[p][r][1] = L::sub(acc[p][r][1], L::mul_low(of_row, c1));
-        }
-      };
-      const Index columns = p * panel.next_params + at;
-      if (panel.zero_points != nullptr) {
-        const Rhs* const zeros = panel.zero_points + columns;
-        take_off(rests, L::load_bytes(zeros), L::load_bytes(zeros + V::kLanes));
-      }
-      if (lhs.zero_points != nullptr) {
-        const std::int32_t* const of_columns = panel.sums + columns;
-        take_off(lhs.zero_points, V::load(of_columns), V::load(of_columns + V::kLanes));
-      }
+    };
+    if (panel.zero_points != nullptr) {
+      const Rhs* const zeros = panel.zero_points + at;
+      take_off(rests, L::load_bytes(zeros), L::load_bytes(zeros + V::kLanes));
+    }
+    if (lhs.zero_points != nullptr) {
+      const std::int32_t* const of_columns = panel.sums + at;
+      take_off(lhs.zero_points, V::load(of_columns), V::load(of_columns + V::kLanes));
     }
     const Lhs* row = lhs.data + g * panel.group;
     Index k = 0;
-    if constexpr (kFourBlocks) {
-      for (; k + 4 * kKr <= length; k += 4 * kKr, row += 4 * kKr, block += 4 * kBlock) {
-        QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-          add_four_blocks(acc[p], row, row, lhs.stride, block + p * panel.next_blocks);
+    if constexpr (together > 1) {
+      for (; k + together * kKr <= length; k += together * kKr, row += together * kKr, block += together * kBlock) {
+        if constexpr (rows == 1 && kRhsBits < 8) prefetch_blocks<together>(block);
+        if constexpr (kFourBlocks) {
+          add_four_blocks(acc, row, row, lhs.stride, block);
+        } else {
+          add_sets(acc, row, row, lhs.stride, block);
         }
       }
     }
     for (; k + kKr <= length; k += kKr, row += kKr, block += kBlock) {
-      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        add_block(acc[p], row, row, lhs.stride, block + p * panel.next_blocks);
-      }
+      if constexpr (rows == 1 && kRhsBits < 8) prefetch_blocks<1>(block);
+      add_block(acc[0], row, row, lhs.stride, block);
     }
     if (length % kKr != 0) {
       const Lhs* const tail = lhs.tails + g * lhs.next_tails;
-      QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-        add_block(acc[p], tail, tail, kKr, block + p * panel.next_blocks);
-      }
+      add_block(acc[0], tail, tail, kKr, block);
       block += kBlock;
     }
-    typename L::F scale[panels][2];
-    load_scales(scale, panel, at);
-    QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-      QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-        QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
-          total[p][r][v] = L::fma(L::to_float(acc[p][r][v]), scale[p][v], total[p][r][v]);
-        }
+    typename L::F scale[2];
+    load_scales<rows>(scale, panel, at);
+    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+      QUANTA_UNROLL for (int v = 0; v < 2; ++v) {
+        QUANTA_UNROLL for (int s = 1; s < sets; ++s) acc[0][r][v] = V::add(acc[0][r][v], acc[s][r][v]);
+        total[r][v] = L::fma(L::to_float(acc[0][r][v]), scale[v], total[r][v]);
       }
     }
   }
-  QUANTA_UNROLL for (int p = 0; p < panels; ++p) {
-    QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
-      QUANTA_UNROLL for (int v = 0; v < 2; ++v) L::store(sums + (p * rows + r) * kNr + v * V::kLanes, total[p][r][v]);
-    }
+  QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
+    QUANTA_UNROLL for (int v = 0; v < 2; ++v) L::store(sums + r * kNr + v * V::kLanes, total[r][v]);
   }
 }
 
