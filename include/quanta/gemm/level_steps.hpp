@@ -104,8 +104,8 @@ QUANTA_ALWAYS_INLINE void for_each_step(const D& decoder, const std::byte* const
       typename L::I word;
       const Index number = D::bits < 8 ? k * D::bits / 32 : k;
       const std::byte* const row = from[p] + number * stride;
-      // Where rows of two panels fill less than a cache line, each line would be asked for more than once.
-      constexpr bool fills_line = 2 * L::width * D::bits >= 8 * kCacheLine;
+      // Where rows side by side fill less than a cache line, each line would be asked for more than once.
+      constexpr bool fills_line = panels * L::width * D::bits >= 8 * int{kCacheLine};
       if constexpr (D::bits < 8 ? !kWholeWords<D> : fills_line) prefetch_row<L, D>(p, row);
       if constexpr (LoadsWords<D>) {
         word = D::load_words(reinterpret_cast<const typename D::Code*>(row));
@@ -131,6 +131,9 @@ QUANTA_ALWAYS_INLINE void for_each_step(const D& decoder, const std::byte* const
     if (const Index whole = last - last % all; k < whole) {
       for_each_word<L>(decoder, from, stride, k, whole, step);
       k = whole;
+    }
+    if (k < last) {  // as every word does that for_each_word takes
+      QUANTA_UNROLL for (int p = 0; p < panels; ++p) prefetch_row<L, D>(p, from[p] + k / all * stride);
     }
   }
   for (; k < last; ++k) one(k);
