@@ -123,7 +123,10 @@ struct Avx2Tile {
                 _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + 32)));
     };
     const Lhs* row = lhs.data;
-    for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) step(row, lhs.stride, panel);
+    for (; blocks > 0; --blocks, row += kKr, panel += kNr * kKr) {
+      if constexpr (rows == 1) QUANTA_PREFETCH(panel + kReadAhead);  // CPUs do not look far beyond so many instructions
+      step(row, lhs.stride, panel);
+    }
     if (lhs.tail != nullptr) step(lhs.tail, kKr, panel);
     QUANTA_UNROLL for (int r = 0; r < rows; ++r) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(tile.data + r * tile.stride), acc[r][0]);
