@@ -157,6 +157,18 @@ TYPED_TEST(ProvenForm, FormatsOfAtMostSevenBitsAreAlwaysProven) {
   }
 }
 
+TYPED_TEST(ProvenForm, OfSevenBitsWithoutASignWeightsDecide) {
+  Random random(3);
+  const auto proven = [&](Fill fill) {
+    const IntMatrix rhs = int_matrix<UInt<7>>(TypeParam::kNr, 33, kPerRow, fill, Fill::zero, random);
+    return pack<TypeParam>(quantized<UInt<7>, PerChannel<0>>(rhs)).proven(0);
+  };
+  EXPECT_TRUE(proven(Fill::lowest));
+  EXPECT_TRUE(proven(Fill::zero));
+  EXPECT_FALSE(proven(Fill::highest));
+  EXPECT_FALSE(proven(Fill::random));
+}
+
 TYPED_TEST(ProvenForm, IsExactForAllTails) { check_tails<TypeParam, UInt<8>, Int<7>>(); }
 TYPED_TEST(ProvenForm, IsExactForAllTailsWithSignedLhs) { check_tails<TypeParam, Int<8>, Int<4>>(); }
 TYPED_TEST(ProvenForm, IsExactForAllExtremes) { check_extremes<TypeParam, UInt<8>, Int<7>>(); }

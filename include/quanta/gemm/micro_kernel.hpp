@@ -49,8 +49,9 @@ concept MicroKernel = requires(const LhsTile<typename K::Lhs>& lhs, const typena
 };
 
 /// A kernel may have a second, faster form that is exact for some weights only. proves(panel, blocks): is it exact for
-/// all of these blocks, whatever the lhs? Asked once per panel when weights are packed. run_proven<rows> is the
-/// contract of `run` where it is. Both forms read one layout.
+/// all of these blocks, whatever the lhs? Weights between others of which it is are no harder: where it is for blocks
+/// full of a format's lowest code, and of its highest, no panel is looked at, else each is once, when it is packed.
+/// run_proven<rows> is the contract of `run` where it is. Both forms read one layout.
 ///
 /// Who derives a kernel from another inherits its other forms too: this one, HasNarrowForm's, HasThinForm's,
 /// HasPairedForm's, ReadsBothSigns', HasNibbles', HasCrumbs' and HasGroupedForm's. It is without them that hides their

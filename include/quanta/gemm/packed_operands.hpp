@@ -136,6 +136,20 @@ class PackedOperands {
     return static_cast<int>(position / kBlockBytes % kInAByte) * kRhsBits<Kernel>;
   }
 
+  /// Is the kernel's faster form exact for all weights that have such codes? It is when it is for those of the largest
+  /// magnitude.
+  static bool proves_all_of(const CodeStream& codes) {
+    if constexpr (HasProvenForm<Kernel>) {
+      const std::int32_t lowest = codes.shift - (codes.is_signed ? 1 << (codes.bits - 1) : 0);
+      typename Kernel::Rhs block[Kernel::kNr * Kernel::kKr];
+      const auto proves = [&](std::int32_t operand) {
+        std::fill_n(block, Kernel::kNr * Kernel::kKr, static_cast<typename Kernel::Rhs>(operand));
+        return Kernel::proves(block, 1);
+      };
+      return proves(lowest) && proves(lowest + (1 << codes.bits) - 1);
+    }
+    return false;
+  }
   /// Sums of operands, from the packed ones.
   void make_sums(Index p, Index g, Index groups, std::int32_t* sums) const;
   /// Of a panel's columns; those filled up have scales and zero points of 0. `room` is for as many zero points.
@@ -214,6 +228,7 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
                          8 * static_cast<int>(scale_bytes_), Kernel::kNr);
   ReadAhead zeros_ahead(reinterpret_cast<const std::byte*>(params.zero_points),
                         params.zero_points != nullptr ? columns_with_groups : 0, rows, 32, Kernel::kNr);
+  [[maybe_unused]] const bool proves_all = proves_all_of(codes);
   for (Index p = layout_.panels(); p-- > 0;) {
     scales_ahead.advance(next_params() * scale_bytes_);
     zeros_ahead.advance(next_params() * Index{sizeof(std::int32_t)});
@@ -223,7 +238,7 @@ PackedOperands<kind, Kernel>::PackedOperands(Index n, Index k, Index group, cons
     packer.pack(p, operands, sums);
     if constexpr (kHoldsSums && !PanelPacker<Kernel>::kTakesSums) make_sums(p, 0, layout_.groups(), sums);
     if constexpr (HasProvenForm<Kernel>) {
-      *part<std::uint8_t>(proven_at_, p) = Kernel::proves(operands, layout_.blocks()) ? 1 : 0;
+      *part<std::uint8_t>(proven_at_, p) = proves_all || Kernel::proves(operands, layout_.blocks()) ? 1 : 0;
     }
   }
   group_ = extremes_of_any(std::min(group, k), codes.bits);
