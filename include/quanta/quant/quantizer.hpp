@@ -211,7 +211,18 @@ QuantizedTensor<F, rank, G> Quantizer<Scheme, F, G>::fit_quantize_runs(const Ten
     scales[run.param] = p.scale;
     zero_points[run.param] = p.zero_point;
     const simd::QuantizeStep step{p.scale, p.zero_point, Scheme::template low<F>(options), F::max};
-    detail::quantize_run(values, run.count, step, rounding, run.offset, codes + run.offset);
+    constexpr Index kPiece = 512, kLongest = 4096;
+    const bool is_last = run.offset + run.count == n;
+    if (is_last || run.count < kPiece || run.count > kLongest) {
+      return detail::quantize_run(values, run.count, step, rounding, run.offset, codes + run.offset);
+    }
+    // While it is quantized the next one, as long, comes from memory: first-level caches hold both.
+    for (Index first = 0; first < run.count; first += kPiece) {
+      const Index some = std::min(kPiece, run.count - first), index = run.offset + first;
+      constexpr Index kLine = kCacheLine / sizeof(float);
+      for (Index i = first; i < first + some; i += kLine) QUANTA_PREFETCH(values + run.count + i);
+      detail::quantize_run(values + first, some, step, rounding, index, codes + index);
+    }
   });
   return QuantizedTensor<F, rank, G>::from_packed(view.shape(), std::move(stream),
                                                   QuantParams<G>(scales, zero_points, granularity));
