@@ -60,8 +60,7 @@ class PackedOperands {
   const ZeroPoint* zero_points(Index p, Index g = 0) const {
     return has_zero_points_ ? part<ZeroPoint>(zero_points_at_, row(p, g)) : nullptr;
   }
-  /// Of groups: the scales of `groups` groups from g on, which may be those of the panels behind this one; where they
-  /// are held as codes, in `room` for as many.
+  /// Of groups: the scales of `groups` groups from g on; where they are held as codes, in `room` for as many.
   const float* scales(Index p, Index g, Index groups, float* room) const {
     if (!has_narrow_scales()) return scales(p, g);
     decode_scales_(scale_codes(p), g * Kernel::kNr, groups * Kernel::kNr, room);
@@ -296,9 +295,8 @@ void PackedOperands<kind, Kernel>::make_sums(Index p, Index g, Index groups, std
   constexpr Index kBlocks = 64;
   static constexpr auto ones = row_of_ones<typename Kernel::Lhs, usize(kBlocks * Kernel::kKr)>();
   for (Index i = 0; i < groups; ++i) {
-    const Index of_panel = (g + i) % layout_.groups();
-    const Index count = ceil_div(layout_.group_length(of_panel), Kernel::kKr);
-    const auto* const first = blocks(p + (g + i) / layout_.groups(), of_panel);
+    const Index count = ceil_div(layout_.group_length(g + i), Kernel::kKr);
+    const auto* const first = blocks(p, g + i);
     for (Index b = 0; b < count; b += kBlocks) {
       Kernel::template run<1>({ones.data(), 0, nullptr}, first + b * kBlockBytes, std::min(kBlocks, count - b),
                               {sums + i * Kernel::kNr, Kernel::kNr}, b > 0);

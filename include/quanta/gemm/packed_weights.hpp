@@ -4,7 +4,7 @@
 // scales. Codes become floats where they are multiplied, in registers or in a block of the first-level cache; there
 // never is a float copy of the weights.
 //
-//   a few rows of x  each by itself with 8 panels side by side, which are one stream         gemm/level_kernels.hpp
+//   a few rows of x  each by itself with a few panels side by side, one stream of memory     gemm/level_kernels.hpp
 //   more rows        240 at a time, for every block of at most 128 steps of k of the panels side by side:
 //                      codes -> levels -> float tile, scaled at the end of each group         gemm/float_product.hpp
 #pragma once

@@ -18,7 +18,6 @@ struct Avx2Lanes {
   static constexpr int width = 8;
 
   static F set(float v) { return _mm256_set1_ps(v); }
-  static F broadcast(const float* p) { return set(*p); }
   static F load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, F v) { _mm256_storeu_ps(p, v); }
   static F load_first(const float* p, Index count) { return _mm256_maskload_ps(p, first_lanes(count)); }

@@ -3,7 +3,6 @@
 // Sixteen floats: AVX-512 F, BW, DQ, VL. See simd/scalar.hpp for what each function means.
 #pragma once
 
-#include <quanta/core/unroll.hpp>
 #include <quanta/simd/avx2.hpp>
 
 #if QUANTA_HAS_AVX512
@@ -21,8 +20,6 @@ struct Avx512Lanes {
   static constexpr __mmask16 kAll = 0xffff;
 
   static F set(float v) { return _mm512_set1_ps(v); }
-  /// Each time read anew, as the operand of what takes it: into a register it costs a place in a unit that shuffles.
-  static F broadcast(const float* p) { return set(*left_in_memory(p)); }
   static F load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, F v) { _mm512_storeu_ps(p, v); }
   static F load_first(const float* p, Index count) { return _mm512_maskz_loadu_ps(first_lanes(count), p); }

@@ -20,7 +20,6 @@ struct NeonLanes {
   static constexpr int width = 4;
 
   static F set(float v) { return vdupq_n_f32(v); }
-  static F broadcast(const float* p) { return set(*p); }
   static F load(const float* p) { return vld1q_f32(p); }
   static void store(float* p, F v) { vst1q_f32(p, v); }
   static F load_first(const float* p, Index count) {

@@ -18,8 +18,6 @@ struct ScalarLanes {
   static constexpr int width = 1;
 
   static F set(float v) { return v; }
-  /// set(*p), the way that costs least beside arithmetic.
-  static F broadcast(const float* p) { return *p; }
   static F load(const float* p) { return *p; }
   static void store(float* p, F v) { *p = v; }
   /// The first `count` lanes alone, 1 <= count <= width; the others are loaded as 0.

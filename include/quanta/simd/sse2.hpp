@@ -25,7 +25,6 @@ struct Sse2Lanes {
   static constexpr int width = 4;
 
   static F set(float v) { return _mm_set1_ps(v); }
-  static F broadcast(const float* p) { return set(*p); }
   static F load(const float* p) { return _mm_loadu_ps(p); }
   static void store(float* p, F v) { _mm_storeu_ps(p, v); }
   static F load_first(const float* p, Index count) {
