@@ -16,6 +16,7 @@
 //               of two multipliers
 #pragma once
 
+#include <quanta/core/buffer.hpp>
 #include <quanta/core/unroll.hpp>
 #include <quanta/gemm/kernels/dot_operands.hpp>
 #include <quanta/gemm/kernels/ymm_registers.hpp>
