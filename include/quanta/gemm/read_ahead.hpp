@@ -85,7 +85,7 @@ class ReadAhead {
   /// with their neighbours within 64 KB, and asking for what is not here yet does nothing.
   void touch_panel() const {
     constexpr Index kPages = 65536;
-    const Index end = packed_size(std::min((panel_ + 1) * rows_, n_) * k_, bits_);
+    const Index end = std::min(packed_size(std::min((panel_ + 1) * rows_, n_) * k_, bits_), end_);
     for (Index at = packed_size(panel_ * rows_ * k_, bits_); at < end; at += kPages) {
       static_cast<void>(*static_cast<const volatile std::byte*>(codes_ + at));
     }
