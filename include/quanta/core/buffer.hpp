@@ -22,8 +22,8 @@ QUANTA_NAMESPACE_BEGIN
 
 /// The least alignment in bytes of what a Buffer holds.
 inline constexpr std::size_t kCacheLine = 64;
-/// How far ahead what is read once is asked for, in bytes: by themselves CPUs do not look into the next page, and of less
-/// a fast loop is at the end before memory answers.
+/// How far ahead what is read once is asked for, in bytes: by themselves CPUs do not look into the next page, and of
+/// less a fast loop is at the end before memory answers.
 inline constexpr Index kReadAhead = 8192;
 
 namespace detail {
